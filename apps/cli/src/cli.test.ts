@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+
+const resources = {
+  resources: [
+    { name: 'Mesh', scope: 'Global', path: 'meshes', shortName: 'm' },
+    { name: 'MeshTimeout', scope: 'Mesh', path: 'meshtimeouts', shortName: 'mt' },
+  ],
+}
+const seen: { method: string; url: string; body: string }[] = []
+
+function answer(request: IncomingMessage, response: ServerResponse, body: string): void {
+  seen.push({ method: request.method ?? '', url: request.url ?? '', body })
+  const json = (status: number, value: unknown): void =>
+    void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value))
+  const url = request.url ?? ''
+  if (url === '/_resources') return json(200, resources)
+  if (url.startsWith('/meshes/default/meshtimeouts/bad')) {
+    const parameters = [{ field: 'spec.to', reason: 'must be defined' }]
+    return json(400, { title: 'Could not process a resource', detail: 'Resource is not valid', invalid_parameters: parameters })
+  }
+  if (request.method === 'PUT') return json(201, { warnings: ['unknown field spec.colour was dropped'] })
+  if (url.startsWith('/meshes/default/meshtimeouts/gone')) return json(404, { title: 'Could not retrieve a resource', detail: 'Not found' })
+  if (url.startsWith('/meshes/default/meshtimeouts')) {
+    const offset = Number(new URL(url, 'http://x').searchParams.get('offset'))
+    const item = { type: 'MeshTimeout', mesh: 'default', name: `t${offset}`, labels: { 'kuma.io/origin': 'global' } }
+    return json(200, { total: 2, items: [item], next: offset === 0 ? 'http://x/more' : null })
+  }
+  json(404, { title: 'Could not retrieve a resource', detail: 'Not found' })
+}
+
+const server = createServer((request, response) => {
+  const chunks: Buffer[] = []
+  request.on('data', (chunk: Buffer) => chunks.push(chunk))
+  request.on('end', () => answer(request, response, Buffer.concat(chunks).toString()))
+})
+let address = ''
+before(async () => {
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  // an address of a listening TCP server is always an object
+  address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+after(() => server.close())
+
+function weft(args: readonly string[], input = ''): Promise<{ code: number | null; out: string; err: string }> {
+  return new Promise((done) => {
+    const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), '--address', address, ...args])
+    let out = ''
+    let err = ''
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
+    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
+    child.on('close', (code) => done({ code, out, err }))
+    child.stdin.end(input)
+  })
+}
+
+test('apply sends each document, prints what happened and names dropped fields', async () => {
+  const done = await weft(
+    ['apply', '-f', '-', '-v', 'n=slow'],
+    'type: Mesh\nname: default\n---\ntype: MeshTimeout\nname: "{{ n }}"\nspec: {colour: red}\n',
+  )
+  assert.equal(done.code, 0, done.err)
+  assert.equal(done.out, 'Mesh default created\nMeshTimeout default/slow created\n')
+  assert.match(done.err, /unknown field spec\.colour/)
+  assert.ok(seen.some((r) => r.method === 'PUT' && r.url === '/meshes/default/meshtimeouts/slow' && r.body.includes('"mesh":"default"')))
+})
+
+test('apply sends nothing when any document is bad', async () => {
+  seen.length = 0
+  const done = await weft(['apply', '-f', '-'], 'type: Mesh\nname: default\n---\ntype: Nonsense\nname: x\n')
+  assert.equal(done.code, 2)
+  assert.match(done.err, /no resource type "Nonsense"/)
+  assert.ok(seen.every((r) => r.method === 'GET'))
+})
+
+test('a refusal shows the words and fields of the control plane and exits 1', async () => {
+  const done = await weft(['apply', '-f', '-'], 'type: MeshTimeout\nname: bad\n')
+  assert.equal(done.code, 1)
+  assert.match(done.err, /MeshTimeout default\/bad: Could not process a resource \(Resource is not valid\)\n {2}spec\.to: must be defined/)
+})
+
+test('get follows pages, prints a table or JSON, and exits 3 when there is nothing by that name', async () => {
+  const listed = await weft(['get', 'mt'])
+  assert.match(listed.out, /MESH +NAME +ORIGIN +ZONE +AGE\ndefault +t0 +global +- +-\ndefault +t1000 +global/)
+  const json: unknown = JSON.parse((await weft(['get', 'MeshTimeout', '-o', 'json'])).out)
+  assert.equal(typeof json === 'object' && json !== null && 'total' in json ? json.total : undefined, 2)
+  assert.equal((await weft(['get', 'meshtimeout', 'gone'])).code, 3)
+})
+
+test('an unreachable control plane and wrong usage are told apart', async () => {
+  const gone = await weft(['--address', 'http://127.0.0.1:1', 'get', 'meshes'])
+  assert.equal(gone.code, 1)
+  assert.match(gone.err, /cannot reach the control plane at http:\/\/127\.0\.0\.1:1/)
+  assert.equal((await weft(['apply'])).code, 2)
+  const help = await weft(['--help'])
+  assert.equal(help.code, 0)
+  assert.match(help.out, /Examples:/)
+})

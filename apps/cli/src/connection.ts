@@ -1,0 +1,111 @@
+// The REST connection: one place that knows how errors of the API look (contract/rest-cli-gui.md section 2).
+import { readFileSync } from 'node:fs'
+import { request as plainRequest } from 'node:http'
+import { request as tlsRequest } from 'node:https'
+import { AppError, messageOf, type Violation } from '@weft/foundation/errors'
+
+export interface ConnectOptions {
+  readonly address: string
+  readonly token?: string
+  readonly caCertFile?: string
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly text: string
+}
+
+export interface Connection {
+  readonly address: string
+  /** Sends and gives back any answer; throws cli/request-failed only when there is none. */
+  send(method: string, path: string, body?: unknown): Promise<Answer>
+  /** The parsed JSON of a successful answer. Throws api/not-found or cli/request-failed with the API's own words. */
+  json(method: string, path: string, body?: unknown): Promise<unknown>
+  /** All items of a list, page by page. */
+  items(path: string): Promise<readonly Readonly<Record<string, unknown>>[]>
+}
+
+const timeoutMs = 60_000
+const pageSize = 1000
+
+/** A connection to one control plane. Nothing is sent until it is used. */
+export function connect(options: ConnectOptions): Connection {
+  let base: URL
+  try {
+    base = new URL(options.address)
+  } catch {
+    throw new AppError('cli/usage', `--address is not a URL: ${options.address}`)
+  }
+  const ca = options.caCertFile ? readFileSync(options.caCertFile) : undefined
+  const send = (method: string, path: string, body?: unknown): Promise<Answer> =>
+    new Promise((done, fail) => {
+      const text = body === undefined ? undefined : JSON.stringify(body)
+      const headers: Record<string, string> = { accept: 'application/json' }
+      if (text !== undefined) headers['content-type'] = 'application/json'
+      if (options.token) headers['authorization'] = `Bearer ${options.token}`
+      const url = new URL(base.pathname.replace(/\/$/, '') + path, base)
+      const make = url.protocol === 'https:' ? tlsRequest : plainRequest
+      const sent = make(url, { method, headers, timeout: timeoutMs, ...(ca ? { ca } : {}) }, (response) => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('error', fail)
+        response.on('end', () =>
+          done({ status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString('utf8') }),
+        )
+      })
+      sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)))
+      sent.on('error', (error) =>
+        fail(
+          new AppError(
+            'cli/request-failed',
+            `cannot reach the control plane at ${options.address}: ${messageOf(error) || 'connection refused'}`,
+            { cause: error },
+          ),
+        ),
+      )
+      sent.end(text)
+    })
+  const json = async (method: string, path: string, body?: unknown): Promise<unknown> => {
+    const answer = await send(method, path, body)
+    if (answer.status >= 300) throw refusal(answer)
+    return answer.text === '' ? undefined : JSON.parse(answer.text)
+  }
+  return {
+    address: options.address,
+    send,
+    json,
+    items: async (path) => {
+      const all: Record<string, unknown>[] = []
+      for (let offset = 0; ; offset += pageSize) {
+        const page = asRecord(await json('GET', `${path}${path.includes('?') ? '&' : '?'}size=${pageSize}&offset=${offset}`))
+        const items = Array.isArray(page['items']) ? page['items'].map(asRecord) : []
+        all.push(...items)
+        if (!page['next'] || items.length === 0) return all
+      }
+    },
+  }
+}
+
+/** A refusal in the API's own words, with its field violations. */
+export function refusal(answer: Answer): AppError {
+  let body: Readonly<Record<string, unknown>> = {}
+  try {
+    body = asRecord(JSON.parse(answer.text))
+  } catch {
+    // not every refusal is JSON (404, 405 and 415 of unknown routes are text)
+  }
+  const title = typeof body['title'] === 'string' ? body['title'] : `(${answer.status})`
+  const detail = typeof body['detail'] === 'string' ? body['detail'].trim() : answer.text.trim()
+  const violations: Violation[] = (Array.isArray(body['invalid_parameters']) ? body['invalid_parameters'] : [])
+    .map(asRecord)
+    .map((entry) => ({ field: String(entry['field'] ?? ''), message: String(entry['reason'] ?? '') }))
+  return new AppError(answer.status === 404 ? 'api/not-found' : 'cli/request-failed', `${title}${detail ? ` (${detail})` : ''}`, {
+    violations,
+  })
+}
+
+/** An object of unknown values, or an empty one for anything that is no object. */
+export function asRecord(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {}
+}

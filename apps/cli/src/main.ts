@@ -1,0 +1,173 @@
+// `weft`: the operator's command line. A REST client; nouns come from the control plane's own resource catalogue.
+import { Command, Option } from 'commander'
+import { AppError, messageOf } from '@weft/foundation/errors'
+import { apply } from './apply.ts'
+import { connect, type Connection } from './connection.ts'
+import { remove } from './delete.ts'
+import { generateToken } from './generate.ts'
+import { get } from './get.ts'
+import { inspectDataplanes, inspectZones } from './inspect.ts'
+import { asFormat } from './output.ts'
+
+const program = new Command('weft')
+  .description('Multi-zone control plane for Envoy meshes.')
+  .addOption(new Option('--address <url>', 'REST address of the control plane').env('WEFT_ADDRESS').default('http://localhost:5681'))
+  .addOption(new Option('--token <token>', 'user token; not needed from localhost by default').env('WEFT_TOKEN'))
+  .addOption(new Option('--ca-cert-file <file>', 'PEM file that verifies an https address').env('WEFT_CA_CERT_FILE'))
+  .showHelpAfterError('(weft --help shows the commands)')
+  .addHelpText(
+    'after',
+    `
+Processes:
+  weft cp run        run a control plane (KUMA_MODE=global or zone)
+  weft dp run        run an Envoy proxy for a zone
+  weft demo          global, two zones, real Envoys and services on this machine
+
+Examples:
+  weft apply -f mesh.yaml
+  weft get meshtimeouts -m default -o yaml
+  weft inspect zones
+  weft generate dataplane-token --mesh default --workload backend --valid-for 24h
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not found.`,
+  )
+
+const output = (): Option => new Option('-o, --output <format>', 'table, json or yaml').choices(['table', 'json', 'yaml']).default('table')
+const mesh = (): Option => new Option('-m, --mesh <name>', 'mesh of the resource').default('default')
+
+function connection(): Connection {
+  const options: { readonly address: string; readonly token?: string; readonly caCertFile?: string } = program.opts()
+  return connect(options)
+}
+
+const print = (text: string): void => void process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
+const warn = (text: string): void => void process.stderr.write(`${text}\n`)
+
+program
+  .command('apply')
+  .description('Create or update resources from YAML or JSON.')
+  .requiredOption('-f, --file <path>', 'file, folder (its *.yaml, *.yml and *.json, sorted) or "-" for standard input')
+  .option('-v, --var <name=value...>', 'values for {{ name }} in the documents', [])
+  .option('--dry-run', 'print the resources as they would be sent', false)
+  .option('--strict', 'refuse resources with fields that the control plane does not know', false)
+  .addHelpText('after', '\nExamples:\n  weft apply -f policies/\n  cat mesh.yaml | weft apply -f -\n  weft apply -f dp.yaml -v name=web-1')
+  .action(async (options: { file: string; var: string[]; dryRun: boolean; strict: boolean }) =>
+    apply(connection(), options, { print, warn }),
+  )
+
+program
+  .command('get')
+  .description('Show resources of a type, or one by name.')
+  .argument('<type>', 'type, plural path or short name: MeshTimeout, meshtimeouts, mt')
+  .argument('[name]')
+  .addOption(mesh())
+  .option('-A, --all-meshes', 'of all meshes', false)
+  .addOption(output())
+  .addHelpText('after', '\nExamples:\n  weft get meshes\n  weft get meshservices -A\n  weft get dp web-1 -o yaml')
+  .action(async (type: string, name: string | undefined, options: { mesh: string; allMeshes: boolean; output: string }) =>
+    get(connection(), { type, name, mesh: options.mesh, allMeshes: options.allMeshes, format: asFormat(options.output) }, print),
+  )
+
+program
+  .command('delete')
+  .description('Delete one resource.')
+  .argument('<type>')
+  .argument('<name>')
+  .addOption(mesh())
+  .addHelpText('after', '\nExample:\n  weft delete meshtimeout slow -m default')
+  .action(async (type: string, name: string, options: { mesh: string }) => remove(connection(), { type, name, mesh: options.mesh }, print))
+
+const inspect = program.command('inspect').description('Show how zones and proxies are doing.')
+inspect
+  .command('zones')
+  .description('Zones with their connection to this global control plane.')
+  .addOption(output())
+  .action(async (options: { output: string }) => inspectZones(connection(), asFormat(options.output), print))
+inspect
+  .command('dataplanes')
+  .description('Dataplanes of a mesh with their connection, certificate and configuration state.')
+  .addOption(mesh())
+  .option('-A, --all-meshes', 'of all meshes', false)
+  .addOption(output())
+  .action(async (options: { mesh: string; allMeshes: boolean; output: string }) =>
+    inspectDataplanes(connection(), { mesh: options.allMeshes ? undefined : options.mesh, format: asFormat(options.output) }, print),
+  )
+
+const generate = program.command('generate').description('Make tokens.')
+const validFor = (): Option => new Option('--valid-for <duration>', 'for example 24h').makeOptionMandatory()
+generate
+  .command('dataplane-token')
+  .description('Token that lets a proxy connect to its zone.')
+  .addOption(mesh())
+  .option('--name <name>', 'only for this dataplane')
+  .option('--workload <name>', 'only for dataplanes with this kuma.io/workload')
+  .option('--tag <key=value...>', 'only for dataplanes with these labels', [])
+  .addOption(validFor())
+  .addHelpText('after', '\nExample:\n  weft generate dataplane-token -m default --workload backend --valid-for 24h > token')
+  .action(async (options: { mesh: string; name?: string; workload?: string; tag: string[]; validFor: string }) => {
+    const tags: Record<string, string[]> = Object.create(null)
+    for (const pair of options.tag) {
+      const at = pair.indexOf('=')
+      if (at < 1) throw new AppError('cli/usage', `--tag ${pair}: write key=value`)
+      ;(tags[pair.slice(0, at)] ??= []).push(pair.slice(at + 1))
+    }
+    const body = {
+      mesh: options.mesh,
+      name: options.name ?? '',
+      workload: options.workload ?? '',
+      tags,
+      type: 'dataplane',
+      validFor: options.validFor,
+    }
+    await generateToken(connection(), 'dataplane', body, print)
+  })
+generate
+  .command('zone-token')
+  .description('Token that lets a zone control plane join.')
+  .requiredOption('--zone <name>')
+  .option('--scope <scope...>', 'what the token may be used for', ['cp'])
+  .addOption(validFor())
+  .action(async (options: { zone: string; scope: string[]; validFor: string }) => generateToken(connection(), 'zone', options, print))
+generate
+  .command('user-token')
+  .description('Token for people and programs that use the REST API.')
+  .requiredOption('--name <name>')
+  .option('--group <group...>', 'groups of the user', [])
+  .addOption(validFor())
+  .action(async (options: { name: string; group: string[]; validFor: string }) =>
+    generateToken(connection(), 'user', { name: options.name, groups: options.group, validFor: options.validFor }, print),
+  )
+
+program
+  .command('version')
+  .description('Version of the control plane at --address.')
+  .action(async () => {
+    const index = await connection().json('GET', '/')
+    print(JSON.stringify(index, undefined, 2))
+  })
+
+// a reader that has seen enough (weft get ... | head) is no error
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+
+if (process.argv.length <= 2) program.outputHelp()
+else {
+  try {
+    program.exitOverride((error) => {
+      process.exit(error.exitCode === 0 ? 0 : 2)
+    })
+    for (const command of [...program.commands, ...inspect.commands, ...generate.commands])
+      command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+    await program.parseAsync(process.argv)
+  } catch (error) {
+    warn(`Error: ${messageOf(error)}`)
+    if (error instanceof AppError)
+      for (const violation of error.violations) warn(`  ${violation.field || '(resource)'}: ${violation.message}`)
+    process.exitCode = exitCode(error)
+  }
+}
+
+function exitCode(error: unknown): number {
+  if (!(error instanceof AppError)) return 1
+  if (error.code === 'cli/usage') return 2
+  return error.code === 'api/not-found' ? 3 : 1
+}

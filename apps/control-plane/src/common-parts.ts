@@ -1,0 +1,202 @@
+// What both roles have: store, registry, graph with its facts, keys, tokens, insights, and the two HTTP servers.
+import { type ApiServerDeps, createApiServer, createDiagnosticsServer } from '@weft/api'
+import { messageOf } from '@weft/foundation/errors'
+import type { Component } from '@weft/foundation/lifecycle'
+import type { Logger } from '@weft/foundation/log'
+import { createMetrics, type Metrics } from '@weft/foundation/metrics'
+import { systemClock } from '@weft/foundation/time'
+import { loadServerTls, type ServerTls } from '@weft/foundation/tls'
+import { createGraph, type Graph } from '@weft/graph'
+import {
+  createKeyRing,
+  createOwnServerCertificate,
+  createTokenIssuer,
+  createTokenVerifier,
+  generateSigningKey,
+  type TokenIssuer,
+  type TokenVerifier,
+} from '@weft/identity'
+import { createInsightWriter, createMeshInsights, type InsightWriter } from '@weft/insights'
+import { createMesh, type MeshFacts } from '@weft/mesh'
+import { policyDescriptors } from '@weft/policies'
+import { computeLabels, coreDescriptors, createRegistry, type LabelPlace, type Registry } from '@weft/resources'
+import { createMemoryStore, openEmbeddedStore, type Store } from '@weft/store'
+import { join } from 'node:path'
+import { type ControlPlaneConfig, isFederated, publicConfig, workDirOf } from './config.ts'
+import { createProcessIdentity, type ProcessIdentity } from './process-identity.ts'
+import { apiSettings, meshSettings } from './role-settings.ts'
+import { createStartupResources } from './startup-resources.ts'
+
+export interface CommonParts {
+  readonly config: ControlPlaneConfig
+  readonly log: Logger
+  readonly clock: typeof systemClock
+  readonly metrics: Metrics
+  readonly identity: ProcessIdentity
+  readonly registry: Registry
+  readonly store: Store
+  /** True when the store held a mesh already at this start: then nothing was forgotten. */
+  readonly remembers: boolean
+  readonly place: LabelPlace
+  readonly graph: Graph
+  readonly mesh: MeshFacts
+  readonly tls: ServerTls
+  readonly tokens: TokenIssuer
+  readonly verifier: TokenVerifier
+  readonly insights: InsightWriter
+  configJson(): string
+}
+
+/** Opens the store and makes everything that needs no other part. `keysComplete` tells whether the signing keys have arrived. */
+export async function createCommonParts(
+  config: ControlPlaneConfig,
+  options: { readonly log: Logger; readonly keysComplete: () => boolean },
+): Promise<CommonParts> {
+  const { log } = options
+  const clock = systemClock
+  const metrics = createMetrics()
+  const workDir = workDirOf(config)
+  const registry = createRegistry([...coreDescriptors, ...policyDescriptors])
+  const store =
+    config.store.type === 'memory'
+      ? createMemoryStore({ clock, log, metrics })
+      : await openEmbeddedStore({ dir: join(workDir, 'store'), clock, log, metrics })
+  const settings = meshSettings(config)
+  const place: LabelPlace = { mode: settings.mode, zone: settings.zone, federated: settings.federated, environment: settings.environment }
+  const graph = createGraph({ clock, log, metrics })
+  const keys = createKeyRing({ secrets: store })
+  const identity = createProcessIdentity()
+  const insightKind = registry.get('DataplaneInsight')
+  return {
+    config,
+    log,
+    clock,
+    metrics,
+    identity,
+    registry,
+    store,
+    remembers: store.list('Mesh').length > 0,
+    place,
+    graph,
+    mesh: createMesh({ graph, store, registry, settings, clock, log, metrics }),
+    tls: await loadServerTls({
+      certificateFile: config.general.tlsCertFile,
+      privateKeyFile: config.general.tlsKeyFile,
+      workDir,
+      generate: () => createOwnServerCertificate({ now: clock.now() }),
+      clock,
+      log,
+    }),
+    tokens: createTokenIssuer({ keys, clock }),
+    verifier: createTokenVerifier({ keys, clock, keysComplete: options.keysComplete }),
+    insights: createInsightWriter({
+      store,
+      clock,
+      log,
+      metrics,
+      mode: config.mode,
+      instanceId: identity.instanceId,
+      version: identity.version.version,
+      counterIntervalMs: config.xdsServer.dataplaneStatusFlushInterval,
+      proxyLimit: config.metrics.dataplane.subscriptionLimit,
+      zoneLimit: config.metrics.zone.subscriptionLimit,
+      proxyLabels: (dataplane) => (insightKind ? computeLabels(insightKind, { ...dataplane, spec: {}, labels: {} }, place) : {}),
+    }),
+    configJson: () => JSON.stringify(publicConfig(config)),
+  }
+}
+
+/** The store as the last thing to close. */
+export function storeComponent({ store, tls }: CommonParts): Component {
+  return {
+    name: 'store',
+    start: async () => {},
+    stop: async () => {
+      tls.close()
+      await store.close()
+    },
+  }
+}
+
+/** The running graph, and the startup resources made beside it: generating keys takes a moment that nobody has to wait for. */
+export function meshComponent(parts: CommonParts): Component {
+  const { mesh, store, registry, log, place, tokens, config } = parts
+  let creating: Promise<void> | undefined
+  let isCreated = false
+  return {
+    name: 'mesh',
+    ready: () => isCreated,
+    start: async () => {
+      mesh.start()
+      creating = createStartupResources({
+        store,
+        registry,
+        log,
+        place,
+        tokens,
+        meshRules: { store, registry, place, generateSigningKey },
+        skipMeshCreation: config.defaults.skipMeshCreation,
+        skipHostnameGenerators: config.defaults.skipHostnameGenerators,
+        bootstrapAdminToken: config.apiServer.authn.tokens.bootstrapAdminToken,
+      }).then(
+        () => {
+          isCreated = true
+        },
+        (error: unknown) => log.error({ component: 'startup', err: messageOf(error) }, 'startup resources could not be created'),
+      )
+    },
+    stop: async () => {
+      await creating
+      await mesh.stop()
+    },
+  }
+}
+
+/** MeshInsights are made where people look at all of a mesh: at global and in standalone zones. */
+export function meshInsightsComponent({ store, clock, log, registry, config }: CommonParts): Component | undefined {
+  if (isFederated(config)) return undefined
+  const types = registry.all.filter((kind) => kind.scope === 'Mesh').map((kind) => kind.type)
+  return createMeshInsights({ store, clock, log, types, minIntervalMs: config.metrics.mesh.minResyncInterval })
+}
+
+/** What only the role can give the REST API. */
+export type RoleApi = Pick<ApiServerDeps, 'envoyAdmin' | 'proxyConfig'>
+
+export function httpComponents(parts: CommonParts, role: RoleApi, unready: () => readonly string[]): readonly Component[] {
+  const { store, registry, clock, log, metrics, config, identity, place, tls, tokens, verifier } = parts
+  const api = createApiServer({
+    store,
+    registry,
+    clock,
+    log,
+    metrics,
+    controlPlane: {
+      ...place,
+      hostname: identity.hostname,
+      instanceId: identity.instanceId,
+      version: identity.version.version,
+      basedOn: 'Weft',
+      clusterId: () => clusterIdOf(store),
+    },
+    settings: apiSettings(config, tls),
+    configJson: parts.configJson,
+    verifyUserToken: (token) => verifier.user(token),
+    ...(config.apiServer.authn.tokens.enableIssuer ? { tokens } : {}),
+    ...role,
+    generateSigningKey,
+  })
+  const diagnostics = createDiagnosticsServer({
+    settings: { interface: config.apiServer.http.interface, port: config.diagnostics.serverPort },
+    metrics,
+    clock,
+    log,
+    unready,
+  })
+  return [diagnostics, api]
+}
+
+function clusterIdOf(store: Store): string {
+  const spec = store.get({ type: 'Config', mesh: '', name: 'kuma-cluster-id' })?.spec
+  const id: unknown = typeof spec === 'object' && spec !== null && 'config' in spec ? spec.config : undefined
+  return typeof id === 'string' ? id : ''
+}

@@ -1,0 +1,65 @@
+import { hasCode } from '@weft/foundation/errors'
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isFederated, loadControlPlaneConfig, publicConfig, workDirOf } from './config.ts'
+
+const fails = (env: Readonly<Record<string, string>>, pattern: RegExp): void => {
+  assert.throws(
+    () => loadControlPlaneConfig({ env }),
+    (error: unknown) => hasCode(error, 'config/invalid') && pattern.test(error.message),
+  )
+}
+
+test('the defaults are a standalone zone on disk', () => {
+  const { config, warnings } = loadControlPlaneConfig({ env: {} })
+  assert.deepEqual(warnings, [])
+  assert.equal(config.mode, 'zone')
+  assert.equal(isFederated(config), false)
+  assert.equal(config.store.type, 'embedded')
+  assert.equal(config.multizone.global.kds.auth.type, 'zoneToken')
+  assert.equal(config.xdsServer.dataplaneDeregistrationDelay, 10_000)
+  assert.equal(config.runtime.universal.dataplaneCleanupAge, 72 * 3_600_000)
+  assert.deepEqual(config.access.static.viewStats.groups, ['mesh-system:unauthenticated', 'mesh-system:authenticated'])
+  assert.ok(workDirOf(config).endsWith('.weft'))
+})
+
+test('the variables of a launch recipe work', () => {
+  const { config, withoutEffect } = loadControlPlaneConfig({
+    env: {
+      KUMA_MODE: 'zone',
+      KUMA_MULTIZONE_ZONE_NAME: 'east',
+      KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS: 'grpcs://global:5685',
+      KUMA_MULTIZONE_ZONE_KDS_TLS_SKIP_VERIFY: 'true',
+      KUMA_STORE_TYPE: 'memory',
+      KUMA_STORE_POSTGRES_PASSWORD: 'hush',
+      KUMA_GENERAL_WORK_DIR: '/var/lib/weft',
+      KUMA_XDS_DATAPLANE_DEREGISTRATION_DELAY: '1s',
+      KUMA_IPAM_ALLOCATION_INTERVAL: '720h',
+      KUMA_SOMETHING_NEWER: 'x',
+    },
+  })
+  assert.equal(isFederated(config), true)
+  assert.equal(config.multizone.zone.kds.tlsSkipVerify, true)
+  assert.equal(config.xdsServer.dataplaneDeregistrationDelay, 1000)
+  assert.equal(workDirOf(config), '/var/lib/weft')
+  assert.deepEqual(withoutEffect, ['store.postgres.password'])
+  assert.ok(!JSON.stringify(publicConfig(config)).includes('hush'))
+})
+
+test('the public form has what clients read', () => {
+  const shown = publicConfig(loadControlPlaneConfig({ env: { KUMA_STORE_TYPE: 'memory' } }).config)
+  assert.equal(shown['mode'], 'zone')
+  assert.equal(shown['environment'], 'universal')
+  assert.deepEqual((shown['store'] as { readonly type: string }).type, 'memory')
+})
+
+test('settings that contradict each other name the key', () => {
+  fails({ KUMA_MODE: 'standalone' }, /^KUMA_MODE must be one of global, zone/)
+  fails({ KUMA_MODE: 'global', KUMA_ENVIRONMENT: 'kubernetes' }, /^environment/)
+  fails({ KUMA_MULTIZONE_ZONE_NAME: 'East_1' }, /^multizone\.zone\.name/)
+  fails({ KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS: 'http://x' }, /^multizone\.zone\.globalAddress/)
+  fails({ KUMA_STORE_TYPE: 'postgres' }, /^KUMA_STORE_TYPE must be one of embedded, memory/)
+  fails({ KUMA_MULTIZONE_GLOBAL_KDS_ZONE_HEALTH_CHECK_TIMEOUT: '5s' }, /zoneHealthCheck/)
+  fails({ KUMA_GENERAL_TLS_CERT_FILE: '/a' }, /^general\.tlsCertFile/)
+  fails({ KUMA_API_SERVER_HTTP_PORT: '70000' }, /^KUMA_API_SERVER_HTTP_PORT must be a whole number from 0 to 65535/)
+})

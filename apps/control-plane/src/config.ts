@@ -1,0 +1,99 @@
+// The control plane's configuration: its schema, the rules between settings, and what follows from them.
+import { type ConfigOf, type ConfigSources, loadConfig, type LoadedConfig, toPublicJson } from '@weft/foundation/config'
+import { AppError } from '@weft/foundation/errors'
+import type { Json } from '@weft/foundation/schema'
+import { isRfc1035Label } from '@weft/resources'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { apiServer, general, multizone, store } from './config-schema.ts'
+import {
+  access,
+  bootstrapServer,
+  coreResources,
+  dpServer,
+  ipam,
+  meshService,
+  metrics,
+  runtime,
+  smallSections,
+  xdsServer,
+} from './config-schema-zone.ts'
+
+/** Every setting of the control plane. */
+export const controlPlaneConfig = {
+  type: 'object',
+  properties: {
+    mode: { type: 'string', enum: ['global', 'zone'], default: 'zone', env: 'KUMA_MODE' },
+    environment: { type: 'string', enum: ['universal', 'kubernetes'], default: 'universal', env: 'KUMA_ENVIRONMENT' },
+    multizone,
+    store,
+    apiServer,
+    general,
+    dpServer,
+    bootstrapServer,
+    xdsServer,
+    metrics,
+    access,
+    coreResources,
+    ipam,
+    meshService,
+    runtime,
+    ...smallSections,
+  },
+} as const
+
+export type ControlPlaneConfig = ConfigOf<typeof controlPlaneConfig>
+
+/** Loads and checks the configuration. Throws `config/invalid` or `config/unreadable` naming the key. */
+export function loadControlPlaneConfig(sources: ConfigSources): LoadedConfig<typeof controlPlaneConfig> {
+  const loaded = loadConfig(controlPlaneConfig, sources)
+  checkTogether(loaded.config)
+  return loaded
+}
+
+/** True for a zone that has a global control plane. */
+export function isFederated(config: ControlPlaneConfig): boolean {
+  return config.mode === 'zone' && config.multizone.zone.globalAddress !== ''
+}
+
+/** Absolute path of the folder for certificates and the embedded store. */
+export function workDirOf(config: ControlPlaneConfig): string {
+  return config.general.workDir === '' ? join(homedir(), '.weft') : resolve(config.general.workDir)
+}
+
+/** The configuration as `GET /config` shows it and as a zone sends it to global. */
+export function publicConfig(config: ControlPlaneConfig): { readonly [key: string]: Json } {
+  return toPublicJson(controlPlaneConfig, config)
+}
+
+function checkTogether(config: ControlPlaneConfig): void {
+  const { mode, environment } = config
+  const { name, globalAddress } = config.multizone.zone
+  if (mode === 'global' && environment !== 'universal') {
+    throw new AppError('config/invalid', 'environment must be universal when mode is global')
+  }
+  if (mode === 'zone' && !isRfc1035Label(name)) {
+    throw new AppError('config/invalid', `multizone.zone.name must be a DNS label that starts with a letter, not ${JSON.stringify(name)}`)
+  }
+  if (mode === 'zone' && globalAddress !== '' && !/^grpcs?:\/\/[^/\s]+$/.test(globalAddress)) {
+    throw new AppError(
+      'config/invalid',
+      `multizone.zone.globalAddress must look like grpcs://host:5685, not ${JSON.stringify(globalAddress)}`,
+    )
+  }
+  const { pollInterval, timeout } = config.multizone.global.kds.zoneHealthCheck
+  if (pollInterval > 0 !== timeout > 0) {
+    throw new AppError('config/invalid', 'multizone.global.kds.zoneHealthCheck.pollInterval and timeout must be set together')
+  }
+  const pairs = [
+    ['general', config.general],
+    ['apiServer.https', config.apiServer.https],
+    ['dpServer', config.dpServer],
+    ['diagnostics', config.diagnostics],
+    ['multizone.global.kds', config.multizone.global.kds],
+  ] as const
+  for (const [key, { tlsCertFile, tlsKeyFile }] of pairs) {
+    if ((tlsCertFile === '') !== (tlsKeyFile === ''))
+      throw new AppError('config/invalid', `${key}.tlsCertFile and ${key}.tlsKeyFile must be set together`)
+  }
+}

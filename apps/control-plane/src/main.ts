@@ -1,0 +1,102 @@
+// `weft cp run`: one program, global or zone by configuration.
+import { Command } from 'commander'
+import { AppError, messageOf } from '@weft/foundation/errors'
+import { type Component, createSupervisor } from '@weft/foundation/lifecycle'
+import { createLogger, type Logger } from '@weft/foundation/log'
+import { createCommonParts } from './common-parts.ts'
+import { isFederated, loadControlPlaneConfig, publicConfig } from './config.ts'
+import { globalComponents } from './global-role.ts'
+import { productVersion } from './process-identity.ts'
+import { type ZoneLink, zoneComponents } from './zone-role.ts'
+
+interface RunOptions {
+  readonly configFile?: string
+  readonly printConfig: boolean
+  readonly logLevel?: string
+}
+
+const program = new Command('weft cp')
+  .description('Runs a control plane: KUMA_MODE=global, or a zone.')
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+program
+  .command('run')
+  .description('Start the control plane. Settings come from KUMA_* variables and the YAML file.')
+  .option('-c, --config-file <file>', 'YAML configuration')
+  .option('--print-config', 'print the effective configuration and exit', false)
+  .option('--log-level <level>', 'off, error, warn, info, debug or trace')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  KUMA_MODE=global weft cp run\n  KUMA_MULTIZONE_ZONE_NAME=east KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS=grpcs://global:5685 weft cp run\n  weft cp run -c cp.yaml',
+  )
+  .action(run)
+program
+  .command('version')
+  .description('Print the version.')
+  .action(() => void process.stdout.write(`Weft ${productVersion}\n`))
+
+async function run(options: RunOptions): Promise<void> {
+  const { config, warnings, withoutEffect } = loadControlPlaneConfig({
+    env: process.env,
+    ...(options.configFile === undefined ? {} : { file: options.configFile }),
+    flags: { 'weft.logLevel': options.logLevel },
+  })
+  if (options.printConfig) {
+    process.stdout.write(`${JSON.stringify(publicConfig(config), undefined, 2)}\n`)
+    return
+  }
+  const log = createLogger({ level: config.weft.logLevel })
+  for (const warning of warnings) log.warn({ component: 'config' }, warning)
+  if (withoutEffect.length > 0) log.debug({ component: 'config', keys: withoutEffect }, 'settings accepted without effect')
+
+  let supervisor: ReturnType<typeof createSupervisor> | undefined
+  const unready = (): readonly string[] => supervisor?.unready() ?? ['start']
+  const link: ZoneLink = { client: undefined }
+  const keysComplete = (): boolean => !isFederated(config) || (link.client?.connection().complete ?? false)
+  const parts = await createCommonParts(config, { log, keysComplete })
+  const components: readonly Component[] =
+    config.mode === 'global' ? await globalComponents(parts, unready) : await zoneComponents(parts, link, unready)
+  supervisor = createSupervisor(components, log)
+  stopOnSignals(supervisor, log)
+  await supervisor.start()
+  log.info(
+    {
+      component: 'cp',
+      mode: config.mode,
+      zone: config.mode === 'zone' ? config.multizone.zone.name : undefined,
+      store: config.store.type,
+      ms: Math.round(performance.now()),
+    },
+    'control plane runs',
+  )
+}
+
+function stopOnSignals(supervisor: ReturnType<typeof createSupervisor>, log: Logger): void {
+  let isStopping = false
+  const stop = (signal: string): void => {
+    if (isStopping) process.exit(1)
+    isStopping = true
+    log.info({ component: 'cp', reason: signal }, 'stopping')
+    supervisor.stop().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    )
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal))
+  // no message from outside may end the process: what escapes every boundary is a bug to be seen, not a reason to drop all streams
+  process.on('unhandledRejection', (error) =>
+    log.error({ component: 'cp', err: messageOf(error), stack: error instanceof Error ? error.stack : undefined }, 'unhandled rejection'),
+  )
+  process.on('uncaughtException', (error) =>
+    log.error({ component: 'cp', err: messageOf(error), stack: error.stack }, 'uncaught exception'),
+  )
+}
+
+if (process.argv.length <= 2) program.outputHelp()
+else {
+  try {
+    await program.parseAsync(process.argv)
+  } catch (error) {
+    process.stderr.write(`weft cp: ${messageOf(error)}\n`)
+    process.exit(error instanceof AppError && error.code.startsWith('config/') ? 2 : 1)
+  }
+}

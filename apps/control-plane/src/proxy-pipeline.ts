@@ -1,0 +1,144 @@
+// From facts to streams: a changed fact marks its proxy, a work queue builds the snapshot, endpoints and trust go straight into their cells.
+import type { ProxyFacts } from '@weft/facts'
+import { messageOf } from '@weft/foundation/errors'
+import type { Component } from '@weft/foundation/lifecycle'
+import type { Logger } from '@weft/foundation/log'
+import type { Metrics } from '@weft/foundation/metrics'
+import type { Clock } from '@weft/foundation/time'
+import { type Collection, createWorkQueue, type NetChange } from '@weft/graph'
+import type { AdminAuthority, IdentityIssuer, Svid } from '@weft/identity'
+import type { MeshFacts } from '@weft/mesh'
+import { destinationLookup, type DestinationLookup } from '@weft/policy'
+import { type AdminCertificate, createProxyBuilder, type ProxyBuilder } from '@weft/proxy'
+import type { ProxySnapshot } from '@weft/xds'
+
+export interface ProxyPipelineOptions {
+  readonly mesh: MeshFacts
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly adminAuthority: AdminAuthority
+  /** Latest wins; called for every proxy with facts, connected or not. */
+  readonly onSnapshot: (proxyKey: string, snapshot: ProxySnapshot) => void
+  /** The proxy's facts are gone. */
+  readonly onRemoved: (proxyKey: string) => void
+}
+
+export interface ProxyPipeline extends Component {
+  readonly builder: ProxyBuilder
+  /** Hands over the issuer once it exists: the two need each other. */
+  useIssuer(issuer: IdentityIssuer): void
+  /** To be called with every certificate the issuer makes. */
+  onIssued(proxyKey: string, svid: Svid): void
+  snapshot(proxyKey: string): ProxySnapshot | undefined
+}
+
+/** Kinds of policies whose effect depends on destinations other than the proxy's own outbounds. */
+const routeKinds = ['MeshHTTPRoute', 'MeshTCPRoute'] as const
+
+/** Makes the pipeline; it follows the facts from `start` on. The graph must be running by then. */
+export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipeline {
+  const { mesh, log, metrics } = options
+  const lookups = new Map<string, DestinationLookup>()
+  const adminCertificates = new Map<string, AdminCertificate>()
+  const snapshots = new Map<string, ProxySnapshot>()
+  const detach: (() => void)[] = []
+  let issuer: IdentityIssuer | undefined
+
+  const builder = createProxyBuilder({
+    log,
+    metrics,
+    destinations: (name) => lookupOf(lookups, mesh, name),
+    adminCertificate: (facts) => adminCertificates.get(facts.address),
+    onProblem: (problem) => log.warn({ component: 'proxy.build', ...problem }, 'part of a proxy configuration could not be built'),
+  })
+  const queue = createWorkQueue<string>({
+    name: 'proxy.assembly',
+    log,
+    clock: options.clock,
+    metrics,
+    concurrency: 8,
+    run: async (key) => {
+      const address = mesh.proxyFacts.get(key)?.address
+      if (address !== undefined && !adminCertificates.has(address)) {
+        const { certificatePem, privateKeyPem } = await options.adminAuthority.server(address)
+        adminCertificates.set(address, { certificatePem, keyPem: privateKeyPem, clientCaPem: options.adminAuthority.caPem })
+      }
+      const facts = mesh.proxyFacts.get(key)
+      if (!facts) return
+      const snapshot = builder.build(facts)
+      if (snapshots.get(key) === snapshot) return
+      snapshots.set(key, snapshot)
+      options.onSnapshot(key, snapshot)
+    },
+  })
+  const take = (key: string, facts: ProxyFacts | undefined, reason: string): void => {
+    issuer?.ensure(key, facts?.identity)
+    if (facts) return queue.mark(key, reason, snapshots.has(key) ? 'update' : 'first')
+    queue.drop(key)
+    builder.remove(key)
+    snapshots.delete(key)
+    options.onRemoved(key)
+  }
+  const onIssued = (proxyKey: string, svid: Svid): void => {
+    builder.setIdentity(proxyKey, { certChainPem: svid.certificateChainPem, keyPem: svid.privateKeyPem, name: svid.kri })
+  }
+
+  return {
+    name: 'proxy-pipeline',
+    builder,
+    useIssuer: (given) => {
+      issuer = given
+    },
+    onIssued,
+    snapshot: (key) => snapshots.get(key),
+    start: async () => {
+      detach.push(
+        follow(mesh.loadAssignments, (id, fact) => (fact ? builder.setLoadAssignment(fact) : builder.removeLoadAssignment(id))),
+        follow(mesh.ingressAssignments, (id, fact) => (fact ? builder.setIngressAssignment(fact) : builder.removeIngressAssignment(id))),
+        follow(mesh.trust, (_, fact) => {
+          if (fact) builder.setTrust(fact)
+        }),
+        mesh.destinations.onCommit((changes, info) => {
+          const meshes = new Set(changes.map(({ before, after }) => (after ?? before)?.mesh ?? ''))
+          for (const name of meshes) lookups.delete(name)
+          queue.markMany(proxiesWithRoutes(mesh, meshes), info.reason)
+        }),
+        mesh.proxyFacts.onCommit((changes, info) => {
+          for (const { key, after } of changes) take(key, after, info.reason)
+        }),
+      )
+      for (const [key, facts] of mesh.proxyFacts.entries()) take(key, facts, 'start')
+    },
+    stop: async () => {
+      for (const end of detach.splice(0)) end()
+      await queue
+        .stop()
+        .catch((error: unknown) => log.warn({ component: 'proxy.assembly', err: messageOf(error) }, 'queue did not stop cleanly'))
+    },
+  }
+}
+
+/** Feeds what is there and every later change; returns the unsubscriber. */
+function follow<V>(collection: Collection<V>, apply: (key: string, value: V | undefined) => void): () => void {
+  for (const [key, value] of collection.entries()) apply(key, value)
+  return collection.onCommit((changes: readonly NetChange<V>[]) => {
+    for (const { key, after } of changes) apply(key, after)
+  })
+}
+
+function lookupOf(lookups: Map<string, DestinationLookup>, mesh: MeshFacts, name: string): DestinationLookup {
+  let lookup = lookups.get(name)
+  if (!lookup) {
+    const own = [...mesh.destinations.entries()].map(([, destination]) => destination).filter((destination) => destination.mesh === name)
+    lookup = destinationLookup(own)
+    lookups.set(name, lookup)
+  }
+  return lookup
+}
+
+function* proxiesWithRoutes(mesh: MeshFacts, meshes: ReadonlySet<string>): Iterable<string> {
+  for (const [key, facts] of mesh.proxyFacts.entries()) {
+    if (meshes.has(facts.mesh) && routeKinds.some((kind) => facts.policies.byType.has(kind))) yield key
+  }
+}

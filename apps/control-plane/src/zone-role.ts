@@ -1,0 +1,234 @@
+// A zone control plane, federated or standalone: serves proxies, gives them identities, and keeps in touch with its global.
+import type { ApiServerDeps } from '@weft/api'
+import { createDataplaneServer, type DataplaneServer, type DataplaneServerSettings, type ProxySinks } from '@weft/dataplane-server'
+import type { Component } from '@weft/foundation/lifecycle'
+import { timestamp } from '@weft/foundation/time'
+import { type AdminAuthority, createIdentityIssuer, type IdentityIssuer, loadAdminAuthority } from '@weft/identity'
+import { createKdsClient, type KdsClient } from '@weft/kds'
+import { kriText, nameKey, type Resource } from '@weft/resources'
+import { readFileSync } from 'node:fs'
+import { type CommonParts, httpComponents, meshComponent, meshInsightsComponent, storeComponent } from './common-parts.ts'
+import { type ControlPlaneConfig, isFederated } from './config.ts'
+import { massDelete } from './global-role.ts'
+import { createProxyPipeline, type ProxyPipeline } from './proxy-pipeline.ts'
+import { createRecovery, type Recovery } from './recovery.ts'
+import { issuesIdentities } from './role-settings.ts'
+import { createSnapshotBoard } from './snapshot-board.ts'
+
+/** Filled in while the parts are made; read by parts made before it. */
+export interface ZoneLink {
+  client: KdsClient | undefined
+}
+
+/** Components in start order. `link` is filled with the client towards global. */
+export async function zoneComponents(parts: CommonParts, link: ZoneLink, unready: () => readonly string[]): Promise<readonly Component[]> {
+  const { config, mesh, clock, log, metrics, store } = parts
+  const adminAuthority = await loadAdminAuthority({ store, clock })
+  const board = createSnapshotBoard()
+  const pipeline = createProxyPipeline({ mesh, clock, log, metrics, adminAuthority, onSnapshot: board.post, onRemoved: board.remove })
+  const isListed = (): boolean => !isFederated(config) || (link.client?.connection().complete ?? false)
+  const recovery = createRecovery({
+    needed: !parts.remembers,
+    isComplete: (name) => isListed() && store.get({ type: 'Mesh', mesh: '', name }) !== undefined,
+    clock,
+    log,
+  })
+  const issuer = createIssuer(parts, pipeline)
+  pipeline.useIssuer(issuer)
+  const server = createServer(parts, { adminAuthority, snapshots: board, recovery, isListed })
+  if (isFederated(config)) {
+    link.client = createClient(parts, server)
+    link.client.onConnection(() => recovery.advance())
+  }
+  const meshInsights = meshInsightsComponent(parts)
+  return [
+    storeComponent(parts),
+    meshComponent(parts),
+    parts.insights,
+    ...(meshInsights ? [meshInsights] : []),
+    ...(link.client ? [link.client] : []),
+    pipeline,
+    issuerComponent(parts, issuer),
+    recoveryComponent(recovery),
+    server,
+    ...httpComponents(parts, { envoyAdmin: adminAccess(server), proxyConfig: configAccess(parts, pipeline) }, unready),
+  ]
+}
+
+function createIssuer(parts: CommonParts, pipeline: ProxyPipeline): IdentityIssuer {
+  const { config, store, clock, log, insights } = parts
+  return createIdentityIssuer({
+    store,
+    clock,
+    log,
+    settings: { zone: config.multizone.zone.name, environment: config.environment },
+    onIssued: (proxyKey, svid) => {
+      pipeline.onIssued(proxyKey, svid)
+      const [mesh = '', name = ''] = proxyKey.split('/')
+      insights.proxies.identityIssued(
+        { mesh, name },
+        {
+          issuedBackend: svid.kri,
+          supportedBackends: trustKris(parts, mesh),
+          certificateExpirationTime: timestamp(svid.notAfter),
+          lastCertificateRegeneration: timestamp(svid.issuedAt),
+        },
+      )
+    },
+  })
+}
+
+function trustKris({ store, registry }: CommonParts, mesh: string): readonly string[] {
+  const short = registry.get('MeshTrust')?.short
+  return short === undefined ? [] : store.list('MeshTrust', mesh).map((trust) => kriText(short, trust))
+}
+
+interface ServerNeeds {
+  readonly adminAuthority: AdminAuthority
+  readonly snapshots: ReturnType<typeof createSnapshotBoard>
+  readonly recovery: Recovery
+  readonly isListed: () => boolean
+}
+
+function createServer(parts: CommonParts, needs: ServerNeeds): DataplaneServer {
+  const { store, tls, verifier, insights, clock, log, metrics } = parts
+  const { recovery } = needs
+  return createDataplaneServer({
+    settings: serverSettings(parts),
+    store,
+    tls,
+    tokens: verifier,
+    adminAuthority: needs.adminAuthority,
+    snapshots: needs.snapshots,
+    recorder: insights.proxies,
+    sinks: sinksInto(parts),
+    clock,
+    log,
+    metrics,
+    isComplete: needs.isListed,
+    isRecovering: (proxyKey) => recovery.isRecovering(proxyKey),
+    onStream: (proxyKey, stream) => recovery.onStream(proxyKey, stream),
+  })
+}
+
+function serverSettings({ config, identity }: CommonParts): DataplaneServerSettings {
+  const { dpServer, xdsServer } = config
+  const { params } = config.bootstrapServer
+  return {
+    host: '0.0.0.0',
+    port: dpServer.port,
+    tlsMinVersion: 'TLSv1.2',
+    zone: config.multizone.zone.name,
+    federated: isFederated(config),
+    environment: config.environment,
+    instanceId: identity.instanceId,
+    authType: dpServer.authn.dpProxy.type || 'dpToken',
+    enableReloadableTokens: dpServer.authn.enableReloadableTokens,
+    xdsHost: params.xdsHost,
+    xdsPort: params.xdsPort,
+    xdsConnectTimeoutMs: params.xdsConnectTimeout,
+    adminPort: params.adminPort,
+    adminAddress: params.adminAddress,
+    envoyAdminUnixSocket: params.envoyAdminUnixSocket,
+    hdsEnabled: dpServer.hds.enabled,
+    hdsIntervalMs: hdsIntervalMs(config),
+    deregistrationDelayMs: xdsServer.dataplaneDeregistrationDelay,
+  }
+}
+
+/** A draining proxy is noticed by its health report, so reports come every second unless the operator wants them more often. */
+function hdsIntervalMs(config: ControlPlaneConfig): number {
+  return Math.min(config.dpServer.hds.interval, 1000)
+}
+
+/** What the dataplane server notices becomes facts, each in a transaction of the graph. */
+function sinksInto({ graph, mesh }: CommonParts): ProxySinks {
+  return {
+    proxies: {
+      set: (key, metadata) => graph.transact('proxy connected', () => mesh.proxies.set(key, metadata)),
+      delete: (key) => graph.transact('proxy gone', () => mesh.proxies.delete(key)),
+    },
+    endpointStates: {
+      set: (key, state) => graph.transact('endpoint state', () => mesh.endpointStates.set(key, state)),
+      delete: (key) => graph.transact('endpoint state', () => mesh.endpointStates.delete(key)),
+    },
+    tlsAccepting: {
+      set: (key) => graph.transact('proxy accepts mTLS', () => mesh.tlsAccepting.set(key, true)),
+      delete: (key) => graph.transact('proxy gone', () => mesh.tlsAccepting.delete(key)),
+    },
+  }
+}
+
+function createClient(parts: CommonParts, server: DataplaneServer): KdsClient {
+  const { config, store, registry, clock, log, identity, insights } = parts
+  const { zone } = config.multizone
+  const { cpTokenInline, cpTokenPath } = zone.kds.auth
+  return createKdsClient({
+    store,
+    registry,
+    clock,
+    log,
+    recorder: insights.zones,
+    envoyAdmin: {
+      ask: async (kind, proxy, options) => Buffer.from(await askAdmin(server, kind, { proxy, options })),
+    },
+    self: { instanceId: identity.instanceId, version: identity.version },
+    zone: zone.name,
+    globalAddress: zone.globalAddress,
+    tls: {
+      skipVerify: zone.kds.tlsSkipVerify,
+      ...(zone.kds.rootCaFile === '' ? {} : { rootCertificates: readFileSync(zone.kds.rootCaFile) }),
+    },
+    token: () => (cpTokenPath === '' ? cpTokenInline || undefined : readFileSync(cpTokenPath, 'utf8').trim()),
+    config: parts.configJson,
+    systemNamespace: 'kuma-system',
+    skipPrefixes: zone.kds.labels.skipPrefixes,
+    massDelete,
+  })
+}
+
+type AdminCall = Parameters<NonNullable<ApiServerDeps['envoyAdmin']>['ask']>
+
+function askAdmin(
+  { admin }: DataplaneServer,
+  kind: AdminCall[0],
+  { proxy, options }: { readonly proxy: { readonly mesh: string; readonly name: string }; readonly options: AdminCall[2] },
+): Promise<string> {
+  const format = options.format ?? 'text'
+  switch (kind) {
+    case 'configDump':
+      return admin.configDump(proxy, { includeEds: options.includeEds ?? false })
+    case 'stats':
+      return admin.stats(proxy, { format, usedOnly: options.usedOnly ?? true })
+    case 'clusters':
+      return admin.clusters(proxy, { format })
+  }
+}
+
+function adminAccess(server: DataplaneServer): NonNullable<ApiServerDeps['envoyAdmin']> {
+  return { ask: async (kind, dataplane, options) => Buffer.from(await askAdmin(server, kind, { proxy: dataplane, options })) }
+}
+
+function configAccess({ mesh }: CommonParts, pipeline: ProxyPipeline): NonNullable<ApiServerDeps['proxyConfig']> {
+  return {
+    config: async (dataplane: Resource) => {
+      const facts = mesh.proxyFacts.get(nameKey(dataplane))
+      return facts ? pipeline.builder.preview(facts) : undefined
+    },
+  }
+}
+
+function issuerComponent({ config }: CommonParts, issuer: IdentityIssuer): Component {
+  return {
+    name: 'identity-issuer',
+    // creating authorities goes on beside the rest of the start
+    start: async () => {
+      if (issuesIdentities(config)) void issuer.start()
+    },
+    stop: () => issuer.stop(),
+  }
+}
+
+function recoveryComponent(recovery: Recovery): Component {
+  return { name: 'recovery', start: async () => {}, stop: async () => recovery.stop() }
+}

@@ -1,0 +1,155 @@
+// What the API server is given. Everything it does not do itself comes through these interfaces, so tests and roles differ only here.
+import type { Logger } from '@weft/foundation/log'
+import type { Metrics } from '@weft/foundation/metrics'
+import type { Clock } from '@weft/foundation/time'
+import type { Registry, Resource } from '@weft/resources'
+import type { Store } from '@weft/store'
+import type { ApiRoute } from './api-route.ts'
+
+/** Who asks. Known system names: contract/rest-cli-gui.md section 7.1. */
+export interface ApiUser {
+  readonly name: string
+  readonly groups: readonly string[]
+}
+
+/** Role and identity of this control plane. */
+export interface ControlPlaneIdentity {
+  readonly mode: 'global' | 'zone'
+  /** '' on global. */
+  readonly zone: string
+  /** A zone with a global. */
+  readonly federated: boolean
+  readonly environment: 'universal' | 'kubernetes'
+  readonly hostname: string
+  readonly instanceId: string
+  readonly version: string
+  /** Our own product name, shown beside the wire identity `Kuma`. */
+  readonly basedOn?: string
+  /** '' until known. */
+  clusterId(): string
+}
+
+/** Users and groups that have a right. */
+export interface AccessRule {
+  readonly users: readonly string[]
+  readonly groups: readonly string[]
+}
+
+/** Rights of contract/rest-cli-gui.md section 7.2. */
+export type AccessRight =
+  | 'adminResources'
+  | 'generateDataplaneToken'
+  | 'generateUserToken'
+  | 'generateZoneToken'
+  | 'viewConfigDump'
+  | 'viewStats'
+  | 'viewClusters'
+  | 'controlPlaneMetadata'
+
+export type AccessRules = Readonly<Record<AccessRight, AccessRule>>
+
+export interface ListenerSettings {
+  readonly enabled: boolean
+  /** Address to listen on. */
+  readonly interface: string
+  /** 0 lets the kernel choose. */
+  readonly port: number
+}
+
+/** Certificate of the HTTPS listener; may be replaced while running. */
+export interface ServerCertificate {
+  readonly current: { readonly certificatePem: string; readonly privateKeyPem: string }
+  onChange(listener: (material: { readonly certificatePem: string; readonly privateKeyPem: string }) => void): () => void
+}
+
+export interface ApiSettings {
+  readonly http: ListenerSettings
+  readonly https: ListenerSettings & {
+    readonly certificate?: ServerCertificate
+    /** PEM bundle; with it client certificates can be asked for. */
+    readonly clientCaPem?: string
+    readonly requireClientCertificate?: boolean
+    /** Such as `TLSv1.2`. */
+    readonly minVersion?: 'TLSv1.2' | 'TLSv1.3'
+  }
+  /** Makes every kind read-only. */
+  readonly readOnly: boolean
+  /** Prefix of every route; '/' by default. */
+  readonly basePath?: string
+  readonly guiBasePath?: string
+  readonly corsAllowedDomains: readonly string[]
+  readonly localhostIsAdmin: boolean
+  readonly access: AccessRules
+  /** Lets connected zones and meshes with proxies be deleted. */
+  readonly unsafeDelete: boolean
+  /** A federated zone then takes resources without the origin label. */
+  readonly disableOriginLabelValidation: boolean
+  /** Of a request body; 10 MiB by default. */
+  readonly bodyLimitBytes?: number
+  readonly readHeaderTimeoutMs?: number
+  readonly readTimeoutMs?: number
+  readonly idleTimeoutMs?: number
+}
+
+export interface IssueTokens {
+  dataplane(claims: {
+    readonly mesh: string
+    readonly name?: string
+    readonly tags?: Readonly<Record<string, readonly string[]>>
+    readonly type?: string
+    readonly workload?: string
+    readonly validForMs?: number
+  }): Promise<string>
+  zone(claims: { readonly zone: string; readonly scope?: readonly string[]; readonly validForMs?: number }): Promise<string>
+  user(claims: { readonly name: string; readonly groups?: readonly string[]; readonly validForMs?: number }): Promise<string>
+}
+
+export type EnvoyAdminKind = 'configDump' | 'stats' | 'clusters'
+
+export interface EnvoyAdminOptions {
+  readonly includeEds?: boolean
+  readonly format?: 'text' | 'json'
+  readonly usedOnly?: boolean
+}
+
+/** Reaches the Envoy of a Dataplane, here or through its zone. Rejects with an AppError whose message is for the operator. */
+export interface EnvoyAdminAccess {
+  ask(kind: EnvoyAdminKind, dataplane: Resource, options: EnvoyAdminOptions): Promise<Uint8Array>
+}
+
+/** The configuration this control plane computes for a proxy: type URL to name to resource. Only zones have one. */
+export interface ProxyConfigAccess {
+  /** `shadow`: with policies labelled as shadow taking part. Undefined: the proxy is not known. */
+  config(
+    dataplane: Resource,
+    options: { readonly shadow: boolean },
+  ): Promise<Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined>
+}
+
+/** A hostname of a destination and the zones in which it resolves. */
+export interface DestinationHostname {
+  readonly hostname: string
+  readonly zones: readonly string[]
+}
+
+export interface ApiServerDeps {
+  readonly store: Store
+  readonly registry: Registry
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics?: Metrics
+  readonly controlPlane: ControlPlaneIdentity
+  readonly settings: ApiSettings
+  /** The effective configuration as compact JSON, secrets masked. */
+  configJson(): string
+  /** Absent: bearer tokens are refused. Rejects when the token is not valid. */
+  verifyUserToken?(token: string): Promise<ApiUser>
+  /** Absent: issuing is disabled. */
+  readonly tokens?: IssueTokens
+  readonly envoyAdmin?: EnvoyAdminAccess
+  readonly proxyConfig?: ProxyConfigAccess
+  /** A fresh RSA key as PEM, made off the main thread. */
+  generateSigningKey(): Promise<string>
+  /** Routes of other parts: console, inspection, our own extras. They win over nothing: a path may be claimed once. */
+  readonly routes?: readonly ApiRoute[]
+}

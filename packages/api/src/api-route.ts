@@ -1,0 +1,44 @@
+// A route is a path pattern and one handler per method; handlers are functions from a request to a reply and know no HTTP library.
+import type { ApiUser } from './api-deps.ts'
+
+export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE' | 'PATCH'
+
+export interface ApiRequest {
+  readonly method: string
+  /** Values of the path's `:parameters`, decoded. */
+  param(name: string): string
+  readonly query: URLSearchParams
+  /** Path as requested, without query. */
+  readonly path: string
+  /** Scheme and host as the client wrote them: `http://host:port`. */
+  readonly origin: string
+  readonly body: Buffer | undefined
+  readonly user: ApiUser
+  header(name: string): string
+}
+
+/** Exactly one of `json`, `text` and `bytes`; `json` is written with one space of indentation. */
+export interface ApiReply {
+  readonly status?: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly json?: unknown
+  readonly text?: string
+  readonly bytes?: Uint8Array
+  /** Of `text` and `bytes`; text/plain by default. */
+  readonly contentType?: string
+}
+
+export type Handler = (request: ApiRequest) => ApiReply | Promise<ApiReply>
+
+export interface ApiRoute {
+  /** Such as `/meshes/:mesh/dataplanes/:name/_config`; `*` at the end takes the rest. */
+  readonly path: string
+  readonly handlers: Readonly<Partial<Record<Method, Handler>>>
+  /** True: any or no credentials are taken without a look. */
+  readonly open?: boolean
+}
+
+/** A route that is only read. */
+export function get(path: string, handler: Handler): ApiRoute {
+  return { path, handlers: { GET: handler } }
+}

@@ -1,0 +1,61 @@
+// The hostnames generators give to a destination, wherever it is asked for: also global, which resolves none itself, can tell
+// (contract/rest-cli-gui.md section 5, `_hostnames`; contract/resources.md section 10).
+import { renderTemplate } from '@weft/mesh'
+import { displayName, labelKeys, type Labels, type Resource } from '@weft/resources'
+import type { Store } from '@weft/store'
+import type { DestinationHostname } from './api-deps.ts'
+import { matchesLabels } from './filters.ts'
+
+export interface HostnameScene {
+  readonly store: Pick<Store, 'list'>
+  readonly mode: 'global' | 'zone'
+  /** '' on global. */
+  readonly zone: string
+}
+
+/** By generator name; generators that do not select the destination or cannot be rendered are left out. */
+export function destinationHostnames(scene: HostnameScene, destination: Resource): readonly DestinationHostname[] {
+  const zones = new Map<string, readonly string[]>()
+  for (const generator of scene.store.list('HostnameGenerator')) {
+    const hostname = hostnameOf(scene, generator, destination)
+    // the reference names the destination itself where it has no zone
+    if (hostname !== undefined) zones.set(hostname, [destination.labels[labelKeys.zone] ?? displayName(destination)])
+  }
+  return [...zones].map(([hostname, names]) => ({ hostname, zones: names }))
+}
+
+function hostnameOf(scene: HostnameScene, generator: Resource, destination: Resource): string | undefined {
+  const selector = property(property(generator.spec, 'selector'), `${destination.type.charAt(0).toLowerCase()}${destination.type.slice(1)}`)
+  if (typeof selector !== 'object' || selector === null) return undefined
+  const labels = property(selector, 'matchLabels')
+  const wanted = typeof labels === 'object' && labels !== null ? { ...labels } : {}
+  const isSelected = views(scene, generator, destination).some((view) => matchesLabels(wanted, { ...destination, labels: view }))
+  const template = property(generator.spec, 'template')
+  if (!isSelected || typeof template !== 'string') return undefined
+  const { labels: own, name, mesh } = destination
+  const fields = {
+    Name: name,
+    DisplayName: displayName(destination),
+    Namespace: own[labelKeys.namespace] ?? '',
+    Mesh: mesh,
+    Zone: own[labelKeys.zone] ?? scene.zone,
+  }
+  return renderTemplate(template, { fields, labels: own }).text
+}
+
+/** Labels as the zones see them: at home a destination is from the zone, everywhere else from global. */
+function views(scene: HostnameScene, generator: Resource, destination: Resource): readonly Labels[] {
+  const { labels } = destination
+  if (scene.mode === 'zone') return [labels]
+  const home = labels[labelKeys.zone]
+  const generatorZone = generator.labels[labelKeys.origin] === 'zone' ? generator.labels[labelKeys.zone] : undefined
+  const abroad = { ...labels, [labelKeys.origin]: 'global' }
+  if (home === undefined) return [abroad]
+  const atHome = { ...labels, [labelKeys.origin]: 'zone' }
+  if (generatorZone === undefined) return [atHome, abroad]
+  return generatorZone === home ? [atHome] : [abroad]
+}
+
+function property(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined
+}

@@ -1,0 +1,141 @@
+// The diagnostics server: readiness, liveness, metrics and log levels (contract/rest-cli-gui.md section 8).
+import type { Component } from '@weft/foundation/lifecycle'
+import type { Logger } from '@weft/foundation/log'
+import type { Metrics } from '@weft/foundation/metrics'
+import type { Clock } from '@weft/foundation/time'
+import type { FastifyInstance } from 'fastify'
+import type { ListenerSettings } from './api-deps.ts'
+import { type ApiRequest, type ApiRoute, get } from './api-route.ts'
+import { createHttpApp } from './http-app.ts'
+import { type Listener, listen } from './listener.ts'
+import { badRequest } from './problem.ts'
+
+/** Log levels that can be changed while running. `component` '' is the whole process. */
+export interface LogLevels {
+  /** The level of the process and of each component that has its own. */
+  list(): { readonly level: string; readonly components: Readonly<Record<string, string>> }
+  set(component: string, level: string): void
+  /** Back to the configured level; without a component all of them. */
+  reset(component?: string): void
+}
+
+export interface DiagnosticsServerDeps {
+  readonly settings: Pick<ListenerSettings, 'interface' | 'port'>
+  readonly metrics: Metrics
+  readonly clock: Clock
+  readonly log: Logger
+  /** Names of components that are not ready. */
+  unready(): readonly string[]
+  readonly logLevels?: LogLevels
+  /** Such as profiles; only where the operator asked for debugging. */
+  readonly routes?: readonly ApiRoute[]
+}
+
+export interface DiagnosticsServer extends Component {
+  readonly port: number | undefined
+}
+
+const levels = ['trace', 'debug', 'info', 'warn', 'error', 'off']
+
+/** Not listening until started. `start` rejects with process/port-taken when the port is in use. */
+export function createDiagnosticsServer(deps: DiagnosticsServerDeps): DiagnosticsServer {
+  let app: FastifyInstance | undefined
+  let listener: Listener | undefined
+  return {
+    name: 'diagnostics-server',
+    get port() {
+      return listener?.port
+    },
+    start: async () => {
+      app = createDiagnosticsApp(deps)
+      await app.ready()
+      listener = await listen({ settings: deps.settings, label: 'the diagnostics server', handler: app.routing })
+    },
+    stop: async () => {
+      await listener?.close()
+      listener = undefined
+      await app?.close()
+    },
+  }
+}
+
+/** The app without a listener. */
+export function createDiagnosticsApp(deps: DiagnosticsServerDeps): FastifyInstance {
+  return createHttpApp({
+    routes: diagnosticsRoutes(deps),
+    authentication: undefined,
+    clock: deps.clock,
+    log: deps.log,
+    metrics: undefined,
+    bodyLimitBytes: 64 * 1024,
+    prefix: '',
+    corsAllowedDomains: [],
+  })
+}
+
+function diagnosticsRoutes(deps: DiagnosticsServerDeps): readonly ApiRoute[] {
+  const { logLevels } = deps
+  const open = (route: ApiRoute): ApiRoute => ({ ...route, open: true })
+  return [
+    open(
+      get('/ready', () => {
+        const unready = deps.unready()
+        return unready.length === 0 ? { text: '' } : { status: 503, text: `not ready: ${unready.join(', ')}\n` }
+      }),
+    ),
+    open(get('/healthy', () => ({ text: '' }))),
+    open(
+      get('/metrics', async () => {
+        const { contentType, text } = await deps.metrics.expose()
+        return { text, contentType }
+      }),
+    ),
+    ...(logLevels ? loggingRoutes(logLevels).map(open) : []),
+    ...(deps.routes ?? []),
+  ]
+}
+
+function loggingRoutes(logLevels: LogLevels): readonly ApiRoute[] {
+  return [
+    {
+      path: '/logging',
+      handlers: {
+        GET: () => ({ json: logLevels.list() }),
+        PUT: (request) => {
+          const { component, level } = levelRequest(request)
+          logLevels.set(component, level)
+          return { json: logLevels.list() }
+        },
+        DELETE: () => {
+          logLevels.reset()
+          return { json: logLevels.list() }
+        },
+      },
+    },
+    {
+      path: '/logging/:component',
+      handlers: {
+        DELETE: (request) => {
+          logLevels.reset(request.param('component'))
+          return { json: logLevels.list() }
+        },
+      },
+    },
+  ]
+}
+
+function levelRequest(request: ApiRequest): { readonly component: string; readonly level: string } {
+  let value: unknown
+  try {
+    value = JSON.parse(request.body?.toString('utf8') ?? '')
+  } catch {
+    throw badRequest('the body is no JSON')
+  }
+  const field = (name: string): unknown =>
+    typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined
+  const level = field('level')
+  const component = field('component') ?? ''
+  if (typeof level !== 'string' || !levels.includes(level)) throw badRequest(`level must be one of ${levels.join(', ')}`)
+  if (typeof component !== 'string' || component.length > 200) throw badRequest('component must be a dot path')
+  return { component, level }
+}

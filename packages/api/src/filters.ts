@@ -1,0 +1,77 @@
+// Filters of lists (contract/rest-cli-gui.md section 2.4).
+import type { Violation } from '@weft/foundation/errors'
+import { displayName, type Resource } from '@weft/resources'
+import { rejectInvalid } from './problem.ts'
+
+/** Keeps a resource in the list. */
+export type Filter = (resource: Resource) => boolean
+
+const keyPattern = /^filter\[(.*)\]$/s
+
+/** Filters by name and labels, for every list. `template`: the route in the reference's spelling, for field paths. */
+export function listFilter(query: URLSearchParams, template: string, title: string): Filter {
+  const name = query.get('name') ?? ''
+  const labels = new Map<string, string>()
+  const violations: Violation[] = []
+  for (const [key, value] of query) {
+    const inner = keyPattern.exec(key)?.[1]
+    if (inner === undefined) continue
+    const field = `${template}.${key}`
+    if (!inner.startsWith('labels.')) violations.push({ field, message: 'filters are only supported on labels' })
+    else if (inner.includes('][')) violations.push({ field, message: 'advanced filters are not supported' })
+    else labels.set(inner.slice('labels.'.length), value)
+  }
+  rejectInvalid(title, violations)
+  return (resource) =>
+    (name === '' || resource.name.includes(name)) &&
+    [...labels].every(([key, value]) => Object.hasOwn(resource.labels, key) && resource.labels[key] === value)
+}
+
+/** The further filters of Dataplane lists: `tag` and `gateway`. */
+export function dataplaneFilter(query: URLSearchParams, template: string, title: string): Filter {
+  const tags = new Map<string, string>()
+  for (const tag of query.getAll('tag')) {
+    const at = tag.indexOf(':')
+    if (at > 0) tags.set(tag.slice(0, at), tag.slice(at + 1))
+  }
+  const gateway = query.get('gateway') ?? ''
+  // `builtin` and `delegated` are what the older release takes too; nothing is built in any more
+  if (!['', 'true', 'false', 'builtin', 'delegated'].includes(gateway)) {
+    rejectInvalid(title, [{ field: `${template}.gateway`, message: 'must be one of true, false, delegated' }])
+  }
+  return (resource) => {
+    const gatewayTags = gatewayOf(resource)
+    if (gateway === 'builtin') return false
+    if (gateway === 'false' ? gatewayTags !== undefined : gateway !== '' && gatewayTags === undefined) return false
+    return tags.size === 0 || matchesAll(tags, resource.labels) || (gatewayTags !== undefined && matchesAll(tags, gatewayTags))
+  }
+}
+
+function matchesAll(wanted: ReadonlyMap<string, string>, have: Readonly<Record<string, unknown>>): boolean {
+  return [...wanted].every(([key, value]) => {
+    const found = Object.hasOwn(have, key) ? have[key] : undefined
+    return typeof found === 'string' && found.includes(value)
+  })
+}
+
+/** Tags of a delegated gateway; undefined for other Dataplanes. */
+function gatewayOf(resource: Resource): Readonly<Record<string, unknown>> | undefined {
+  const gateway = property(property(resource.spec, 'networking'), 'gateway')
+  if (gateway === undefined) return undefined
+  const tags = property(gateway, 'tags')
+  return typeof tags === 'object' && tags !== null ? { ...tags } : {}
+}
+
+function property(value: unknown, key: string): unknown {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
+  return Reflect.get(value, key)
+}
+
+/** True when labels of the resource meet a selector; `kuma.io/display-name` also matches a resource without that label. */
+export function matchesLabels(selector: Readonly<Record<string, unknown>>, resource: Resource): boolean {
+  return Object.entries(selector).every(([key, value]) =>
+    key === 'kuma.io/display-name'
+      ? displayName(resource) === value
+      : Object.hasOwn(resource.labels, key) && resource.labels[key] === value,
+  )
+}

@@ -1,0 +1,24 @@
+// The REST API and the diagnostics server of a control plane.
+export { adminUser, anonymousUser, defaultAccessRules } from './access.ts'
+export type {
+  AccessRight,
+  AccessRule,
+  AccessRules,
+  ApiServerDeps,
+  ApiSettings,
+  ApiUser,
+  ControlPlaneIdentity,
+  DestinationHostname,
+  EnvoyAdminAccess,
+  EnvoyAdminKind,
+  EnvoyAdminOptions,
+  IssueTokens,
+  ListenerSettings,
+  ProxyConfigAccess,
+  ServerCertificate,
+} from './api-deps.ts'
+export type { ApiReply, ApiRequest, ApiRoute, Handler, Method } from './api-route.ts'
+export { createDiagnosticsServer, type DiagnosticsServer, type DiagnosticsServerDeps, type LogLevels } from './diagnostics.ts'
+export { type MeshRulesDeps, newMeshOps } from './mesh-rules.ts'
+export { badRequest, invalid, notFound, Problem } from './problem.ts'
+export { type ApiServer, createApiApp, createApiServer } from './server.ts'

@@ -1,0 +1,36 @@
+// Lets a proxy in: the Dataplane it speaks for is found and its credentials are good for it. The same for discovery and health discovery.
+import { AppError } from '@weft/foundation/errors'
+import type { SpiffeSettings } from '@weft/identity'
+import type { Store } from '@weft/store'
+import { type AuthSubject, checkWorkloadLabel, type ProxyAuthenticator } from './authenticator.ts'
+import type { ProxyHello } from './node-metadata.ts'
+import { registeredLabels } from './registration.ts'
+import type { DataplaneServerSettings } from './settings.ts'
+
+export interface AdmissionOptions {
+  readonly store: Pick<Store, 'get' | 'list'>
+  readonly authenticator: ProxyAuthenticator
+  readonly settings: Pick<DataplaneServerSettings, 'zone' | 'federated' | 'environment'>
+  readonly spiffe: SpiffeSettings
+}
+
+/**
+ * Resolves when the proxy may act as the Dataplane it names. A Dataplane that is stored under the name already must be one the credentials
+ * are good for, too: a token bound to labels must not take over a proxy that does not have them.
+ * Errors: xds/unauthenticated; token/keys-missing, or store/not-found marked retryable, when trying again later may help.
+ */
+export async function admit(hello: ProxyHello, credentials: readonly string[], options: AdmissionOptions): Promise<void> {
+  const { mesh, name, document } = hello
+  const stored = options.store.get({ type: 'Dataplane', mesh, name })
+  const subjects: AuthSubject[] = []
+  const brings = document && options.settings.environment === 'universal'
+  if (brings) subjects.push({ mesh, name, labels: registeredLabels(document, options.settings) })
+  if (stored) subjects.push({ mesh, name, labels: stored.labels })
+  const [subject] = subjects
+  if (!subject) throw new AppError('store/not-found', `no Dataplane "${name}" in mesh "${mesh}"`, { retryable: true })
+  await options.authenticator.authenticate(credentials, subjects)
+  if (!options.store.get({ type: 'Mesh', mesh: '', name: mesh })) {
+    throw new AppError('store/not-found', `mesh "${mesh}" does not exist`, { retryable: true })
+  }
+  checkWorkloadLabel(subject, options.store.list('MeshIdentity', mesh), options.spiffe)
+}

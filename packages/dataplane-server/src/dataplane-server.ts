@@ -1,0 +1,160 @@
+// The server of a zone that its proxies talk to: bootstrap, discovery and health discovery on one TLS port, and the admin client.
+import { lookup as dnsLookup } from 'node:dns/promises'
+import { Server } from '@grpc/grpc-js'
+import type { Component } from '@weft/foundation/lifecycle'
+import type { Logger } from '@weft/foundation/log'
+import type { Metrics } from '@weft/foundation/metrics'
+import type { Clock } from '@weft/foundation/time'
+import type { ServerTls } from '@weft/foundation/tls'
+import type { AdminAuthority, SpiffeSettings, TokenVerifier } from '@weft/identity'
+import type { ProxyStatusRecorder } from '@weft/insights'
+import type { DataplaneSpec } from '@weft/resources'
+import type { Store } from '@weft/store'
+import { adsServerOptions, type DeltaStream } from '@weft/xds'
+import { createProxyAuthenticator, type ServiceAccount } from './authenticator.ts'
+import { createBootstrapHandler } from './bootstrap-handler.ts'
+import { bootstrapListener } from './bootstrap-http.ts'
+import { createDiscovery, type SnapshotProvider } from './discovery.ts'
+import { createEnvoyAdmin, type EnvoyAdmin } from './envoy-admin.ts'
+import { createHealthDiscovery } from './health-discovery.ts'
+import type { ProxyHello } from './node-metadata.ts'
+import { createProbeWriter } from './probe-writer.ts'
+import { createProxyLifecycle, type ProxyLifecycle } from './proxy-lifecycle.ts'
+import type { DataplaneServerSettings } from './settings.ts'
+import type { ProxySinks } from './sinks.ts'
+import { createTlsPort, keepaliveOptions } from './tls-port.ts'
+
+export interface DataplaneServerOptions {
+  readonly settings: DataplaneServerSettings
+  readonly store: Store
+  readonly tls: Pick<ServerTls, 'current' | 'onChange'>
+  readonly tokens: Pick<TokenVerifier, 'dataplane'>
+  readonly adminAuthority: AdminAuthority
+  readonly snapshots: SnapshotProvider
+  readonly recorder: ProxyStatusRecorder
+  readonly sinks: ProxySinks
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: Metrics
+  /** Asks Kubernetes whose service account token it is. */
+  readonly reviewServiceAccount?: (token: string) => Promise<ServiceAccount | undefined>
+  /** False while meshes and secrets may still be on their way from global. */
+  readonly isComplete?: () => boolean
+  readonly isRecovering?: (proxyKey: string) => boolean
+  readonly onStream?: (proxyKey: string, stream: DeltaStream) => void
+  /** All addresses of a host name; the system's resolver by default. */
+  readonly lookup?: (host: string) => Promise<readonly string[]>
+}
+
+export interface DataplaneServer extends Component {
+  /** The port it listens on; 0 before it does. */
+  readonly port: number
+  readonly admin: EnvoyAdmin
+  readonly lifecycle: ProxyLifecycle
+  readonly streams: ReadonlySet<DeltaStream>
+}
+
+/** How long streams may take to end when the server stops. */
+const drainMs = 1000
+
+/** `start` rejects with process/port-taken when another process has the port. */
+export function createDataplaneServer(options: DataplaneServerOptions): DataplaneServer {
+  const { settings, store, clock, metrics, sinks } = options
+  const log = options.log.child({ component: 'dataplane-server' })
+  const spiffe: SpiffeSettings = { zone: settings.zone, environment: settings.environment }
+  let port = 0
+  let isListening = false
+
+  const authenticator = createProxyAuthenticator({
+    authType: settings.authType,
+    tokens: options.tokens,
+    store,
+    spiffe,
+    ...(options.reviewServiceAccount ? { reviewServiceAccount: options.reviewServiceAccount } : {}),
+  })
+  const lifecycle = createProxyLifecycle({ store, clock, log, settings, sinks })
+  const probes = createProbeWriter({ store, clock, log })
+  const admission = { store, authenticator, settings, spiffe }
+  const discovery = createDiscovery({
+    ...admission,
+    lifecycle,
+    snapshots: options.snapshots,
+    recorder: options.recorder,
+    sinks,
+    instanceId: settings.instanceId,
+    connectionEnd: (peer) => tlsPort.connectionEnd(peer),
+    prepare: async (hello) => {
+      await options.adminAuthority.server(addressOf(hello, store))
+    },
+    ...(options.isRecovering ? { isRecovering: options.isRecovering } : {}),
+    ...(options.onStream ? { onStream: options.onStream } : {}),
+    clock,
+    log,
+    metrics,
+  })
+  const health = createHealthDiscovery({ ...admission, lifecycle, probes, intervalMs: settings.hdsIntervalMs, clock, log })
+  const bootstrap = createBootstrapHandler({
+    store,
+    tokens: options.tokens,
+    settings,
+    certificatePem: () => options.tls.current.certificatePem,
+    port: () => port,
+    lookup: options.lookup ?? (async (host) => (await dnsLookup(host, { all: true })).map(({ address }) => address)),
+    ...(options.isComplete ? { isComplete: options.isComplete } : {}),
+    log,
+  })
+
+  const grpc = new Server({ ...adsServerOptions, ...keepaliveOptions, 'grpc.enable_channelz': 0 })
+  grpc.addService(discovery.definition, discovery.handlers)
+  if (settings.hdsEnabled) grpc.addService(health.definition, health.handlers)
+  const tlsPort = createTlsPort({
+    host: settings.host,
+    port: settings.port,
+    minVersion: settings.tlsMinVersion,
+    tls: options.tls,
+    grpc,
+    http: bootstrapListener(bootstrap, log),
+    clock,
+    log,
+  })
+
+  return {
+    name: 'dataplane-server',
+    get port() {
+      return port
+    },
+    admin: createEnvoyAdmin({
+      store,
+      authority: options.adminAuthority,
+      metadata: (key) => lifecycle.metadata(key),
+      defaultAdminPort: settings.adminPort,
+      clock,
+    }),
+    lifecycle,
+    streams: discovery.streams,
+    ready: () => isListening,
+    start: async () => {
+      port = await tlsPort.listen()
+      lifecycle.start()
+      health.start()
+      isListening = true
+      log.info({ port }, 'dataplane server listens')
+    },
+    stop: async () => {
+      isListening = false
+      lifecycle.stop()
+      discovery.stop()
+      health.stop()
+      probes.stop()
+      const closed = tlsPort.close(drainMs)
+      await Promise.all([closed, probes.idle()])
+    },
+  }
+}
+
+function addressOf(hello: ProxyHello, store: Store): string {
+  const stored = store.get({ type: 'Dataplane', mesh: hello.mesh, name: hello.name })
+  // stored Dataplanes passed the codec of their kind
+  const spec = hello.document?.spec ?? (stored?.spec as DataplaneSpec | undefined)
+  return spec?.networking?.address ?? ''
+}

@@ -1,0 +1,197 @@
+// Health discovery: proxies check themselves and their workloads and report. A proxy that says it is not ready leaves load balancing at
+// once; what its probes say goes into its Dataplane (contract/dataplane.md section 14.1).
+import { type Metadata, type ServerDuplexStream, status, type UntypedServiceImplementation } from '@grpc/grpc-js'
+import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
+import type { Logger } from '@weft/foundation/log'
+import type { Clock, Timer } from '@weft/foundation/time'
+import { systemNames } from '@weft/envoy'
+import { type ByteService, codec, type Messages, serviceDefinition } from '@weft/proto'
+import type { DataplaneSpec } from '@weft/resources'
+import type { Store } from '@weft/store'
+import { type AdmissionOptions, admit } from './admission.ts'
+import { credentialsOf } from './discovery.ts'
+import { healthSpecifier, probedInbounds, readReport } from './health-specifier.ts'
+import { type ProxyHello, readNode } from './node-metadata.ts'
+import type { ProbeWriter } from './probe-writer.ts'
+import type { ProxyLifecycle } from './proxy-lifecycle.ts'
+
+export interface HealthDiscoveryOptions extends AdmissionOptions {
+  readonly store: Store
+  readonly lifecycle: Pick<ProxyLifecycle, 'reportDraining'>
+  readonly probes: ProbeWriter
+  readonly intervalMs: number
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** What a grpc-js server needs: `server.addService(health.definition, health.handlers)`. */
+export interface HealthDiscovery {
+  readonly definition: ByteService<'envoy.service.health.v3.HealthDiscoveryService'>
+  readonly handlers: UntypedServiceImplementation
+  /** Follows the store, so that changed Dataplanes get changed checks. */
+  start(): void
+  /** Ends every stream with UNAVAILABLE. */
+  stop(): void
+}
+
+type Call = ServerDuplexStream<Uint8Array, Uint8Array>
+type Message = Messages['envoy.service.health.v3.HealthCheckRequestOrEndpointHealthResponse']
+
+interface Session {
+  readonly call: Call
+  hello: ProxyHello | undefined
+  isOpening: boolean
+  /** Bytes last sent and last received: equal ones mean that nothing is new. */
+  sent: Uint8Array | undefined
+  received: Uint8Array | undefined
+  timer: Timer | undefined
+}
+
+/** How long a stream may take to say who it is. */
+const firstMessageMs = 30_000
+
+export function createHealthDiscovery(options: HealthDiscoveryOptions): HealthDiscovery {
+  const { store, clock, log } = options
+  const messages = codec('envoy.service.health.v3.HealthCheckRequestOrEndpointHealthResponse')
+  const specifiers = codec('envoy.service.health.v3.HealthCheckSpecifier')
+  const sessions = new Set<Session>()
+  const byProxy = new Map<string, Set<Session>>()
+  let unwatch: (() => void) | undefined
+  let isStopped = false
+
+  const end = (session: Session, code: status, details: string): void => {
+    leave(session)
+    fail(session.call, code, details)
+  }
+  const leave = (session: Session): void => {
+    session.timer?.cancel()
+    sessions.delete(session)
+    if (!session.hello) return
+    const others = byProxy.get(session.hello.key)
+    others?.delete(session)
+    if (others?.size !== 0) return
+    byProxy.delete(session.hello.key)
+    options.lifecycle.reportDraining(session.hello.key, undefined)
+  }
+
+  const specOf = (hello: ProxyHello): DataplaneSpec | undefined => {
+    const stored = store.get({ type: 'Dataplane', mesh: hello.mesh, name: hello.name })
+    // stored Dataplanes passed the codec of their kind; before it is stored, the one the proxy brings counts
+    return stored ? (stored.spec as DataplaneSpec) : hello.document?.spec
+  }
+  const sendChecks = (session: Session): void => {
+    if (!session.hello || session.call.destroyed) return
+    const { metadata } = session.hello
+    const bytes = specifiers.encode(healthSpecifier({ metadata, spec: specOf(session.hello), intervalMs: options.intervalMs }))
+    if (session.sent && Buffer.compare(session.sent, bytes) === 0) return
+    session.sent = bytes
+    session.received = undefined
+    session.call.write(bytes)
+  }
+
+  const onReport = (hello: ProxyHello, report: NonNullable<Message['endpointHealthResponse']>): void => {
+    const healthy = readReport(report)
+    const isReady = healthy.get(systemNames.admin)
+    if (isReady !== undefined) options.lifecycle.reportDraining(hello.key, !isReady)
+    if (probedInbounds(specOf(hello)).length > 0) options.probes.report(hello, healthy)
+  }
+
+  const onFirst = async (session: Session, message: Message): Promise<void> => {
+    const hello = readNode(message.healthCheckRequest?.node)
+    session.call.pause()
+    await admit(hello, credentialsOf(session.call), options)
+    if (!sessions.has(session)) return
+    session.timer?.cancel()
+    session.hello = hello
+    const others = byProxy.get(hello.key) ?? new Set()
+    byProxy.set(hello.key, others.add(session))
+    sendChecks(session)
+    session.call.resume()
+  }
+
+  const onData = (session: Session, bytes: Uint8Array): void => {
+    // a proxy repeats itself every interval: the same bytes say nothing new
+    if (session.received && Buffer.compare(session.received, bytes) === 0) return
+    let message: Message
+    try {
+      message = messages.decode(bytes)
+    } catch (error) {
+      end(session, status.INVALID_ARGUMENT, messageOf(error))
+      return
+    }
+    if (!session.hello) {
+      if (session.isOpening) return
+      session.isOpening = true
+      onFirst(session, message).catch((error: unknown) => {
+        if (!sessions.has(session)) return
+        log.info({ peer: session.call.getPeer(), err: messageOf(error) }, 'health stream refused')
+        end(session, codeOf(error), messageOf(error))
+      })
+      return
+    }
+    const id = message.healthCheckRequest?.node?.id
+    if (id && id !== `${session.hello.mesh}.${session.hello.name}`) {
+      end(session, status.INVALID_ARGUMENT, 'node id changed on the stream')
+      return
+    }
+    if (!message.endpointHealthResponse) return
+    onReport(session.hello, message.endpointHealthResponse)
+    session.received = new Uint8Array(bytes)
+  }
+
+  const serve = (call: Call): void => {
+    if (isStopped) {
+      fail(call, status.UNAVAILABLE, 'the control plane is shutting down')
+      return
+    }
+    const session: Session = { call, hello: undefined, isOpening: false, sent: undefined, received: undefined, timer: undefined }
+    sessions.add(session)
+    session.timer = clock.after(firstMessageMs, () => end(session, status.DEADLINE_EXCEEDED, 'no first message'))
+    call.on('data', (bytes: Uint8Array) => {
+      try {
+        if (sessions.has(session)) onData(session, bytes)
+      } catch (error) {
+        log.error({ err: messageOf(error) }, 'health report failed')
+        end(session, status.INTERNAL, 'internal error')
+      }
+    })
+    call.on('end', () => {
+      leave(session)
+      call.end()
+    })
+    call.on('cancelled', () => leave(session))
+    call.on('error', () => leave(session))
+  }
+
+  return {
+    definition: serviceDefinition('envoy.service.health.v3.HealthDiscoveryService'),
+    handlers: {
+      StreamHealthCheck: serve,
+      FetchHealthCheck: (_: unknown, callback: (error: { code: status; details: string }) => void) =>
+        callback({ code: status.UNIMPLEMENTED, details: 'only the stream is served' }),
+    },
+    start: () => {
+      unwatch = store.watch(store.seq, (changes) => {
+        for (const { key } of changes) {
+          if (key.type !== 'Dataplane') continue
+          for (const session of byProxy.get(`${key.mesh}/${key.name}`) ?? []) sendChecks(session)
+        }
+      })
+    },
+    stop: () => {
+      isStopped = true
+      unwatch?.()
+      for (const session of sessions) end(session, status.UNAVAILABLE, 'the control plane is shutting down')
+    },
+  }
+}
+
+function codeOf(error: unknown): status {
+  if (hasCode(error, 'token/keys-missing') || (error instanceof AppError && error.retryable)) return status.UNAVAILABLE
+  return status.UNKNOWN
+}
+
+function fail(call: Call, code: status, details: string): void {
+  // grpc-js sends the code of an error as the status of the stream
+  call.emit('error', Object.assign(new Error(details), { code, details: details.slice(0, 1000), metadata: undefined as Metadata | undefined }))
+}

@@ -1,0 +1,128 @@
+// The one port proxies talk to: TLS, then HTTP/2 to gRPC and everything else to HTTP/1, told apart by ALPN. Remembers how each connection
+// ended, so that a proxy that left can be told from one that was lost.
+import { createServer as createHttpServer, type RequestListener } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
+import { AppError, messageOf } from '@weft/foundation/errors'
+import type { Logger } from '@weft/foundation/log'
+import type { Clock } from '@weft/foundation/time'
+import type { ServerTls } from '@weft/foundation/tls'
+
+/** How a connection stands: `closed` by the peer (or its kernel); `lost` when we gave it up or the network did; `open` otherwise. */
+export type ConnectionEnd = 'open' | 'closed' | 'lost'
+
+export interface TlsPort {
+  /** Resolves with the port once connections are taken. Errors: process/port-taken. */
+  listen(): Promise<number>
+  /** How the connection of a peer (`address:port`, as gRPC names it) ended; `open` for one that is not known. */
+  connectionEnd(peer: string): ConnectionEnd
+  /** Takes no new connections, says GOAWAY to those there are, and drops what is left after `drainMs`. Resolves when all are closed. */
+  close(drainMs: number): Promise<void>
+}
+
+export interface TlsPortOptions {
+  readonly host: string
+  readonly port: number
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+  readonly tls: Pick<ServerTls, 'current' | 'onChange'>
+  readonly grpc: GrpcServer
+  readonly http: RequestListener
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** gRPC options under which a half-open peer is noticed within ten seconds. */
+export const keepaliveOptions = { 'grpc.keepalive_time_ms': 5000, 'grpc.keepalive_timeout_ms': 4000 } as const
+
+/** How long a peer may take for its TLS handshake and for the header of an HTTP request. */
+const patienceMs = 5000
+/** Of so many ended connections the end is remembered; their streams end within moments. */
+const remembered = 2048
+
+export function createTlsPort(options: TlsPortOptions): TlsPort {
+  const { log, tls } = options
+  const injector = options.grpc.createConnectionInjector(ServerCredentials.createInsecure())
+  const http = createHttpServer({ headersTimeout: patienceMs, requestTimeout: 10_000, keepAliveTimeout: patienceMs }, options.http)
+  const connections = new Map<string, ConnectionEnd>()
+  const ended: string[] = []
+  const sockets = new Set<Socket>()
+  const server = createTlsServer({
+    cert: tls.current.certificatePem,
+    key: tls.current.privateKeyPem,
+    minVersion: options.minVersion,
+    ALPNProtocols: ['h2', 'http/1.1'],
+    handshakeTimeout: patienceMs,
+    noDelay: true,
+  })
+  const stopReloading = tls.onChange((next) => server.setSecureContext({ cert: next.certificatePem, key: next.privateKeyPem, minVersion: options.minVersion }))
+
+  const follow = (socket: TLSSocket): void => {
+    const peer = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`
+    const end = (how: ConnectionEnd): void => {
+      if (connections.get(peer) === 'open') connections.set(peer, how)
+    }
+    connections.set(peer, 'open')
+    // order of events as observed: the peer's end or reset comes before the streams of the connection fail, our own giving up after
+    socket.once('end', () => end('closed'))
+    socket.on('error', (error: NodeJS.ErrnoException) => end(error.code === 'ECONNRESET' || error.code === 'EPIPE' ? 'closed' : 'lost'))
+    socket.once('finish', () => end('lost'))
+    socket.once('close', () => {
+      end('lost')
+      ended.push(peer)
+      const oldest = ended.length > remembered ? ended.shift() : undefined
+      if (oldest !== undefined && connections.get(oldest) !== 'open') connections.delete(oldest)
+    })
+  }
+
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  server.on('secureConnection', (socket) => {
+    if (socket.alpnProtocol === 'h2') {
+      follow(socket)
+      injector.injectConnection(socket)
+    } else http.emit('connection', socket)
+  })
+  server.on('tlsClientError', (error, socket) => {
+    log.debug({ err: messageOf(error), peer: socket.remoteAddress }, 'tls handshake failed')
+    socket.destroy()
+  })
+  http.on('clientError', (_, socket) => {
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
+    else socket.destroy()
+  })
+
+  return {
+    listen: () =>
+      new Promise((resolve, reject) => {
+        server.once('error', (error: NodeJS.ErrnoException) => {
+          const where = `${options.host}:${options.port}`
+          if (error.code === 'EADDRINUSE') reject(new AppError('process/port-taken', `dataplane server: ${where} is in use`, { cause: error }))
+          else reject(new AppError('config/invalid', `dataplane server cannot listen on ${where}: ${messageOf(error)}`, { cause: error }))
+        })
+        server.listen({ host: options.host, port: options.port, backlog: 4096 }, () => {
+          server.removeAllListeners('error')
+          server.on('error', (error) => log.error({ err: messageOf(error) }, 'dataplane server failed'))
+          // a TCP server has an address with a port
+          resolve((server.address() as AddressInfo).port)
+        })
+      }),
+    connectionEnd: (peer) => connections.get(peer) ?? 'open',
+    close: async (drainMs) => {
+      stopReloading()
+      const closed = new Promise<void>((resolve) => {
+        server.close(() => resolve())
+      })
+      injector.drain(drainMs)
+      http.closeIdleConnections()
+      const timer = options.clock.after(drainMs, () => {
+        for (const socket of sockets) socket.destroy()
+      })
+      await closed
+      timer.cancel()
+      injector.destroy()
+    },
+  }
+}

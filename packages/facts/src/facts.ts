@@ -1,0 +1,153 @@
+// The facts that determine proxies' configurations: the printable end of the graph. Immutable plain data.
+// Objects marked shared keep their identity while their content is equal, so builders may memoise on identity.
+import type { Labels, Resource } from '@weft/resources'
+
+export type Protocol = 'tcp' | 'http' | 'http2' | 'grpc'
+export type DestinationKind = 'MeshService' | 'MeshMultiZoneService' | 'MeshExternalService'
+
+/** One port of a destination. Shared by all proxies of the zone. */
+export interface DestinationFact {
+  /** KRI with the port's name (or decimal number) as section. Key of its load assignment. */
+  readonly id: string
+  readonly kind: DestinationKind
+  readonly mesh: string
+  /** Store name; display name, zone and namespace as in the KRI ('' when absent). */
+  readonly name: string
+  readonly displayName: string
+  readonly zone: string
+  readonly namespace: string
+  readonly labels: Labels
+  readonly creationTime: string
+  readonly port: number
+  /** Port name, or the number in decimal when unnamed. */
+  readonly portName: string
+  readonly protocol: Protocol
+  /** Absent when the names do not make a valid SNI: then the destination cannot be reached over mTLS. */
+  readonly sni: string | undefined
+  /** Exact SPIFFE ids a client accepts, sorted. */
+  readonly spiffeIds: readonly string[]
+  /** True when clients that have an identity must use mTLS. */
+  readonly tls: boolean
+  /** True when this zone owns it. */
+  readonly local: boolean
+  readonly vips: readonly string[]
+  readonly hostnames: readonly string[]
+}
+
+export type EndpointHealth = 'HEALTHY' | 'DEGRADED'
+
+export interface EndpointFact {
+  readonly address: string
+  readonly port: number
+  /** Zone of the endpoint; '' when unknown. */
+  readonly zone: string
+  readonly priority: number
+  readonly weight: number
+  readonly health: EndpointHealth
+  /** envoy.lb and envoy.transport_socket_match metadata; sorted keys when emitted. */
+  readonly metadata: Labels
+}
+
+/** Load assignment of one destination, or of one ingress destination (local endpoints only). Shared. */
+export interface LoadAssignmentFact {
+  readonly id: string
+  readonly endpoints: readonly EndpointFact[]
+}
+
+export interface OutboundFact {
+  /** Envoy name of cluster, listener and load assignment: the KRI with the section as the outbound wrote it (contract/dataplane.md 8.1). */
+  readonly name: string
+  readonly destination: DestinationFact
+  readonly address: string
+  readonly port: number
+}
+
+export interface InboundFact {
+  /** Inbound name, or its port in decimal. */
+  readonly section: string
+  readonly address: string
+  readonly port: number
+  readonly workloadAddress: string
+  readonly workloadPort: number
+  readonly protocol: Protocol
+}
+
+export interface ZoneListenerFact {
+  readonly section: string
+  readonly kind: 'ZoneIngress' | 'ZoneEgress'
+  readonly address: string
+  readonly port: number
+}
+
+/** Trust of one mesh: domains sorted by name, each with all its PEM roots. Shared by all proxies of the mesh. */
+export interface TrustFact {
+  readonly mesh: string
+  readonly domains: readonly { readonly name: string; readonly pem: string }[]
+}
+
+export interface IdentityFact {
+  /** KRI of the MeshIdentity: the name of the certificate secret. */
+  readonly kri: string
+  readonly spiffeId: string
+  readonly trustDomain: string
+}
+
+export interface TransparentProxyFact {
+  readonly inboundPort: number
+  readonly outboundPort: number
+  readonly ipv4: boolean
+  readonly ipv6: boolean
+  readonly dnsEnabled: boolean
+}
+
+/** What the proxy told about itself when it connected (node metadata, contract/dataplane.md 3.1). */
+export interface ProxyMetadata {
+  readonly features: readonly string[]
+  readonly workdir: string
+  readonly adminAddress: string
+  readonly adminPort: number
+  /** Set when Envoy's admin listens on a Unix socket. */
+  readonly adminSocketPath: string | undefined
+  readonly readinessPort: number
+  readonly dnsPort: number
+  readonly ipv6Enabled: boolean
+  readonly systemCaPath: string
+  readonly transparentProxy: TransparentProxyFact | undefined
+}
+
+export interface DnsRecord {
+  readonly name: string
+  readonly ips: readonly string[]
+}
+
+/** The policies that select one proxy: per kind, weakest first. Shared by proxies with equal sets; `id` is unique to the content. */
+export interface PolicySet {
+  readonly id: number
+  readonly byType: ReadonlyMap<string, readonly Resource[]>
+}
+
+/** Complete input of one proxy's configuration. */
+export interface ProxyFacts {
+  /** `mesh/name`. */
+  readonly key: string
+  readonly mesh: string
+  readonly name: string
+  readonly zone: string
+  /** Value of kuma.io/workload, '' when absent. */
+  readonly workload: string
+  readonly labels: Labels
+  /** networking.address. */
+  readonly address: string
+  readonly gateway: boolean
+  readonly proxy: ProxyMetadata
+  readonly inbounds: readonly InboundFact[]
+  readonly zoneListeners: readonly ZoneListenerFact[]
+  readonly outbounds: readonly OutboundFact[]
+  /** What a zone ingress of this proxy routes to; empty without an ingress listener. Shared. */
+  readonly ingressDestinations: readonly DestinationFact[]
+  readonly identity: IdentityFact | undefined
+  /** Present when the mesh has any trust and the proxy an identity. Shared. */
+  readonly trust: TrustFact | undefined
+  readonly policies: PolicySet
+  readonly dns: readonly DnsRecord[]
+}

@@ -1,0 +1,18 @@
+export type {
+  DestinationFact,
+  DestinationKind,
+  DnsRecord,
+  EndpointFact,
+  EndpointHealth,
+  IdentityFact,
+  InboundFact,
+  LoadAssignmentFact,
+  OutboundFact,
+  PolicySet,
+  Protocol,
+  ProxyFacts,
+  ProxyMetadata,
+  TransparentProxyFact,
+  TrustFact,
+  ZoneListenerFact,
+} from './facts.ts'

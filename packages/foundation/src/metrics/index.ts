@@ -1,0 +1,62 @@
+// Prometheus metrics by prom-client behind one registry per process (or per test).
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+export interface CounterHandle {
+  inc(labels?: Readonly<Record<string, string>>, by?: number): void
+}
+export interface GaugeHandle {
+  set(value: number, labels?: Readonly<Record<string, string>>): void
+}
+export interface HistogramHandle {
+  observe(value: number, labels?: Readonly<Record<string, string>>): void
+}
+
+/**
+ * Makes metrics. Names are `<area>_<thing>_<unit>_<suffix>`; labels are bounded (type, reason, result), never a proxy or resource name.
+ * Asking for an existing name returns the same metric.
+ */
+export interface Metrics {
+  counter(name: string, help: string, labels?: readonly string[]): CounterHandle
+  gauge(name: string, help: string, labels?: readonly string[], collect?: () => number): GaugeHandle
+  /** Buckets are in the unit of the name; the default suits seconds from 0.1 ms to 10 s. */
+  histogram(name: string, help: string, labels?: readonly string[], buckets?: readonly number[]): HistogramHandle
+  /** The Prometheus text exposition and its content type. */
+  expose(): Promise<{ readonly contentType: string; readonly text: string }>
+}
+
+const secondsBuckets = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** A fresh, empty registry. */
+export function createMetrics(): Metrics {
+  const registry = new Registry()
+  const made = new Map<string, unknown>()
+  // the name decides the kind, so a cached handle always has the type asked for
+  const once = <T>(name: string, make: () => T): T => {
+    if (!made.has(name)) made.set(name, make())
+    return made.get(name) as T
+  }
+  return {
+    counter: (name, help, labels = []) =>
+      once(name, () => {
+        const counter = new Counter({ name, help, labelNames: [...labels], registers: [registry] })
+        return { inc: (values, by) => counter.inc(values ?? {}, by ?? 1) }
+      }),
+    gauge: (name, help, labels = [], collect) =>
+      once(name, () => {
+        const gauge: Gauge = new Gauge({
+          name,
+          help,
+          labelNames: [...labels],
+          registers: [registry],
+          ...(collect ? { collect: () => gauge.set(collect()) } : {}),
+        })
+        return { set: (value, values) => gauge.set(values ?? {}, value) }
+      }),
+    histogram: (name, help, labels = [], buckets = secondsBuckets) =>
+      once(name, () => {
+        const histogram = new Histogram({ name, help, labelNames: [...labels], buckets: [...buckets], registers: [registry] })
+        return { observe: (value, values) => histogram.observe(values ?? {}, value) }
+      }),
+    expose: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  }
+}

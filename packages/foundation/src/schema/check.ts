@@ -1,0 +1,216 @@
+// Checks an untrusted value against a schema literal and builds a clean copy of it: only known fields, in schema order, with defaults.
+// Never throws and never reads inherited members; depth, size and the number of reported violations are bounded.
+import type { Violation } from '../errors/index.ts'
+import { AppError } from '../errors/index.ts'
+import type { Infer } from './infer.ts'
+import type { ArraySchema, MapSchema, ObjectSchema, Schema } from './literal.ts'
+import { propertyLookup } from './property-lookup.ts'
+import { checkScalar, type SchemaProfile, typeName } from './scalar.ts'
+
+export interface CheckOptions {
+  /** Path of the value itself, put in front of every field. '' by default. */
+  readonly at?: string
+  readonly profile?: SchemaProfile
+  /** Most values looked at; 200,000 by default. */
+  readonly maxValues?: number
+}
+
+export interface Checked<T> {
+  /** The clean copy; undefined exactly when there are violations. */
+  readonly value: T | undefined
+  /** Sorted by field. */
+  readonly violations: readonly Violation[]
+  /** Paths of fields that the schema does not know, in the order found; they are not in `value`. */
+  readonly unknown: readonly string[]
+}
+
+const maxDepth = 64
+const maxReports = 100
+
+/** State of one check, passed down the value. */
+export interface CheckRun {
+  readonly profile: SchemaProfile
+  readonly violations: Violation[]
+  readonly unknown: string[]
+  left: number
+}
+
+/** Checks `value`. Wording of violations: contract/rest-cli-gui.md section 4.1. */
+export function checkSchema<const S extends Schema>(schema: S, value: unknown, options?: CheckOptions): Checked<Infer<S>>
+export function checkSchema(schema: Schema, value: unknown, options: CheckOptions = {}): Checked<unknown> {
+  const run: CheckRun = { profile: options.profile ?? 'exact', violations: [], unknown: [], left: options.maxValues ?? 200_000 }
+  const at = options.at ?? ''
+  const clean = checkAny(schema, value, { run, at, depth: 0 })
+  if (clean === undefined && run.violations.length === 0) report(run, at, 'in body is required')
+  const violations = run.violations.sort((a, b) => (a.field < b.field ? -1 : a.field > b.field ? 1 : 0))
+  return { value: violations.length > 0 ? undefined : clean, violations, unknown: run.unknown }
+}
+
+/** The checked value, or AppError schema/invalid with the violations. `what` names the value in the message. */
+export function parseSchema<const S extends Schema>(schema: S, value: unknown, what: string): Infer<S>
+export function parseSchema(schema: Schema, value: unknown, what: string): unknown {
+  const { value: clean, violations } = checkSchema(schema, value)
+  if (clean === undefined) {
+    const first = violations[0]
+    throw new AppError('schema/invalid', `${what} is not valid: ${first?.field ?? ''} ${first?.message ?? ''}`, { violations })
+  }
+  return clean
+}
+
+interface Place {
+  readonly run: CheckRun
+  readonly at: string
+  readonly depth: number
+}
+
+function report(run: CheckRun, field: string, message: string): void {
+  if (run.violations.length < maxReports) run.violations.push({ field, message })
+}
+
+/** The clean value, or undefined when it is absent or wrong (then a violation was reported). */
+function checkAny(schema: Schema, given: unknown, place: Place): unknown {
+  const { run, at, depth } = place
+  const value = given === undefined ? schemaDefault(schema) : given
+  if (value === null && schema.nullable === true) return null
+  if (value === undefined || value === null) return value === null ? schemaDefault(schema) : undefined
+  run.left -= 1
+  if (run.left < 0) {
+    if (run.left === -1) report(run, at, 'has too many values')
+    return undefined
+  }
+  if (depth > maxDepth) {
+    report(run, at, `is nested deeper than ${maxDepth} levels`)
+    return undefined
+  }
+  switch (schema.type) {
+    case 'object':
+      return isPlainObject(value) ? checkObject(schema, value, place) : wrongType(place, 'object', value)
+    case 'map':
+      return isPlainObject(value) ? checkMap(schema, value, place) : wrongType(place, 'object', value)
+    case 'array':
+      return Array.isArray(value) ? checkArray(schema, value, place) : wrongType(place, 'array', value)
+    case 'any':
+      return checkFree(value, place)
+    default: {
+      const scalar = checkScalar(schema, value, run.profile)
+      if ('message' in scalar) {
+        report(run, at, scalar.message)
+        return undefined
+      }
+      return scalar.value
+    }
+  }
+}
+
+function schemaDefault(schema: Schema): unknown {
+  return 'default' in schema ? schema.default : undefined
+}
+
+function checkObject(schema: ObjectSchema, value: object, place: Place): unknown {
+  const { run, at } = place
+  const lookup = propertyLookup(schema)
+  const given = new Map<string, { readonly exact: boolean; readonly value: unknown }>()
+  for (const [key, member] of Object.entries(value)) {
+    const name = lookup.find(key, run.profile !== 'exact')
+    if (name === undefined) {
+      if (run.unknown.length < maxReports) run.unknown.push(childPath(at, key))
+      continue
+    }
+    if (given.get(name)?.exact !== true) given.set(name, { exact: name === key, value: member })
+  }
+  const clean: Record<string, unknown> = {}
+  for (const [name, property] of lookup.properties) {
+    const field = childPath(at, name)
+    const before = run.violations.length
+    const member = checkAny(property, given.get(name)?.value, { run, at: field, depth: place.depth + 1 })
+    const failed = run.violations.length > before || run.left < 0
+    const required = lookup.required.has(name)
+    if (member === undefined) {
+      if (required && !failed) report(run, field, 'in body is required')
+    } else if (required || run.profile !== 'proto' || !isZero(property, member)) {
+      clean[name] = member
+    }
+  }
+  return clean
+}
+
+function checkMap(schema: MapSchema, value: object, place: Place): unknown {
+  const clean: Record<string, unknown> = {}
+  for (const [key, member] of Object.entries(value)) {
+    const checked = checkAny(schema.values, member, { run: place.run, at: `${place.at}[${JSON.stringify(key)}]`, depth: place.depth + 1 })
+    // defineProperty: an assignment to `__proto__` would change the prototype instead
+    if (checked !== undefined) Object.defineProperty(clean, key, { value: checked, enumerable: true, configurable: true, writable: true })
+  }
+  return clean
+}
+
+function checkArray(schema: ArraySchema, value: readonly unknown[], place: Place): unknown {
+  const { run, at } = place
+  if (schema.minItems !== undefined && value.length < schema.minItems)
+    report(run, at, `in body should have at least ${schema.minItems} items`)
+  if (schema.maxItems !== undefined && value.length > schema.maxItems) {
+    report(run, at, `in body should have at most ${schema.maxItems} items`)
+    return undefined
+  }
+  const clean: unknown[] = []
+  for (const [index, item] of value.entries()) {
+    if (run.left < 0) break
+    const field = `${at}[${index}]`
+    const before = run.violations.length
+    const checked = checkAny(schema.items, item, { run, at: field, depth: place.depth + 1 })
+    if (checked !== undefined) clean.push(checked)
+    else if (run.violations.length === before) wrongType({ run, at: field, depth: 0 }, jsonTypeOf(schema.items), item)
+  }
+  return clean
+}
+
+/** Free JSON is kept as given after a bounded walk that refuses what JSON cannot say. */
+function checkFree(value: unknown, place: Place): unknown {
+  const { run, at } = place
+  const stack: { readonly value: unknown; readonly depth: number }[] = [{ value, depth: place.depth }]
+  for (let entry = stack.pop(); entry !== undefined; entry = stack.pop()) {
+    run.left -= 1
+    if (run.left < 0 || entry.depth > maxDepth) {
+      report(run, at, run.left < 0 ? 'has too many values' : `is nested deeper than ${maxDepth} levels`)
+      return undefined
+    }
+    const current = entry.value
+    if (current === null || typeof current === 'string' || typeof current === 'boolean') continue
+    if (typeof current === 'number' && Number.isFinite(current)) continue
+    if (!Array.isArray(current) && !isPlainObject(current)) {
+      report(run, at, 'in body must be JSON')
+      return undefined
+    }
+    for (const member of Object.values(current)) stack.push({ value: member, depth: entry.depth + 1 })
+  }
+  return value
+}
+
+function isZero(schema: Schema, value: unknown): boolean {
+  if (schema.presence === 'explicit') return false
+  if (schema.type === 'string') return value === '' || (schema.enum !== undefined && value === schema.enum[0])
+  if (schema.type === 'int64') return value === '0'
+  if (schema.type === 'array') return Array.isArray(value) && value.length === 0
+  if (schema.type === 'map') return isPlainObject(value) && Object.keys(value).length === 0
+  return value === 0 || value === false
+}
+
+function wrongType({ run, at }: Place, wanted: string, value: unknown): undefined {
+  report(run, at, `in body must be of type ${wanted}: "${typeName(value)}"`)
+  return undefined
+}
+
+function isPlainObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date) && !ArrayBuffer.isView(value)
+}
+
+function jsonTypeOf(schema: Schema): string {
+  if (schema.type === 'map') return 'object'
+  return schema.type === 'int64' ? 'integer' : schema.type
+}
+
+/** `a.b` for plain names, `a["x y"]` for others, so a path always names one field. */
+export function childPath(at: string, name: string): string {
+  if (!/^[\w$-]+$/.test(name)) return `${at}[${JSON.stringify(name)}]`
+  return at === '' ? name : `${at}.${name}`
+}

@@ -1,0 +1,10 @@
+// Incremental collections with indexes, and the keyed work queue behind them. Knows nothing about meshes.
+export type { Collection, CommitInfo, Equal, Index, NetChange, Scope, Source } from './contract.ts'
+export type { DeriveFunction } from './derivation-node.ts'
+export type { GraphDump, NodeDump } from './dump.ts'
+export { createGraph } from './graph.ts'
+export type { DerivationOptions, Graph, GraphError, GraphOptions, SourceOptions } from './graph.ts'
+export type { MapFunction } from './map-node.ts'
+export { structuralEqual } from './structural-equal.ts'
+export { createWorkQueue } from './work-queue.ts'
+export type { WorkLane, WorkQueue, WorkQueueOptions } from './work-queue.ts'

@@ -1,0 +1,263 @@
+// X.509 certificates of the product: mesh CAs, workload SVIDs, the server's own certificate and the Envoy admin PKI.
+// Times come from the caller; serial numbers are 127 random bits; nothing here keeps a private key.
+import 'reflect-metadata'
+import { X509Certificate, randomBytes, type webcrypto } from 'node:crypto'
+import { isIP } from 'node:net'
+import * as x509 from '@peculiar/x509'
+import { AppError } from '@weft/foundation/errors'
+import { generateKeyPair, importPrivateKey, privateKeyPem, publicKeyDer, signingAlgorithm, type KeyPair, type KeyType } from './key-pair.ts'
+
+const tenYearsMs = 10 * 365 * 86_400_000
+/** Certificates are valid a little before they are made, so that a peer whose clock is slow accepts them. */
+const backdateMs = 10_000
+/** Lifetime of a workload certificate when the identity sets none (contract/resources.md section 8). */
+export const defaultSvidLifetimeMs = 120 * 3_600_000
+
+/** A certificate with its private key in text form. Times are milliseconds since the epoch. */
+export interface CertificateAndKey {
+  readonly certificatePem: string
+  readonly privateKeyPem: string
+  readonly notBefore: number
+  readonly notAfter: number
+}
+
+/** A certificate authority ready to sign. `chainPem` is what a leaf carries after itself: intermediates, never the self-signed root. */
+export interface CertificateAuthority {
+  /** All certificates as given: what trust in this authority consists of. */
+  readonly certificatePem: string
+  readonly chainPem: string
+  /** Hex SHA-256 of the issuing certificate. */
+  readonly fingerprint: string
+  readonly keys: KeyPair
+  /** The issuing certificate. */
+  readonly certificate: X509Certificate
+}
+
+/** A workload certificate (SVID) with its chain. */
+export interface IssuedSvid {
+  readonly certificateChainPem: string
+  readonly privateKeyPem: string
+  readonly notBefore: number
+  readonly notAfter: number
+}
+
+const { digitalSignature, keyEncipherment, keyAgreement, keyCertSign, cRLSign } = x509.KeyUsageFlags
+const { serverAuth, clientAuth } = x509.ExtendedKeyUsage
+
+interface Template {
+  readonly subject: x509.JsonName
+  readonly usages: number
+  readonly extendedUsages?: readonly string[]
+  readonly names: readonly x509.JsonGeneralName[]
+  readonly isCa: boolean
+  readonly notBefore: number
+  readonly notAfter: number
+}
+
+async function sign(template: Template, subjectKey: KeyPair, issuer?: CertificateAuthority): Promise<string> {
+  const issuerKeys = issuer?.keys ?? subjectKey
+  const emptySubject = template.subject.length === 0
+  const extensions: x509.Extension[] = [
+    new x509.BasicConstraintsExtension(template.isCa, undefined, true),
+    new x509.KeyUsagesExtension(template.usages, true),
+    await x509.SubjectKeyIdentifierExtension.create(subjectKey.publicKey),
+  ]
+  if (template.extendedUsages) extensions.push(new x509.ExtendedKeyUsageExtension([...template.extendedUsages]))
+  // RFC 5280: with an empty subject the alternative name must be critical
+  if (template.names.length > 0) extensions.push(new x509.SubjectAlternativeNameExtension([...template.names], emptySubject))
+  if (issuer) extensions.push(await x509.AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey))
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: new x509.Name(template.subject),
+    issuer: issuer ? new x509.X509Certificate(issuer.certificate.raw).subjectName : new x509.Name(template.subject),
+    notBefore: new Date(template.notBefore),
+    notAfter: new Date(template.notAfter),
+    publicKey: subjectKey.publicKey,
+    signingKey: issuerKeys.privateKey,
+    signingAlgorithm: signingAlgorithm(issuerKeys.type) as webcrypto.Algorithm, // the library's union of parameter types has no common name
+    extensions,
+  })
+  return `${certificate.toString('pem')}\n`
+}
+
+/** A self-signed root for a trust domain: ten years, CN the domain, URI SAN `spiffe://<domain>` (contract/resources.md section 8). */
+export async function createMeshCa(options: {
+  readonly trustDomain: string
+  readonly now: number
+  readonly keyType?: KeyType
+}): Promise<CertificateAndKey> {
+  const keys = await generateKeyPair(options.keyType ?? 'ec-p256')
+  const notBefore = options.now - backdateMs
+  const notAfter = options.now + tenYearsMs
+  const certificatePem = await sign(
+    {
+      subject: [{ O: ['Weft'] }, { OU: ['Mesh'] }, { CN: [options.trustDomain.slice(0, 64)] }],
+      usages: keyCertSign | cRLSign,
+      names: [{ type: 'url', value: `spiffe://${options.trustDomain}` }],
+      isCa: true,
+      notBefore,
+      notAfter,
+    },
+    keys,
+  )
+  return { certificatePem, privateKeyPem: await privateKeyPem(keys), notBefore, notAfter }
+}
+
+/**
+ * Checks a certificate authority and makes it ready to sign. The first certificate of the PEM issues; further ones are its chain.
+ * Errors: identity/invalid-ca when it is no CA, is not valid at `now`, does not fit the key, or is self-signed without permission.
+ */
+export async function loadCertificateAuthority(options: {
+  readonly certificatePem: string
+  readonly privateKeyPem: string
+  readonly allowSelfSigned: boolean
+  readonly now: number
+}): Promise<CertificateAuthority> {
+  const certificates = parseCertificates(options.certificatePem)
+  const certificate = certificates[0]
+  if (!certificate) throw new AppError('identity/invalid-ca', 'certificate cannot be read: it must be a certificate in PEM')
+  const keys = await importPrivateKey(options.privateKeyPem)
+  if (!certificate.ca)
+    throw new AppError('identity/invalid-ca', 'certificate is not a certificate authority (basic constraint CA is missing)')
+  const usages = new x509.X509Certificate(certificate.raw).getExtension(x509.KeyUsagesExtension)
+  if (usages && (usages.usages & keyCertSign) === 0) {
+    throw new AppError('identity/invalid-ca', 'certificate may not sign certificates (key usage keyCertSign is missing)')
+  }
+  if (options.now >= Date.parse(certificate.validTo))
+    throw new AppError('identity/invalid-ca', `certificate has expired on ${certificate.validTo}`)
+  if (options.now < Date.parse(certificate.validFrom)) {
+    throw new AppError('identity/invalid-ca', `certificate is not valid before ${certificate.validFrom}`)
+  }
+  if (!certificate.publicKey.export({ type: 'spki', format: 'der' }).equals(await publicKeyDer(keys))) {
+    throw new AppError('identity/invalid-ca', 'certificate and private key do not belong together')
+  }
+  if (!options.allowSelfSigned && isSelfSigned(certificate)) {
+    throw new AppError('identity/invalid-ca', 'self-signed certificates are not allowed')
+  }
+  return {
+    certificatePem: certificates.map((each) => each.toString()).join(''),
+    chainPem: certificates
+      .filter((each) => !isSelfSigned(each))
+      .map((each) => each.toString())
+      .join(''),
+    fingerprint: fingerprintOf(certificate),
+    keys,
+    certificate,
+  }
+}
+
+/**
+ * Issues a workload certificate: URI SAN only, empty subject, backdated by 10 s (contract/dataplane.md section 11.1).
+ * It never outlives the authority.
+ */
+export async function issueSvid(
+  authority: CertificateAuthority,
+  request: { readonly spiffeId: string; readonly lifetimeMs: number; readonly now: number; readonly keys: KeyPair },
+): Promise<IssuedSvid> {
+  const notBefore = request.now - backdateMs
+  const notAfter = Math.min(request.now + request.lifetimeMs, Date.parse(authority.certificate.validTo))
+  const leaf = await sign(
+    {
+      subject: [],
+      usages: digitalSignature | keyEncipherment | keyAgreement,
+      extendedUsages: [serverAuth, clientAuth],
+      names: [{ type: 'url', value: request.spiffeId }],
+      isCa: false,
+      notBefore,
+      notAfter,
+    },
+    request.keys,
+    authority,
+  )
+  return { certificateChainPem: leaf + authority.chainPem, privateKeyPem: await privateKeyPem(request.keys), notBefore, notAfter }
+}
+
+/** A self-signed certificate for this control plane's ports: ten years, CA so that peers can pin it, CN set, DNS and IP SANs. */
+export async function createServerCertificate(options: {
+  readonly hosts: readonly string[]
+  readonly commonName: string
+  readonly now: number
+}): Promise<CertificateAndKey> {
+  const keys = await generateKeyPair('ec-p256')
+  const notBefore = options.now - backdateMs
+  const notAfter = options.now + tenYearsMs
+  const certificatePem = await sign(
+    {
+      subject: [{ CN: [options.commonName.slice(0, 64)] }],
+      usages: digitalSignature | keyEncipherment | keyCertSign,
+      extendedUsages: [serverAuth],
+      names: [...new Set(options.hosts)].map(hostName),
+      isCa: true,
+      notBefore,
+      notAfter,
+    },
+    keys,
+  )
+  return { certificatePem, privateKeyPem: await privateKeyPem(keys), notBefore, notAfter }
+}
+
+/** The root behind the control plane's access to Envoy admin endpoints (contract/dataplane.md section 14.3). */
+export async function createEnvoyAdminCa(now: number): Promise<CertificateAndKey> {
+  const keys = await generateKeyPair('ec-p256')
+  const notBefore = now - backdateMs
+  const notAfter = now + tenYearsMs
+  const certificatePem = await sign(
+    { subject: [{ O: ['Weft'] }, { CN: ['envoy-admin-ca'] }], usages: keyCertSign | cRLSign, names: [], isCa: true, notBefore, notAfter },
+    keys,
+  )
+  return { certificatePem, privateKeyPem: await privateKeyPem(keys), notBefore, notAfter }
+}
+
+/** A certificate below the admin CA: for a proxy's admin listener (`server`, SAN its address) or for the control plane (`client`, SAN `kuma-cp`). */
+export async function issueAdminCertificate(
+  authority: CertificateAuthority,
+  request: { readonly usage: 'server' | 'client'; readonly name: string; readonly now: number },
+): Promise<CertificateAndKey> {
+  const keys = await generateKeyPair('ec-p256')
+  const notBefore = request.now - backdateMs
+  const notAfter = Math.min(request.now + tenYearsMs, Date.parse(authority.certificate.validTo))
+  const certificatePem = await sign(
+    {
+      subject: [{ CN: [request.name.slice(0, 64)] }],
+      usages: digitalSignature | keyEncipherment,
+      extendedUsages: [request.usage === 'server' ? serverAuth : clientAuth],
+      names: [hostName(request.name)],
+      isCa: false,
+      notBefore,
+      notAfter,
+    },
+    keys,
+    authority,
+  )
+  return { certificatePem, privateKeyPem: await privateKeyPem(keys), notBefore, notAfter }
+}
+
+/** Every certificate of a PEM text, in order; an unreadable block ends the list and gives nothing at all. */
+export function parseCertificates(text: string): readonly X509Certificate[] {
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  try {
+    return blocks.map((block) => new X509Certificate(block))
+  } catch {
+    return []
+  }
+}
+
+/** Hex SHA-256 of a certificate's bytes, without separators. */
+export function fingerprintOf(certificate: X509Certificate): string {
+  return certificate.fingerprint256.replaceAll(':', '').toLowerCase()
+}
+
+function isSelfSigned(certificate: X509Certificate): boolean {
+  return certificate.checkIssued(certificate) && certificate.verify(certificate.publicKey)
+}
+
+function hostName(host: string): x509.JsonGeneralName {
+  return { type: isIP(host) === 0 ? 'dns' : 'ip', value: host }
+}
+
+function serialNumber(): string {
+  const bytes = randomBytes(16)
+  // the number must be positive and its first byte not zero
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40
+  return bytes.toString('hex')
+}

@@ -1,0 +1,67 @@
+// DataplaneInsight: who serves a proxy, since when, what was sent and acknowledged, and its certificate (contract/dataplane.md section 6.5).
+import { child, type Json, objectOf } from './json.ts'
+import { addSubscription, closeSubscription, countResponse, type Outcome, subscriptionsOf, updateSubscription } from './subscriptions.ts'
+
+/** What a proxy's stream tells when it opens. */
+export interface ProxySubscription {
+  /** UUID of the stream. */
+  readonly id: string
+  readonly controlPlaneInstanceId: string
+  /** RFC 3339. */
+  readonly connectTime: string
+  /** `kumaDp`, `envoy` and `dependencies` as in the insight. */
+  readonly version: Json
+  /** node.metadata as canonical JSON. */
+  readonly metadata: Json
+}
+
+/** Resource types that have counters of their own; `other` (secrets, routes by other means) counts in the total only. */
+export type CountedType = 'cds' | 'eds' | 'lds' | 'rds' | 'other'
+
+/** The certificate a proxy was given. */
+export interface IssuedIdentity {
+  readonly certificateExpirationTime: string
+  /** When it was issued. */
+  readonly lastCertificateRegeneration: string
+  /** KRI of the MeshIdentity. */
+  readonly issuedBackend: string
+  /** KRIs of the MeshTrusts. */
+  readonly supportedBackends: readonly string[]
+}
+
+/** Kuma keeps two subscriptions of a proxy. */
+export const dataplaneSubscriptionLimit = 2
+
+/** The spec after a proxy connected. */
+export function proxyConnected(spec: Json, subscription: ProxySubscription, limit: number = dataplaneSubscriptionLimit): Json {
+  const { metadata, ...rest } = subscription
+  const added = { ...rest, status: { lastUpdateTime: subscription.connectTime, total: {}, cds: {}, eds: {}, lds: {}, rds: {} } }
+  return { ...spec, subscriptions: addSubscription(subscriptionsOf(spec), added, limit), metadata }
+}
+
+/** The spec after a response was sent, acknowledged or rejected. */
+export function proxyCounted(
+  spec: Json,
+  id: string,
+  counted: { readonly type: CountedType; readonly outcome: Outcome; readonly time: string },
+): Json {
+  const path = counted.type === 'other' ? [] : [counted.type]
+  return { ...spec, subscriptions: updateSubscription(subscriptionsOf(spec), id, (found) => countResponse(found, { ...counted, path })) }
+}
+
+/** The spec after a certificate was issued. */
+export function identityIssued(spec: Json, identity: IssuedIdentity): Json {
+  const before = child(spec, 'mTLS')
+  const count = typeof before['certificateRegenerations'] === 'number' ? before['certificateRegenerations'] : 0
+  return { ...spec, mTLS: { ...identity, certificateRegenerations: count + 1 } }
+}
+
+/** The spec after the stream with this id ended. */
+export function proxyDisconnected(spec: Json, id: string, time: string): Json {
+  return { ...spec, subscriptions: updateSubscription(subscriptionsOf(spec), id, (found) => closeSubscription(found, time)) }
+}
+
+/** The spec with every open subscription ended, for streams of a process that is gone. */
+export function allClosed(spec: unknown, time: string): Json {
+  return { ...objectOf(spec), subscriptions: subscriptionsOf(spec).map((found) => closeSubscription(found, time)) }
+}

@@ -1,0 +1,78 @@
+// Subscriptions of insights as pure functions over canonical JSON. Invariant: at most one subscription of a list is open, the last.
+import { child, type Json, objectsOf, textOf } from './json.ts'
+
+export type Outcome = 'sent' | 'acknowledged' | 'rejected'
+
+/** Counters are 64-bit: decimal strings in JSON, absent when zero (contract/rest-cli-gui.md section 6.3). */
+const counterNames: Readonly<Record<Outcome, string>> = {
+  sent: 'responsesSent',
+  acknowledged: 'responsesAcknowledged',
+  rejected: 'responsesRejected',
+}
+
+/** The subscriptions of an insight spec. */
+export function subscriptionsOf(spec: unknown): readonly Json[] {
+  return objectsOf(typeof spec === 'object' && spec !== null && 'subscriptions' in spec ? spec.subscriptions : undefined)
+}
+
+/** True when the subscription has begun and has not ended. */
+export function isOpen(subscription: Json | undefined): boolean {
+  return subscription !== undefined && textOf(subscription['connectTime']) !== '' && textOf(subscription['disconnectTime']) === ''
+}
+
+/** True when the last subscription is open: what Online means for proxies and zones (contract/dataplane.md section 6.5). */
+export function isOnline(spec: unknown): boolean {
+  return isOpen(subscriptionsOf(spec).at(-1))
+}
+
+/** Adds a subscription, ends older ones that were left open, and keeps the newest `limit`. */
+export function addSubscription(subscriptions: readonly Json[], added: Json, limit: number): readonly Json[] {
+  const time = textOf(added['connectTime'])
+  const older = subscriptions
+    .filter((subscription) => subscription['id'] !== added['id'])
+    .map((subscription) => (isOpen(subscription) ? { ...subscription, disconnectTime: time } : subscription))
+  return [...older, added].slice(-Math.max(1, limit))
+}
+
+/** Replaces the subscription with this id; the same list when there is none. */
+export function updateSubscription(subscriptions: readonly Json[], id: string, change: (subscription: Json) => Json): readonly Json[] {
+  const index = subscriptions.findLastIndex((subscription) => subscription['id'] === id)
+  const found = subscriptions[index]
+  return found === undefined ? subscriptions : subscriptions.with(index, change(found))
+}
+
+/** A subscription ended at `time`; one that ended before keeps its end. */
+export function closeSubscription(subscription: Json, time: string): Json {
+  return isOpen(subscription) ? { ...subscription, disconnectTime: time } : subscription
+}
+
+/** Counts one response in the totals and, when named, in the statistics at `path` below `status`. */
+export function countResponse(
+  subscription: Json,
+  counted: { readonly outcome: Outcome; readonly path: readonly string[]; readonly time: string },
+): Json {
+  const status = child(subscription, 'status')
+  const total = increase(child(status, 'total'), counted.outcome)
+  const next = { ...status, lastUpdateTime: counted.time, total }
+  return {
+    ...subscription,
+    status: counted.path.length === 0 ? next : changeAt(next, counted.path, (stats) => increase(stats, counted.outcome)),
+  }
+}
+
+function increase(stats: Json, outcome: Outcome): Json {
+  const name = counterNames[outcome]
+  return { ...stats, [name]: (asCount(stats[name]) + 1n).toString() }
+}
+
+function asCount(value: unknown): bigint {
+  return (typeof value === 'string' && /^\d{1,20}$/.test(value)) || (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0)
+    ? BigInt(value)
+    : 0n
+}
+
+function changeAt(value: Json, path: readonly string[], change: (value: Json) => Json): Json {
+  const [key, ...rest] = path
+  if (key === undefined) return change(value)
+  return { ...value, [key]: changeAt(child(value, key), rest, change) }
+}

@@ -1,0 +1,114 @@
+// ZoneInsight: the streams of a zone, what was sent and acknowledged per kind, its version and configuration (contract/kds.md section 11).
+import { child, type Json } from './json.ts'
+import { addSubscription, closeSubscription, countResponse, type Outcome, subscriptionsOf, updateSubscription } from './subscriptions.ts'
+import { areCompatible } from './version.ts'
+
+export type ZoneStreamName = 'globalToZone' | 'zoneToGlobal' | 'configDump' | 'stats' | 'clusters'
+
+export interface OpenedZoneSubscription {
+  readonly id: string
+  /** RFC 3339. */
+  readonly connectTime: string
+  readonly authTokenProvided: boolean
+}
+
+/** What the peer says about itself. */
+export interface ZoneDescription {
+  readonly version: { readonly version: string; readonly gitTag: string; readonly gitCommit: string; readonly buildDate: string }
+  /** JSON text; '' when the peer sends none. */
+  readonly config: string
+  readonly instanceId: string
+}
+
+/** Kuma keeps ten subscriptions of a zone. */
+export const zoneSubscriptionLimit = 10
+
+/** The spec after a sync stream opened. */
+export function zoneSubscribed(
+  spec: Json,
+  opened: OpenedZoneSubscription & { readonly globalInstanceId: string },
+  limit: number = zoneSubscriptionLimit,
+): Json {
+  const { authTokenProvided, ...rest } = opened
+  const added = { ...rest, ...(authTokenProvided ? { authTokenProvided } : {}), status: { lastUpdateTime: opened.connectTime, total: {} } }
+  return { ...spec, subscriptions: addSubscription(subscriptionsOf(spec), added, limit) }
+}
+
+/** The spec after the first request told who the peer is. */
+export function zoneDescribed(spec: Json, id: string, description: ZoneDescription & { readonly ownVersion: string }): Json {
+  const { version, config, instanceId, ownVersion } = description
+  const kumaCp = { ...version, ...(areCompatible(version.version, ownVersion) ? { kumaCpGlobalCompatible: true } : {}) }
+  return {
+    ...spec,
+    subscriptions: updateSubscription(subscriptionsOf(spec), id, (found) => ({
+      ...found,
+      version: { kumaCp },
+      // the console parses it, so text that is no JSON is left out
+      ...(isJson(config) ? { config } : {}),
+      ...(instanceId === '' ? {} : { zoneInstanceId: instanceId }),
+    })),
+  }
+}
+
+/** The spec after a response was sent, acknowledged or rejected. */
+export function zoneCounted(
+  spec: Json,
+  id: string,
+  counted: { readonly type: string; readonly outcome: Outcome; readonly time: string },
+): Json {
+  return {
+    ...spec,
+    subscriptions: updateSubscription(subscriptionsOf(spec), id, (found) =>
+      countResponse(found, { ...counted, path: ['stat', counted.type] }),
+    ),
+  }
+}
+
+/** The spec after the sync stream with this id ended. */
+export function zoneUnsubscribed(spec: Json, id: string, time: string): Json {
+  return { ...spec, subscriptions: updateSubscription(subscriptionsOf(spec), id, (found) => closeSubscription(found, time)) }
+}
+
+const adminStreams: Readonly<Partial<Record<ZoneStreamName, string>>> = {
+  configDump: 'configDumpGlobalInstanceId',
+  stats: 'statsGlobalInstanceId',
+  clusters: 'clustersGlobalInstanceId',
+}
+
+/** The spec after one of the zone's streams opened; the older form of the admin streams is written too. */
+export function zoneStreamOpened(
+  spec: Json,
+  stream: ZoneStreamName,
+  opened: { readonly globalInstanceId: string; readonly connectTime: string },
+): Json {
+  const legacy = adminStreams[stream]
+  return {
+    ...spec,
+    ...(legacy === undefined ? {} : { envoyAdminStreams: { ...child(spec, 'envoyAdminStreams'), [legacy]: opened.globalInstanceId } }),
+    kdsStreams: { ...child(spec, 'kdsStreams'), [stream]: opened },
+  }
+}
+
+/** The spec after one of the zone's streams ended. */
+export function zoneStreamClosed(spec: Json, stream: ZoneStreamName): Json {
+  const { [stream]: _closed, ...kdsStreams } = child(spec, 'kdsStreams')
+  const legacy = adminStreams[stream]
+  if (legacy === undefined) return { ...spec, kdsStreams }
+  const { [legacy]: _ended, ...envoyAdminStreams } = child(spec, 'envoyAdminStreams')
+  return { ...spec, envoyAdminStreams, kdsStreams }
+}
+
+/** The spec after a health check of the zone. */
+export function zoneHealthChecked(spec: Json, time: string): Json {
+  return { ...spec, healthCheck: { time } }
+}
+
+function isJson(text: string): boolean {
+  if (text === '') return false
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}

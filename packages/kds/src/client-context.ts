@@ -1,0 +1,41 @@
+// What the streams of one session share, and what survives a session.
+import type { status } from '@grpc/grpc-js'
+import type { Logger } from '@weft/foundation/log'
+import type { ChangeFeed } from './change-feed.ts'
+import type { KdsClientOptions } from './client.ts'
+import type { AcceptedVersions } from './delta-receiver.ts'
+import type { GlobalChannel } from './global-channel.ts'
+import type { OriginLedger } from './origin-ledger.ts'
+import type { Outgoing } from './outgoing.ts'
+import type { Self } from './peer.ts'
+
+/** Kept from session to session, for as long as the process lives. */
+export interface SessionMemory {
+  readonly accepted: AcceptedVersions
+  readonly ledger: OriginLedger
+  /** Types whose complete first list was applied. */
+  readonly listed: Set<string>
+  /** As far as the last connection told. */
+  peer: 'own' | 'stock' | 'unknown'
+  /** Store id of an own global at the last connection. */
+  storeId: string | undefined
+}
+
+export interface StreamContext {
+  readonly client: KdsClientOptions
+  readonly log: Logger
+  readonly self: Self
+  readonly channel: GlobalChannel
+  readonly memory: SessionMemory
+  readonly outgoing: Outgoing
+  readonly feed: ChangeFeed
+  /** `memory` has changed. */
+  changed(): void
+}
+
+/** Told once when a stream ends by itself or by its peer; not after `stop`. */
+export type Ended = (code: status, details: string) => void
+
+export interface RunningStream {
+  stop(): void
+}

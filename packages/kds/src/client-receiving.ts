@@ -1,0 +1,119 @@
+// GlobalToZoneSync at a zone: global sends, we receive. An own global greets with its store id before anything else; a stock one is known
+// by the cluster id it lists.
+import { type Metadata, status } from '@grpc/grpc-js'
+import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
+import { timestamp, type Timer } from '@weft/foundation/time'
+import { serviceDefinition } from '@weft/proto'
+import { isSentToZones, type Registry } from '@weft/resources'
+import type { Ended, RunningStream, StreamContext } from './client-context.ts'
+import { DeltaReceiver } from './delta-receiver.ts'
+import { headerKeys, zoneFeatures } from './features.ts'
+import type { OpenedStream } from './global-channel.ts'
+import { fromGlobal } from './incoming.ts'
+import { inOrder } from './outgoing.ts'
+import { clusterIdName } from './outgoing-to-zone.ts'
+import { describingNode } from './peer.ts'
+import { member } from './json.ts'
+
+const greetingWaitMs = 1_000
+const leadingTypes = ['Config', 'Mesh', 'GlobalSecret', 'Secret', 'MeshTrust', 'MeshIdentity']
+
+/** Types a zone subscribes to. Config first: it tells a stock global's incarnation; then what others refer to. */
+export function consumedTypes(registry: Registry): readonly string[] {
+  return inOrder(
+    registry.all.filter(isSentToZones).map((kind) => kind.type),
+    leadingTypes,
+  )
+}
+
+/** Opens the stream and subscribes. */
+export function openGlobalToZone(context: StreamContext, ended: Ended): RunningStream {
+  const { client, log, memory, channel } = context
+  const { clock, recorder, zone } = client
+  let receiver: DeltaReceiver | undefined
+  let wait: Timer | undefined
+  let greeted = false
+
+  const finish = (): void => {
+    wait?.cancel()
+    receiver?.close()
+    if (greeted) recorder.streamClosed(zone, 'globalToZone', timestamp(clock.now()))
+    greeted = false
+  }
+  const fail = (error: AppError): void => {
+    finish()
+    stream.cancel()
+    ended(hasCode(error, 'kds/bad-message') ? status.INVALID_ARGUMENT : status.INTERNAL, error.message)
+  }
+  const begin = (storeId: string | undefined): void => {
+    if (receiver) return
+    wait?.cancel()
+    receiver = new DeltaReceiver({
+      registry: client.registry,
+      store: client.store,
+      clock,
+      log,
+      incoming: fromGlobal(consumedTypes(client.registry)),
+      ledger: memory.ledger,
+      guard: client.massDelete,
+      node: describingNode(zone, context.self, { features: zoneFeatures, config: client.config() }),
+      accepted: memory.accepted,
+      // versions of another incarnation say nothing about this one
+      resume: memory.peer !== 'own' || storeId === undefined || storeId === memory.storeId,
+      write: stream.write,
+      pause: stream.pause,
+      proceed: stream.proceed,
+      fail,
+      listed: (type) => {
+        if (memory.listed.has(type)) return
+        memory.listed.add(type)
+        context.changed()
+      },
+      applied: (type) => {
+        if (type === 'Config') identifyByCluster()
+      },
+    })
+    receiver.start()
+  }
+  const identifyByCluster = (): void => {
+    if (memory.peer === 'own' || !memory.accepted.get('Config')?.has(`${clusterIdName}.`)) return
+    const id = member(client.store.get({ type: 'Config', mesh: '', name: clusterIdName })?.spec, 'config')
+    if (typeof id === 'string' && id !== '') receiver?.identified(`cluster:${id}`)
+  }
+  const greet = (metadata: Metadata): void => {
+    const storeId = String(metadata.get(headerKeys.storeId)[0] ?? '') || undefined
+    begin(storeId)
+    if (storeId !== undefined) receiver?.identified(`store:${storeId}`)
+    const peer = storeId === undefined ? 'stock' : 'own'
+    const isNews = memory.peer !== peer
+    memory.peer = peer
+    memory.storeId = storeId
+    greeted = true
+    recorder.streamOpened(zone, 'globalToZone', timestamp(clock.now()))
+    if (isNews) context.changed()
+  }
+  const stream: OpenedStream = channel.open(serviceDefinition('kuma.mesh.v1alpha1.KDSSyncService').GlobalToZoneSync, {
+    greeted: greet,
+    data: (bytes) => {
+      try {
+        receiver?.receive(bytes)
+      } catch (error) {
+        fail(error instanceof AppError ? error : new AppError('kds/bad-message', messageOf(error), { cause: error }))
+      }
+    },
+    drained: () => {},
+    ended: ({ code, details }) => {
+      finish()
+      ended(code, details)
+    },
+  })
+  // without the greeting of an own global it is not known whether what was received before still counts
+  if (memory.peer === 'own') wait = clock.after(greetingWaitMs, () => begin(undefined))
+  else begin(undefined)
+  return {
+    stop: () => {
+      finish()
+      stream.cancel()
+    },
+  }
+}

@@ -1,0 +1,98 @@
+// ZoneToGlobalSync at a zone: global subscribes, we send. And the admin streams, on which global asks and we answer.
+import { randomUUID } from 'node:crypto'
+import { status } from '@grpc/grpc-js'
+import { AppError, messageOf } from '@weft/foundation/errors'
+import { timestamp } from '@weft/foundation/time'
+import { serviceDefinition } from '@weft/proto'
+import { adminMethods } from './admin-messages.ts'
+import { answerAdminRequest } from './admin-responder.ts'
+import type { Ended, RunningStream, StreamContext } from './client-context.ts'
+import type { AdminKind } from './contract.ts'
+import { DeltaSender } from './delta-sender.ts'
+import { nodeFeatures } from './features.ts'
+import type { OpenedStream } from './global-channel.ts'
+import { nodeFacts } from './peer.ts'
+import { type DeltaRequest, decodeRequest } from './wire.ts'
+
+/** Opens the stream and waits for the subscribes of global. */
+export function openZoneToGlobal(context: StreamContext, ended: Ended): RunningStream {
+  const { client, log } = context
+  const { clock, recorder, zone } = client
+  const id = randomUUID()
+  let sender: DeltaSender | undefined
+
+  const finish = (): void => {
+    if (!sender) return
+    sender.close()
+    sender = undefined
+    recorder.subscriptionClosed(zone, id, timestamp(clock.now()))
+    recorder.streamClosed(zone, 'zoneToGlobal', timestamp(clock.now()))
+  }
+  const fail = (code: status, details: string): void => {
+    finish()
+    stream.cancel()
+    ended(code, details)
+  }
+  const begin = (request: DeltaRequest): DeltaSender => {
+    if (!request.node) throw new AppError('kds/bad-message', 'the first request has no node')
+    const { version, config, instanceId, features } = nodeFacts(request.node)
+    const now = timestamp(clock.now())
+    recorder.streamOpened(zone, 'zoneToGlobal', now)
+    recorder.subscriptionOpened({ id, zone, connectTime: now, authTokenProvided: false })
+    recorder.subscriptionDescribed(zone, id, { version, config, instanceId })
+    return new DeltaSender({
+      outgoing: context.outgoing,
+      store: client.store,
+      feed: context.feed,
+      clock,
+      log,
+      identifier: zone,
+      chunked: features.has(nodeFeatures.chunkedLists),
+      write: stream.write,
+      count: (type, outcome, failure) => recorder.responseCounted(zone, id, type, outcome, failure),
+      stalled: (type) => fail(status.DEADLINE_EXCEEDED, `no answer to a response of type ${type}`),
+    })
+  }
+  const stream: OpenedStream = context.channel.open(serviceDefinition('kuma.mesh.v1alpha1.KDSSyncService').ZoneToGlobalSync, {
+    greeted: () => {},
+    data: (bytes) => {
+      try {
+        const request = decodeRequest(bytes)
+        sender ??= begin(request)
+        sender.request(request)
+      } catch (error) {
+        fail(status.INVALID_ARGUMENT, messageOf(error))
+      }
+    },
+    drained: () => sender?.drained(),
+    ended: ({ code, details }) => {
+      finish()
+      ended(code, details)
+    },
+  })
+  return {
+    stop: () => {
+      finish()
+      stream.cancel()
+    },
+  }
+}
+
+/** Opens one admin stream and answers on it. */
+export function openAdmin(context: StreamContext, kind: AdminKind, ended: Ended): RunningStream {
+  const { client, log } = context
+  const { store, envoyAdmin, clock } = client
+  const stream: OpenedStream = context.channel.open(serviceDefinition('kuma.mesh.v1alpha1.GlobalKDSService')[adminMethods[kind]], {
+    greeted: () => {},
+    data: (bytes) => {
+      try {
+        void answerAdminRequest(kind, bytes, { store, envoyAdmin, clock, log, write: stream.write })
+      } catch (error) {
+        log.warn({ stream: kind, err: messageOf(error) }, 'kds admin request not understood')
+      }
+    },
+    drained: () => {},
+    ended: ({ code, details }) => ended(code, details),
+  })
+  return { stop: () => stream.cancel() }
+}

@@ -1,0 +1,158 @@
+// One connection of a zone to its global and everything that runs on it. The two sync streams are supervised on their own, so that trouble
+// in one direction leaves the other alone; losing the connection ends the session.
+import { status } from '@grpc/grpc-js'
+import { messageOf } from '@weft/foundation/errors'
+import { timestamp, type Timer } from '@weft/foundation/time'
+import { codec, serviceDefinition } from '@weft/proto'
+import { createBackoff } from './backoff.ts'
+import type { Ended, RunningStream, SessionMemory, StreamContext } from './client-context.ts'
+import { openGlobalToZone } from './client-receiving.ts'
+import { openAdmin, openZoneToGlobal } from './client-sending.ts'
+import { member } from './json.ts'
+
+export interface SessionOutcome {
+  readonly code: status
+  readonly details: string
+  /** The stream that told. */
+  readonly stream: string
+}
+
+export interface SessionOptions {
+  readonly context: StreamContext
+  /** The connection before this one broke down. */
+  readonly afterLoss: boolean
+  /** The session is over; called at most once, never after `close`. */
+  lost(outcome: SessionOutcome): void
+}
+
+export interface ClientSession {
+  close(): void
+}
+
+const healthDeadlineMs = 10_000
+const idleHealthMs = 300_000
+const staleStreamMs = 35_000
+const stableMs = 5_000
+const adminRetryMs = 5_000
+
+/** Back-off towards a peer: a stock global must not see a stream return within a second (contract/kds.md section 17.B9). */
+export function retryRangeOf(peer: SessionMemory['peer']): { readonly firstMs: number; readonly lastMs: number } {
+  return peer === 'stock' ? { firstMs: 1_000, lastMs: 5_000 } : { firstMs: 200, lastMs: 5_000 }
+}
+
+/** Opens all six calls at once. */
+export function startSession(options: SessionOptions): ClientSession {
+  const { context } = options
+  const { client, log, memory, channel } = context
+  const { clock } = client
+  const timers = new Set<Timer>()
+  const running = new Map<string, RunningStream>()
+  let closed = false
+
+  const later = (ms: number, work: () => void): void => {
+    const timer = clock.after(ms, () => {
+      timers.delete(timer)
+      if (!closed) work()
+    })
+    timers.add(timer)
+  }
+  const close = (): void => {
+    if (closed) return
+    closed = true
+    for (const timer of timers) timer.cancel()
+    for (const stream of [...running.values()]) stream.stop()
+    running.clear()
+    channel.close()
+  }
+  const lose = (outcome: SessionOutcome): void => {
+    if (closed) return
+    close()
+    options.lost(outcome)
+  }
+
+  /** Keeps a stream open: reopened alone unless the connection is gone. */
+  const supervise = (name: string, open: (ended: Ended) => RunningStream): void => {
+    const backoff = createBackoff()
+    const attempt = (): void => {
+      const openedAt = clock.monotonic()
+      running.set(
+        name,
+        open((code, details) => {
+          running.delete(name)
+          if (closed) return
+          if (isConnectionLoss(code) || memory.peer === 'unknown') return lose({ code, details, stream: name })
+          if (clock.monotonic() - openedAt > stableMs) backoff.reset()
+          const waitMs = backoff.next({ ...retryRangeOf(memory.peer), random: client.random ?? Math.random })
+          log.warn({ stream: name, code: status[code], reason: details, retryMs: waitMs }, 'kds stream ended')
+          later(waitMs, attempt)
+        }),
+      )
+    }
+    attempt()
+  }
+  const superviseAdmin = (kind: Parameters<typeof openAdmin>[1]): void => {
+    running.set(
+      kind,
+      openAdmin(context, kind, (code, details) => {
+        running.delete(kind)
+        if (closed) return
+        if (isConnectionLoss(code)) return lose({ code, details, stream: kind })
+        // a global without this service still syncs
+        if (code === status.UNIMPLEMENTED) return
+        log.info({ stream: kind, code: status[code], reason: details }, 'kds admin stream ended')
+        later(adminRetryMs, () => superviseAdmin(kind))
+      }),
+    )
+  }
+  const receive = (): void => supervise('globalToZone', (ended) => openGlobalToZone(context, ended))
+
+  supervise('zoneToGlobal', (ended) => openZoneToGlobal(context, ended))
+  receive()
+  for (const kind of ['configDump', 'stats', 'clusters'] as const) superviseAdmin(kind)
+  void checkHealth({ context, isClosed: () => closed, later, lose })
+  if (options.afterLoss) {
+    later(staleStreamMs, () => {
+      const stream = running.get('globalToZone')
+      if (memory.peer !== 'stock' || !stream) return
+      // a stock global notices the dead stream only now, and its late end silences the new one
+      log.info({ stream: 'globalToZone' }, 'kds stream renewed after the global noticed the lost one')
+      stream.stop()
+      running.delete('globalToZone')
+      later(retryRangeOf('stock').firstMs, receive)
+    })
+  }
+  return { close }
+}
+
+interface HealthOptions {
+  readonly context: StreamContext
+  isClosed(): boolean
+  later(ms: number, work: () => void): void
+  lose(outcome: SessionOutcome): void
+}
+
+/** Pings as often as global asks for. */
+async function checkHealth(options: HealthOptions): Promise<void> {
+  const { context, isClosed, later, lose } = options
+  const { clock, recorder, zone } = context.client
+  const { HealthCheck } = serviceDefinition('kuma.mesh.v1alpha1.GlobalKDSService')
+  let nextMs = idleHealthMs
+  try {
+    const request = codec('kuma.mesh.v1alpha1.ZoneHealthCheckRequest').encode({})
+    const { interval } = codec('kuma.mesh.v1alpha1.ZoneHealthCheckResponse').decode(await context.channel.unary(HealthCheck, request, healthDeadlineMs))
+    const ms = Number(interval?.seconds ?? 0) * 1_000 + (interval?.nanos ?? 0) / 1_000_000
+    if (ms > 0) nextMs = Math.max(1_000, ms)
+    if (!isClosed()) recorder.healthChecked(zone, timestamp(clock.now()))
+  } catch (error) {
+    const code = member(error, 'code')
+    if (isClosed() || code === status.UNIMPLEMENTED) return
+    // a global that takes calls but answers none is as good as gone
+    if (code === status.DEADLINE_EXCEEDED) return lose({ code, details: 'no answer to a health check', stream: 'health' })
+    context.log.debug({ err: messageOf(error) }, 'kds health check failed')
+  }
+  if (!isClosed()) later(nextMs, () => void checkHealth(options))
+}
+
+function isConnectionLoss(code: status): boolean {
+  return code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED
+}

@@ -1,0 +1,186 @@
+// The end of sync at a zone control plane: dials its global and keeps dialling. Start-up never waits for the global; what was received
+// before stays in force while it is away (contract/kds.md section 17.B).
+import { status } from '@grpc/grpc-js'
+import { messageOf } from '@weft/foundation/errors'
+import type { Logger } from '@weft/foundation/log'
+import { type Clock, timestamp, type Timer } from '@weft/foundation/time'
+import type { Registry } from '@weft/resources'
+import type { Store } from '@weft/store'
+import { createBackoff } from './backoff.ts'
+import { createChangeFeed } from './change-feed.ts'
+import type { SessionMemory } from './client-context.ts'
+import { consumedTypes } from './client-receiving.ts'
+import { type ClientSession, retryRangeOf, type SessionOutcome, startSession } from './client-session.ts'
+import type { EnvoyAdmin, GlobalConnection, KdsClient, ZoneStatusRecorder } from './contract.ts'
+import type { MassDeleteGuard } from './delta-receiver.ts'
+import { type GlobalAddress, openGlobalChannel, parseGlobalAddress } from './global-channel.ts'
+import { removeHeld } from './held.ts'
+import { openOriginLedger } from './origin-ledger.ts'
+import { createZoneOutgoing } from './outgoing-to-global.ts'
+import type { Self } from './peer.ts'
+
+export interface KdsClientOptions {
+  readonly store: Store
+  readonly registry: Registry
+  readonly clock: Clock
+  readonly log: Logger
+  /** Keeps the zone's own ZoneInsight: its subscription is the stream on which it sends. */
+  readonly recorder: ZoneStatusRecorder
+  readonly envoyAdmin: EnvoyAdmin
+  readonly self: Omit<Self, 'storeId'>
+  /** Name of this zone. */
+  readonly zone: string
+  /** `grpcs://host:port` or `grpc://host:port`. */
+  readonly globalAddress: string
+  readonly tls: { readonly skipVerify: boolean; readonly rootCertificates?: string | Buffer }
+  /** Read at every connection, so that a rotated token is used without a restart. */
+  token?(): string | undefined
+  /** Sanitised configuration of this control plane as JSON text; global shows it and reads `store.type` from it. */
+  config(): string
+  readonly systemNamespace: string
+  /** Label prefixes that are not sent to global. */
+  readonly skipPrefixes: readonly string[]
+  readonly massDelete: MassDeleteGuard
+  /** 0 (inclusive) to 1 (exclusive), for jitter. */
+  random?(): number
+}
+
+const connectLimitMs = 10_000
+const stockKeepaliveMs = 20_000
+const ownKeepaliveMs = 5_000
+
+/** Makes the client. Throws config/invalid for an address it cannot dial; dials at `start`. */
+export function createKdsClient(options: KdsClientOptions): KdsClient {
+  const { store, clock, registry } = options
+  const address = parseGlobalAddress(options.globalAddress)
+  const log = options.log.child({ component: 'kds.client' })
+  const self: Self = { ...options.self, storeId: store.id }
+  const memory: SessionMemory = {
+    accepted: new Map(),
+    ledger: openOriginLedger({ store, log, origin: 'global' }),
+    listed: new Set(),
+    peer: 'unknown',
+    storeId: undefined,
+  }
+  const outgoing = createZoneOutgoing({ registry, log, zone: options.zone, systemNamespace: options.systemNamespace, skipPrefixes: options.skipPrefixes })
+  const consumed = consumedTypes(registry)
+  const backoff = createBackoff()
+  const listeners = new Set<(connection: GlobalConnection) => void>()
+  let state: GlobalConnection['state'] = 'stopped'
+  let since = timestamp(clock.now())
+  let lastError: string | undefined
+  let session: ClientSession | undefined
+  let retry: Timer | undefined
+  let feed: ReturnType<typeof createChangeFeed> | undefined
+  let shownError: string | undefined
+
+  const connection = (): GlobalConnection => ({
+    state,
+    peer: memory.peer,
+    since,
+    lastError,
+    listed: [...memory.listed].sort(),
+    complete: consumed.every((type) => memory.listed.has(type)),
+  })
+  const changed = (next = state): void => {
+    if (next !== state) {
+      state = next
+      since = timestamp(clock.now())
+    }
+    const now = connection()
+    for (const listener of [...listeners]) {
+      try {
+        listener(now)
+      } catch (error) {
+        log.error({ err: messageOf(error) }, 'kds connection listener failed')
+      }
+    }
+  }
+  const lost = (outcome: SessionOutcome): void => {
+    session = undefined
+    const wasConnected = state === 'connected'
+    if (wasConnected) backoff.reset()
+    const waitMs = backoff.next({ ...retryRangeOf(memory.peer), random: options.random ?? Math.random })
+    lastError = explain(outcome, address)
+    report(log, { outcome, text: lastError, retryMs: waitMs, isNews: wasConnected || lastError !== shownError })
+    shownError = lastError
+    changed('waiting')
+    retry = clock.after(waitMs, () => dial(wasConnected))
+  }
+  const dial = (afterLoss: boolean): void => {
+    if (!feed) return
+    const channel = openGlobalChannel({
+      clock,
+      address,
+      tls: options.tls,
+      zone: options.zone,
+      version: options.self.version.version,
+      storeId: store.id,
+      token: options.token?.(),
+      keepaliveMs: memory.peer === 'own' ? ownKeepaliveMs : stockKeepaliveMs,
+    })
+    changed('connecting')
+    const current = startSession({ context: { client: options, log, self, channel, memory, outgoing, feed, changed: () => changed() }, afterLoss, lost })
+    session = current
+    channel.ready(connectLimitMs).then(
+      () => {
+        if (session !== current) return
+        lastError = undefined
+        shownError = undefined
+        log.info({ address: address.target, tls: address.tls }, 'kds connected to global')
+        changed('connected')
+      },
+      (error: unknown) => {
+        if (session !== current) return
+        current.close()
+        lost({ code: status.UNAVAILABLE, details: messageOf(error), stream: 'connection' })
+      },
+    )
+  }
+  return {
+    name: 'kds-client',
+    start: async () => {
+      feed = createChangeFeed(store)
+      dial(false)
+    },
+    stop: async () => {
+      retry?.cancel()
+      session?.close()
+      session = undefined
+      feed?.close()
+      feed = undefined
+      changed('stopped')
+    },
+    connection,
+    onConnection: (listener) => {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    held: () => memory.ledger.held(),
+    approveRemoval: (type) => removeHeld({ store, ledger: memory.ledger, actor: 'global', ...(type === undefined ? {} : { type }) }),
+  }
+}
+
+/** What an operator should make of the status. */
+function explain({ code, details }: SessionOutcome, { target, tls }: GlobalAddress): string {
+  const text = details
+    .replace(/^No connection established\. Last error: (?:Error: )?/, '')
+    .replace(/\.? Resolution note: *$/, '')
+    .replace(/ \(\d{4}-[^)]*Z\)/, '')
+    .trim()
+  if (code === status.UNIMPLEMENTED) return `${target} answers, but it is not the sync port of a global control plane (default 5685): ${text}`
+  if (code === status.UNAUTHENTICATED || code === status.PERMISSION_DENIED) return `${target} does not admit this zone: ${text}`
+  if (tls && /wrong version number|packet length too long|unexpected message|EPROTO/i.test(text)) return `${target} does not speak TLS; use grpc:// or check the port`
+  if (!tls && /^Failed to connect$/i.test(text)) return `${target} does not accept plaintext; use grpcs:// or check the port`
+  if (/protocol error|HTTP status code|nghttp2/i.test(text)) return `${target} is not the sync port of a global control plane (default 5685): ${text}`
+  if (/self[- ]signed|unable to (get|verify)|certificate|altnames/i.test(text)) return `the certificate of ${target} cannot be verified: ${text}`
+  return text || `connection to ${target} ended with ${status[code]}`
+}
+
+function report(log: Logger, { outcome, text, retryMs, isNews }: { readonly outcome: SessionOutcome; readonly text: string; readonly retryMs: number; readonly isNews: boolean }): void {
+  const fields = { code: status[outcome.code], stream: outcome.stream, reason: text, retryMs }
+  if (!isNews) log.debug(fields, 'kds global still not reachable')
+  else if (outcome.code === status.UNIMPLEMENTED) log.error({ ...fields, error: 'kds/wrong-peer' }, 'kds peer is not a global control plane')
+  else if (outcome.code === status.UNAUTHENTICATED) log.error({ ...fields, error: 'kds/unauthenticated' }, 'kds zone not admitted')
+  else log.warn(fields, 'kds connection to global lost')
+}

@@ -1,0 +1,146 @@
+// What the sync package asks of its surroundings and offers to them. Nothing here knows gRPC.
+import type { Component } from '@weft/foundation/lifecycle'
+import type { Resource, ResourceKey } from '@weft/resources'
+
+/** The long-lived streams of a zone, named as the fields of `ZoneInsight.kdsStreams` (contract/kds.md section 11). */
+export type ZoneStream = 'globalToZone' | 'zoneToGlobal' | 'configDump' | 'stats' | 'clusters'
+
+/** Version of a control plane as it announces itself (contract/kds.md section 3.2). */
+export interface PeerVersion {
+  readonly version: string
+  readonly gitTag: string
+  readonly gitCommit: string
+  readonly buildDate: string
+}
+
+/** One stream on which this side sends resources: GlobalToZoneSync at global, ZoneToGlobalSync at a zone. */
+export interface ZoneSubscription {
+  /** UUID of the stream. */
+  readonly id: string
+  readonly zone: string
+  /** RFC 3339. */
+  readonly connectTime: string
+  /** Exactly one authorization value came with the stream. */
+  readonly authTokenProvided: boolean
+}
+
+/** What the first request on a stream says about the peer. */
+export interface PeerDescription {
+  readonly version: PeerVersion
+  /** Sanitised configuration of the peer as JSON text; '' when it sends none. */
+  readonly config: string
+  readonly instanceId: string
+}
+
+/**
+ * Keeps ZoneInsights. Called synchronously on every event and must not throw or block: the implementation coalesces counters and writes
+ * opening, description and closing at once.
+ */
+export interface ZoneStatusRecorder {
+  subscriptionOpened(subscription: ZoneSubscription): void
+  subscriptionDescribed(zone: string, id: string, description: PeerDescription): void
+  /** `failure` is the text of a NACK. */
+  responseCounted(zone: string, id: string, type: string, outcome: 'sent' | 'acknowledged' | 'rejected', failure?: string): void
+  subscriptionClosed(zone: string, id: string, disconnectTime: string): void
+  streamOpened(zone: string, stream: ZoneStream, connectTime: string): void
+  streamClosed(zone: string, stream: ZoneStream, disconnectTime: string): void
+  healthChecked(zone: string, time: string): void
+}
+
+/** A recorder that keeps nothing. */
+export const silentRecorder: ZoneStatusRecorder = {
+  subscriptionOpened: () => {},
+  subscriptionDescribed: () => {},
+  responseCounted: () => {},
+  subscriptionClosed: () => {},
+  streamOpened: () => {},
+  streamClosed: () => {},
+  healthChecked: () => {},
+}
+
+export type AdminKind = 'configDump' | 'stats' | 'clusters'
+
+export interface AdminOptions {
+  /** Config dump: with endpoints. */
+  readonly includeEds?: boolean
+  /** Stats and clusters. */
+  readonly format?: 'text' | 'json'
+  /** Stats: only those that were written. */
+  readonly usedOnly?: boolean
+}
+
+/** Reaches the admin interface of the Envoys of this zone. */
+export interface EnvoyAdmin {
+  /** The answer of the proxy of this Dataplane. Rejects with a message for the operator. */
+  ask(kind: AdminKind, proxy: ResourceKey, options: AdminOptions): Promise<Uint8Array>
+}
+
+export type AdmitDecision = { readonly admitted: true } | { readonly admitted: false; readonly reason: string }
+
+/** Who asks to be a zone. `authorization` is the only value of that header, absent when there is none or several. */
+export interface AdmitRequest {
+  readonly zone: string
+  /** `host:port` as the transport reports it. */
+  readonly peerAddress: string
+  readonly authorization: string | undefined
+}
+
+/** Decides whether a peer may act as a zone. A rejection or a throw refuses the stream. */
+export type AdmitZone = (request: AdmitRequest) => AdmitDecision | Promise<AdmitDecision>
+
+/** Keys that a complete first list lacked but that were kept: another incarnation of the origin, or too many at once (architecture.md 7). */
+export interface HeldResources {
+  /** The zone they came from at global; 'global' at a zone. */
+  readonly origin: string
+  readonly type: string
+  readonly keys: readonly ResourceKey[]
+}
+
+export interface ConnectedZone {
+  readonly zone: string
+  readonly peerAddress: string
+  readonly streams: readonly ZoneStream[]
+  /** An own peer, known by its store id; a stock one has none. */
+  readonly storeId: string | undefined
+  readonly description: PeerDescription | undefined
+  /** True when every type the zone subscribed to is answered and accepted in its present state. */
+  readonly inSync: boolean
+}
+
+/** The end at a global control plane. */
+export interface KdsServer extends Component {
+  /** Bound port; 0 before start. */
+  readonly port: number
+  zones(): readonly ConnectedZone[]
+  /**
+   * Asks the Envoy of a Dataplane of this zone through the zone's admin stream. Rejects with kds/not-connected when the zone has no such
+   * stream, with kds/admin-failed when the zone answers with an error or not in time (10 s).
+   */
+  ask(zone: string, kind: AdminKind, proxy: Resource, options?: AdminOptions): Promise<Uint8Array>
+  held(): readonly HeldResources[]
+  /** Deletes what is held of an origin, of one type or all. Resolves with the number deleted. */
+  approveRemoval(origin: string, type?: string): Promise<number>
+}
+
+/** Connection of a zone to its global. */
+export interface GlobalConnection {
+  readonly state: 'connecting' | 'connected' | 'waiting' | 'stopped'
+  /** The global is an own peer, stock, or not known yet. */
+  readonly peer: 'own' | 'stock' | 'unknown'
+  /** RFC 3339 of the last state change. */
+  readonly since: string
+  readonly lastError: string | undefined
+  /** Types whose complete first list was applied since this process started. */
+  readonly listed: readonly string[]
+  /** True when every type has been listed since this process started. */
+  readonly complete: boolean
+}
+
+/** The end at a zone control plane. */
+export interface KdsClient extends Component {
+  connection(): GlobalConnection
+  /** Called after every change of `connection()`. */
+  onConnection(listener: (connection: GlobalConnection) => void): () => void
+  held(): readonly HeldResources[]
+  approveRemoval(type?: string): Promise<number>
+}

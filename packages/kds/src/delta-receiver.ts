@@ -1,0 +1,266 @@
+// The receiving half of one sync stream: a delta client that subscribes, applies and answers (contract/kds.md sections 5 and 9.6). Reading
+// never waits for writing: types are applied independently, in order within a type. Deleting what a first list lacks needs a known
+// incarnation of the origin; until then it waits.
+import { AppError, messageOf } from '@weft/foundation/errors'
+import type { Logger } from '@weft/foundation/log'
+import type { Clock } from '@weft/foundation/time'
+import { nameKey, type Registry, type ResourceDescriptor, type ResourceKey } from '@weft/resources'
+import type { Store } from '@weft/store'
+import { decodeIncoming } from './decode-incoming.ts'
+import { type Incoming, splitWireName } from './incoming.ts'
+import type { OriginLedger } from './origin-ledger.ts'
+import { reconcile, type ReconcileOptions } from './reconcile.ts'
+import { type DeltaResponse, decodeResponse, encodeRequest, type NodeValue } from './wire.ts'
+
+/** When a complete first list lacks more than this of a type, nothing is deleted until someone approves. */
+export interface MassDeleteGuard {
+  /** Part of the owned resources of a type, 0 to 1. */
+  readonly share: number
+  /** Never guards fewer than this many. */
+  readonly min: number
+}
+
+/** Wire names and versions that were accepted, by type: what a later stream may resume from. */
+export type AcceptedVersions = Map<string, Map<string, string>>
+
+export interface ReceiverOptions {
+  readonly registry: Registry
+  readonly store: Store
+  readonly clock: Clock
+  readonly log: Logger
+  readonly incoming: Incoming
+  readonly ledger: OriginLedger
+  readonly guard: MassDeleteGuard
+  /** Node of the first request of each type. */
+  readonly node: NodeValue
+  /** Kept by the caller beyond this stream. */
+  readonly accepted: AcceptedVersions
+  /** Subscribe with what was accepted before. */
+  readonly resume: boolean
+  write(bytes: Uint8Array): boolean
+  pause(): void
+  proceed(): void
+  /** Ends the stream: the peer cannot be understood, or this side cannot go on. */
+  fail(error: AppError): void
+  /** The complete first list of a type was applied. */
+  listed?(type: string): void
+  /** A response of a type was applied. */
+  applied?(type: string): void
+}
+
+interface ReceivingType {
+  readonly kind: ResourceDescriptor
+  readonly accepted: Map<string, string>
+  readonly resumed: boolean
+  /** The whole first list has come. */
+  complete: boolean
+  /** What the first list has, sent now or known from before. Kept until it is settled what is missing. */
+  listed: Map<string, ResourceKey> | undefined
+  /** Resumed: what the first response calls gone; kept until settled. */
+  gone: ResourceKey[]
+  tail: Promise<void>
+}
+
+const maxQueued = 64
+const maxFailureText = 8 * 1024
+
+/** The delta client of one stream. */
+export class DeltaReceiver {
+  readonly #options: ReceiverOptions
+  readonly #types = new Map<string, ReceivingType>()
+  readonly #abort = new AbortController()
+  #queued = 0
+  #paused = false
+  #incarnation: string | undefined
+  #admitted = false
+
+  constructor(options: ReceiverOptions) {
+    this.#options = options
+    for (const type of options.incoming.types) {
+      const kind = options.registry.get(type)
+      if (!kind) continue
+      const accepted = new Map(options.resume ? this.#stillStored(kind, options.accepted.get(type)) : [])
+      options.accepted.set(type, accepted)
+      this.#types.set(type, {
+        kind,
+        accepted,
+        resumed: accepted.size > 0,
+        complete: false,
+        listed: new Map([...accepted.keys()].map((name) => this.#storedKey(type, name)).map((key) => [nameKey(key), key])),
+        gone: [],
+        tail: Promise.resolve(),
+      })
+    }
+  }
+
+  /** Subscribes to every type. */
+  start(): void {
+    for (const [type, state] of this.#types) {
+      this.#options.write(encodeRequest({ type, node: this.#options.node, subscribe: new Map(state.accepted) }))
+    }
+  }
+
+  /** Tells which incarnation of the origin is at the other end. Only the first call counts. */
+  identified(incarnation: string): void {
+    if (this.#incarnation !== undefined) return
+    this.#incarnation = incarnation
+    for (const [type, state] of this.#types) this.#enqueue(type, state, () => this.#settle(state))
+  }
+
+  /** Takes a message. Throws kds/bad-message when it is not a response. */
+  receive(bytes: Uint8Array): void {
+    const response = decodeResponse(bytes)
+    const state = this.#types.get(response.type)
+    if (!state) {
+      this.#answer(response, [`unknown type ${JSON.stringify(response.type.slice(0, 100))}`])
+      return
+    }
+    this.#enqueue(response.type, state, () => this.#apply(state, response))
+  }
+
+  /** All of what was received so far is applied. */
+  async idle(): Promise<void> {
+    await Promise.all([...this.#types.values()].map((state) => state.tail))
+  }
+
+  close(): void {
+    this.#abort.abort()
+  }
+
+  /** Resuming must not hide that a copy was lost here. */
+  #stillStored(kind: ResourceDescriptor, accepted: ReadonlyMap<string, string> = new Map()): [string, string][] {
+    const { incoming, store } = this.#options
+    return [...accepted].filter(([wireName]) => {
+      const key = this.#storedKey(kind.type, wireName)
+      const stored = store.get(key)
+      return stored !== undefined && incoming.owns(kind, stored)
+    })
+  }
+
+  #storedKey(type: string, wireName: string): ResourceKey {
+    const key = splitWireName(type, wireName)
+    return { ...key, name: this.#options.incoming.storedName(key.name) }
+  }
+
+  #enqueue(type: string, state: ReceivingType, work: () => Promise<void>): void {
+    this.#queued++
+    if (this.#queued > maxQueued && !this.#paused) {
+      this.#paused = true
+      this.#options.pause()
+    }
+    state.tail = state.tail
+      .then(() => (this.#abort.signal.aborted ? undefined : work()))
+      .catch((error: unknown) => this.#failed(type, error))
+      .finally(() => {
+        this.#queued--
+        if (this.#paused && this.#queued <= maxQueued / 2) {
+          this.#paused = false
+          this.#options.proceed()
+        }
+      })
+  }
+
+  #failed(type: string, error: unknown): void {
+    if (this.#abort.signal.aborted) return
+    this.#options.log.error({ type, err: messageOf(error) }, 'kds apply failed')
+    this.#options.fail(error instanceof AppError ? error : new AppError('kds/bad-message', `${type} cannot be applied: ${messageOf(error)}`, { cause: error }))
+  }
+
+  async #apply(state: ReceivingType, response: DeltaResponse): Promise<void> {
+    const { clock, log } = this.#options
+    const startedAt = clock.monotonic()
+    const decoded = await decodeIncoming(response.resources, { kind: state.kind, incoming: this.#options.incoming })
+    if (this.#abort.signal.aborted) return
+    const received = new Map(decoded.keys.map((key) => [nameKey(key), key]))
+    const removed = response.removed.map((name) => this.#storedKey(state.kind.type, name)).filter((key) => !received.has(nameKey(key)))
+    const isFirst = !state.complete
+    // what a resumed list calls gone may be gone only from another incarnation
+    const deletable = isFirst && state.resumed ? [] : removed.filter((key) => this.#owned(state.kind, key))
+    if (isFirst && state.resumed) state.gone.push(...removed)
+    for (const [name, key] of received) state.listed?.set(name, key)
+    for (const key of removed) state.listed?.delete(nameKey(key))
+    const { failures, refused } = await reconcile(decoded.resources, deletable, this.#reconciling(state.kind))
+    this.#remember(state, response, [...decoded.failedKeys, ...refused])
+    await this.#options.ledger.release([...decoded.keys, ...deletable])
+    if (isFirst && !response.partial) {
+      state.complete = true
+      await this.#settle(state)
+      this.#options.listed?.(state.kind.type)
+    }
+    const problems = [...decoded.failures, ...failures]
+    const ms = Math.round(clock.monotonic() - startedAt)
+    log.debug({ type: state.kind.type, count: response.resources.length, removed: removed.length, ms }, 'kds response applied')
+    if (problems.length > 0) log.warn({ type: state.kind.type, reason: problems.join('\n').slice(0, 2000) }, 'kds resources refused')
+    if (this.#abort.signal.aborted) return
+    this.#answer(response, problems)
+    this.#options.applied?.(state.kind.type)
+  }
+
+  /** Deletes what the complete first list lacks, once it is known that the list is evidence. */
+  async #settle(state: ReceivingType): Promise<void> {
+    const { ledger, guard, log } = this.#options
+    if (!state.complete || !state.listed || this.#incarnation === undefined) return
+    await this.#admit(this.#incarnation)
+    const { listed, gone } = state
+    state.listed = undefined
+    state.gone = []
+    await ledger.release([...listed.values()])
+    const owned = this.#ownedOf(state.kind)
+    // resumed: the origin names what is gone, so there is nothing to guess
+    const missing = state.resumed ? gone.filter((key) => this.#owned(state.kind, key)) : owned.filter((key) => !listed.has(nameKey(key)))
+    const vanished = missing.filter((key) => !ledger.isHeld(key))
+    if (vanished.length === 0) return
+    if (!state.resumed && vanished.length >= guard.min && vanished.length > guard.share * owned.length) {
+      log.warn({ type: state.kind.type, count: vanished.length, of: owned.length, origin: this.#options.incoming.actor }, 'kds mass deletion held')
+      await ledger.hold(vanished)
+      return
+    }
+    log.info({ type: state.kind.type, count: vanished.length }, 'kds resources vanished from the first list')
+    await reconcile([], vanished, this.#reconciling(state.kind))
+  }
+
+  async #admit(incarnation: string): Promise<void> {
+    if (this.#admitted) return
+    this.#admitted = true
+    // what was listed on this very stream belongs to the new incarnation already
+    const fresh = new Set<string>()
+    for (const state of this.#types.values()) {
+      if (state.complete) for (const name of state.listed?.keys() ?? []) fresh.add(`${state.kind.type}/${name}`)
+    }
+    const owned = (): ResourceKey[] =>
+      [...this.#types.values()].flatMap((state) => this.#ownedOf(state.kind).filter((key) => !fresh.has(`${key.type}/${nameKey(key)}`)))
+    await this.#options.ledger.admit(incarnation, owned)
+  }
+
+  #reconciling(kind: ResourceDescriptor): ReconcileOptions {
+    const { store, clock, incoming } = this.#options
+    return { store, clock, incoming, kind, signal: this.#abort.signal }
+  }
+
+  #owned(kind: ResourceDescriptor, key: ResourceKey): boolean {
+    const stored = this.#options.store.get(key)
+    return stored !== undefined && this.#options.incoming.owns(kind, stored)
+  }
+
+  #ownedOf(kind: ResourceDescriptor): ResourceKey[] {
+    return this.#options.store
+      .list(kind.type)
+      .filter((stored) => this.#options.incoming.owns(kind, stored))
+      .map(({ type, mesh, name }) => ({ type, mesh, name }))
+  }
+
+  #remember(state: ReceivingType, response: DeltaResponse, failed: readonly ResourceKey[]): void {
+    const bad = new Set(failed.map(nameKey))
+    for (const name of response.removed) state.accepted.delete(name)
+    for (const { name, version } of response.resources) {
+      if (bad.has(nameKey(this.#storedKey(state.kind.type, name)))) state.accepted.delete(name)
+      else state.accepted.set(name, version)
+    }
+  }
+
+  #answer(response: DeltaResponse, problems: readonly string[]): void {
+    const error = problems.length === 0 ? undefined : problems.join('\n').slice(0, maxFailureText)
+    this.#options.write(encodeRequest({ type: response.type, node: { id: this.#options.node.id, metadata: undefined }, nonce: response.nonce, error }))
+  }
+}
+

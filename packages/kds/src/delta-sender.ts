@@ -1,0 +1,294 @@
+// The sending half of one sync stream: a delta server for one peer (contract/kds.md sections 5 and 9.6). Invariants: the first response of
+// a type is complete; afterwards only what changed goes, the latest value of each key; one response per type is outstanding; nothing is
+// written while the transport is full.
+import { randomUUID } from 'node:crypto'
+import { messageOf } from '@weft/foundation/errors'
+import type { Logger } from '@weft/foundation/log'
+import type { Clock, Timer } from '@weft/foundation/time'
+import { nameKey, type Resource, type ResourceKey } from '@weft/resources'
+import type { Change, Store } from '@weft/store'
+import type { ChangeFeed } from './change-feed.ts'
+import { type SendingType, sendingType } from './sending-type.ts'
+import type { Encoded, Outgoing } from './outgoing.ts'
+import { composeResponse, type DeltaRequest, maxMessageBytes } from './wire.ts'
+
+export interface SenderOptions {
+  readonly outgoing: Outgoing
+  readonly store: Pick<Store, 'get' | 'list'>
+  readonly feed: ChangeFeed
+  readonly clock: Clock
+  readonly log: Logger
+  /** `control_plane.identifier` of the responses. */
+  readonly identifier: string
+  /** The peer takes a first list in several responses. */
+  readonly chunked: boolean
+  /** Hands bytes to the transport; false when it is full until `drained`. */
+  write(bytes: Uint8Array): boolean
+  count(type: string, outcome: 'sent' | 'acknowledged' | 'rejected', failure?: string): void
+  /** The peer took no response of this type for a long time. */
+  stalled(type: string): void
+}
+
+/** Deltas and chunks are cut at this size, so that one type never holds up the stream for long. */
+const softLimitBytes = 4 * 1024 * 1024
+const stallMs = 120_000
+const orderGraceMs = 250
+const firstRetryMs = 5_000
+const lastRetryMs = 300_000
+const listingSlice = 256
+
+/** The delta server of one stream. */
+export class DeltaSender {
+  readonly #options: SenderOptions
+  readonly #types = new Map<string, SendingType>()
+  readonly #ready = new Set<SendingType>()
+  readonly #rank: ReadonlyMap<string, number>
+  #scheduled = false
+  #blocked = false
+  #closed = false
+  #ordered = true
+  #orderTimer: Timer | undefined
+
+  constructor(options: SenderOptions) {
+    this.#options = options
+    this.#rank = new Map(options.outgoing.types.map((type, index) => [type, index]))
+  }
+
+  /** Takes a subscribe, an ACK or a NACK. */
+  request(request: DeltaRequest): void {
+    const state = this.#types.get(request.type)
+    if (!state) this.#subscribe(request)
+    else if (state.pending && request.nonce === state.pending.nonce) this.#answered(state, request.error)
+  }
+
+  /** Looks again at these keys, because something their filter reads has changed. */
+  mark(type: string, keys: readonly ResourceKey[]): void {
+    const state = this.#types.get(type)
+    if (!state || keys.length === 0) return
+    for (const key of keys) state.dirty.set(nameKey(key), key)
+    this.#wake(state)
+  }
+
+  /** The transport takes bytes again. */
+  drained(): void {
+    this.#blocked = false
+    this.#flush()
+  }
+
+  /** Every subscribed type is accepted in its present state. */
+  get inSync(): boolean {
+    return [...this.#types.values()].every((state) => state.phase === 'live' && !state.pending && state.dirty.size === 0 && state.rejected.size === 0)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#orderTimer?.cancel()
+    for (const state of this.#types.values()) {
+      state.unsubscribe()
+      state.pending?.stall.cancel()
+      state.retry?.cancel()
+    }
+  }
+
+  #subscribe(request: DeltaRequest): void {
+    const { type } = request
+    const state = sendingType(type, request.initialVersions)
+    this.#types.set(type, state)
+    if (this.#rank.has(type)) state.unsubscribe = this.#options.feed.on(type, (changes) => this.#changed(state, changes))
+    this.#orderTimer ??= this.#options.clock.after(orderGraceMs, () => {
+      this.#ordered = false
+      for (const waiting of this.#types.values()) if (waiting.phase === 'waiting') this.#ready.add(waiting)
+      this.#flush()
+    })
+    this.#ready.add(state)
+    // subscribes arrive in any order but close together: look at all that came in this turn before answering
+    setImmediate(() => this.#flush())
+  }
+
+  #changed(state: SendingType, changes: readonly Change[]): void {
+    if (state.phase === 'waiting') return
+    for (const { key } of changes) state.dirty.set(nameKey(key), key)
+    this.#wake(state)
+  }
+
+  #wake(state: SendingType): void {
+    this.#ready.add(state)
+    if (this.#scheduled) return
+    this.#scheduled = true
+    queueMicrotask(() => {
+      this.#scheduled = false
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    if (this.#closed) return
+    const ready = [...this.#ready].sort((a, b) => this.#rankOf(a) - this.#rankOf(b))
+    for (const state of ready) {
+      if (this.#blocked || this.#closed) return
+      if (this.#advance(state)) this.#ready.delete(state)
+    }
+  }
+
+  #rankOf(state: SendingType): number {
+    return this.#rank.get(state.type) ?? this.#rank.size
+  }
+
+  /** Does what can be done for a type now. False: it stays ready, waiting for its turn. */
+  #advance(state: SendingType): boolean {
+    if (state.phase === 'waiting') {
+      if (this.#mustWait(state.type)) return false
+      state.phase = 'listing'
+      this.#startListing(state)
+    }
+    if (state.phase === 'live' && !state.pending) this.#sendNext(state)
+    return true
+  }
+
+  #mustWait(type: string): boolean {
+    const before = this.#options.outgoing.after(type)
+    if (!this.#ordered || before === undefined) return false
+    return !this.#types.get(before)?.listed
+  }
+
+  #startListing(state: SendingType): void {
+    const resources = this.#rank.has(state.type) ? this.#options.store.list(state.type) : []
+    this.#listSlice(state, { resources, from: 0, entries: [] })
+  }
+
+  /** Encodes a slice of the first list; the next one after other events had their turn. */
+  #listSlice(state: SendingType, listing: { readonly resources: readonly Resource[]; readonly from: number; readonly entries: Encoded[] }): void {
+    if (this.#closed) return
+    const { resources, from, entries } = listing
+    for (const resource of resources.slice(from, from + listingSlice)) {
+      const encoded = this.#options.outgoing.encode(resource)
+      if (encoded && state.claim(nameKey(resource), encoded)) entries.push(encoded)
+    }
+    const next = from + listingSlice
+    if (next < resources.length) {
+      setImmediate(() => this.#listSlice(state, { resources, from: next, entries }))
+      return
+    }
+    this.#listComplete(state, entries)
+  }
+
+  #listComplete(state: SendingType, entries: readonly Encoded[]): void {
+    const resumed = state.resume.size > 0
+    const missing = resumed ? entries.filter((entry) => state.resume.get(entry.name) !== entry.version) : entries
+    const present = new Set(entries.map((entry) => entry.name))
+    const removed = [...state.resume.keys()].filter((name) => !present.has(name))
+    const chunks = inChunks(missing)
+    state.resume = new Map()
+    if (chunks.length > 1 && !resumed && !this.#options.chunked) {
+      const bytes = missing.reduce((sum, entry) => sum + entry.frame.length, 0)
+      // a stock receiver takes the first response for the whole list, so it cannot be cut
+      if (bytes > maxMessageBytes - 4096) {
+        this.#options.log.error({ type: state.type, bytes, count: missing.length }, 'kds first list is larger than the peer accepts; the type is not synced')
+        return
+      }
+      state.queue.push({ entries: missing, removed, partial: false })
+    } else {
+      chunks.forEach((chunk, index) => {
+        const last = index === chunks.length - 1
+        state.queue.push({ entries: chunk, removed: last ? removed : [], partial: !last && !resumed })
+      })
+    }
+    state.phase = 'live'
+    this.#ready.add(state)
+    this.#flush()
+  }
+
+  #sendNext(state: SendingType): void {
+    const next = state.queue.shift() ?? this.#composeDelta(state)
+    if (!next) return
+    const nonce = randomUUID()
+    state.pending = { nonce, response: next, stall: this.#options.clock.after(stallMs, () => this.#options.stalled(state.type)) }
+    if (state.queue.length === 0) state.listed = true
+    const bytes = composeResponse({
+      type: state.type,
+      nonce,
+      sender: this.#options.identifier,
+      frames: next.entries.map((entry) => entry.frame),
+      removed: next.removed,
+      partial: next.partial,
+    })
+    this.#options.count(state.type, 'sent')
+    this.#options.log.debug({ type: state.type, count: next.entries.length, removed: next.removed.length, bytes: bytes.length }, 'kds response sent')
+    if (!this.#options.write(bytes)) this.#blocked = true
+  }
+
+  #composeDelta(state: SendingType): { entries: readonly Encoded[]; removed: readonly string[]; partial: false } | undefined {
+    const entries: Encoded[] = []
+    const removed: string[] = []
+    let bytes = 0
+    for (const [key, { mesh, name }] of state.dirty) {
+      if (bytes > softLimitBytes) break
+      state.dirty.delete(key)
+      const resource = this.#options.store.get({ type: state.type, mesh, name })
+      const change = state.replace(key, resource && this.#options.outgoing.encode(resource))
+      if (change.removed !== undefined) removed.push(change.removed)
+      if (!change.entry) continue
+      entries.push(change.entry)
+      bytes += change.entry.frame.length
+    }
+    if (state.dirty.size > 0) this.#ready.add(state)
+    // a name that went and came back within one response is an update
+    const present = new Set(entries.map((entry) => entry.name))
+    const gone = removed.filter((name) => !present.has(name))
+    return entries.length === 0 && gone.length === 0 ? undefined : { entries, removed: gone, partial: false }
+  }
+
+  #answered(state: SendingType, failure: string | undefined): void {
+    const response = state.pending?.response
+    state.pending?.stall.cancel()
+    state.pending = undefined
+    if (failure === undefined) {
+      this.#options.count(state.type, 'acknowledged')
+      if (response) state.accepted(response)
+    } else {
+      this.#options.count(state.type, 'rejected', failure)
+      if (response) this.#rejected(state, response, failure)
+    }
+    this.#ready.add(state)
+    this.#flush()
+  }
+
+  #rejected(state: SendingType, response: { readonly entries: readonly Encoded[]; readonly removed: readonly string[] }, failure: string): void {
+    for (const entry of response.entries) state.rejected.add(entry.name)
+    for (const name of response.removed) state.rejected.add(name)
+    state.retryMs = state.retryMs === 0 ? firstRetryMs : Math.min(state.retryMs * 2, lastRetryMs)
+    const fields = { type: state.type, reason: failure.slice(0, 1000), retryMs: state.retryMs }
+    if (failure === state.failure) this.#options.log.debug(fields, 'kds response rejected again')
+    else this.#options.log.warn(fields, 'kds response rejected')
+    state.failure = failure
+    state.retry?.cancel()
+    state.retry = this.#options.clock.after(state.retryMs, () => this.#retry(state))
+  }
+
+  /** Sends again what was rejected and has not changed since. */
+  #retry(state: SendingType): void {
+    try {
+      const again = state.takeRejected()
+      if (again) state.queue.push({ ...again, partial: false })
+      this.#ready.add(state)
+      this.#flush()
+    } catch (error) {
+      this.#options.log.error({ type: state.type, err: messageOf(error) }, 'kds retry failed')
+    }
+  }
+}
+
+/** At least one chunk, also for nothing: a first list is sent even when it is empty. */
+function inChunks(entries: readonly Encoded[]): readonly (readonly Encoded[])[] {
+  const chunks: Encoded[][] = [[]]
+  let bytes = 0
+  for (const entry of entries) {
+    if (bytes > 0 && bytes + entry.frame.length > softLimitBytes) {
+      chunks.push([])
+      bytes = 0
+    }
+    chunks.at(-1)?.push(entry)
+    bytes += entry.frame.length
+  }
+  return chunks
+}

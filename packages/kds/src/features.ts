@@ -1,0 +1,39 @@
+// Feature strings of the sync protocol (contract/kds.md section 3.3) and our own additions, which a stock peer ignores.
+
+/** Features in a node's metadata. */
+export const nodeFeatures = {
+  zoneToken: 'zone-token',
+  hashSuffix: 'hash-suffix',
+  multiZoneHostnames: 'hg-mz-selector',
+  producerPolicies: 'producer-policy-flow',
+  optionalTargetRef: 'optional-top-level-target-ref',
+  /** Own peers: long first lists may come in several responses (`partialMarker`). */
+  chunkedLists: 'weft-chunked-lists',
+} as const
+
+/** What our zone announces; the fifth makes a 2.14 global send policies without a top-level targetRef. */
+export const zoneFeatures: readonly string[] = Object.values(nodeFeatures)
+
+/** What our global announces. */
+export const globalFeatures: readonly string[] = zoneFeatures.filter((feature) => feature !== nodeFeatures.optionalTargetRef)
+
+/** Features of the gRPC metadata: one header field each, never joined (contract/kds.md section 3.1). */
+export const headerFeatures = { pingHealth: 'zone-ping-health', hashSuffix: 'hash-suffix' } as const
+
+/** Metadata keys of every call. */
+export const headerKeys = {
+  clientId: 'client-id',
+  features: 'features',
+  version: 'version',
+  kdsVersion: 'kds-version',
+  zoneVersion: 'zone-version',
+  authorization: 'authorization',
+  /** Own peers, both ways: id of the sender's store, which tells its incarnations apart. */
+  storeId: 'weft-store-id',
+} as const
+
+/** Field of node metadata that carries the store id of an own peer. */
+export const storeIdField = 'weft-store-id'
+
+/** `system_version_info` of a response that is not the last one of a first list; only towards own peers. */
+export const partialMarker = 'weft:more'

@@ -1,0 +1,175 @@
+// The one HTTP/2 connection of a zone to its global, as byte streams. Knows addresses, TLS and headers; nothing about what is said.
+import { Client, type ClientDuplexStream, credentials, type ChannelCredentials, Metadata, type ServiceError, status, type StatusObject } from '@grpc/grpc-js'
+import { isIP } from 'node:net'
+import { checkServerIdentity } from 'node:tls'
+import { AppError } from '@weft/foundation/errors'
+import type { Clock } from '@weft/foundation/time'
+import type { ByteMethod } from '@weft/proto'
+import { headerFeatures, headerKeys } from './features.ts'
+import { maxMessageBytes } from './wire.ts'
+
+export interface GlobalAddress {
+  /** `host:port` as it is dialled. */
+  readonly target: string
+  readonly tls: boolean
+}
+
+/** Reads `grpc://host:port` or `grpcs://host:port`; the port is mandatory. Throws config/invalid. */
+export function parseGlobalAddress(address: string): GlobalAddress {
+  let url: URL
+  try {
+    url = new URL(address)
+  } catch {
+    throw invalidAddress(address, 'is not a URL')
+  }
+  if (url.protocol !== 'grpc:' && url.protocol !== 'grpcs:') throw invalidAddress(address, 'must start with grpc:// or grpcs://')
+  if (url.port === '' || url.hostname === '') throw invalidAddress(address, 'must name host and port, such as grpcs://global.example.com:5685')
+  return { target: url.host, tls: url.protocol === 'grpcs:' }
+}
+
+function invalidAddress(address: string, problem: string): AppError {
+  // credentials have no meaning here, but someone may have put them in
+  const shown = address.replace(/\/\/[^@/]*@/, '//[redacted]@')
+  return new AppError('config/invalid', `the address of the global control plane ${JSON.stringify(shown)} ${problem}`)
+}
+
+export interface ChannelOptions {
+  readonly clock: Clock
+  readonly address: GlobalAddress
+  readonly tls: { readonly skipVerify: boolean; readonly rootCertificates?: string | Buffer | undefined }
+  readonly zone: string
+  readonly version: string
+  readonly storeId: string
+  readonly token: string | undefined
+  /** A stock global refuses pings more often than every 15 s. */
+  readonly keepaliveMs: number
+}
+
+export type StreamCall = ClientDuplexStream<Uint8Array, Buffer>
+
+/** What happens on a stream. `ended` is called exactly once, with the status. */
+export interface StreamEvents {
+  greeted(metadata: Metadata): void
+  data(bytes: Buffer): void
+  drained(): void
+  ended(outcome: { readonly code: status; readonly details: string }): void
+}
+
+export interface OpenedStream {
+  write(bytes: Uint8Array): boolean
+  pause(): void
+  proceed(): void
+  /** Cancels the call: a half-closed one lingers on a stock global. `ended` is not called any more. */
+  cancel(): void
+}
+
+export interface GlobalChannel {
+  open(method: ByteMethod, events: StreamEvents): OpenedStream
+  unary(method: ByteMethod, message: Uint8Array, deadlineMs: number): Promise<Buffer>
+  /** Resolves when the connection stands; rejects with the transport's last error after the deadline. */
+  ready(deadlineMs: number): Promise<void>
+  close(): void
+}
+
+/** Makes a channel; it connects with the first call. */
+export function openGlobalChannel(options: ChannelOptions): GlobalChannel {
+  const client = new Client(options.address.target, channelCredentials(options), {
+    'grpc.max_receive_message_length': maxMessageBytes,
+    'grpc.max_send_message_length': maxMessageBytes,
+    'grpc.keepalive_time_ms': options.keepaliveMs,
+    'grpc.keepalive_timeout_ms': Math.min(10_000, options.keepaliveMs),
+    'grpc.keepalive_permit_without_calls': 1,
+    'grpc.initial_reconnect_backoff_ms': 200,
+    'grpc.max_reconnect_backoff_ms': 1_000,
+    'grpc.enable_retries': 0,
+    // two zones of one process (tests, demo) must not share a connection
+    'grpc.use_local_subchannel_pool': 1,
+    'grpc.primary_user_agent': `kds/${options.version}`,
+    // an IP address must not be a server name; the certificate is still checked against the address
+    ...(options.address.tls && isIP(hostOf(options.address)) ? { 'grpc.ssl_target_name_override': unnamedServer } : {}),
+  })
+  const metadata = callMetadata(options)
+  return {
+    open: (method, events) => {
+      const call: StreamCall = client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize, metadata)
+      return attach(call, events)
+    },
+    unary: (method, message, deadlineMs) =>
+      new Promise((resolve, reject) => {
+        const deadline = new Date(options.clock.now() + deadlineMs)
+        client.makeUnaryRequest<Uint8Array, Buffer>(method.path, method.requestSerialize, method.responseDeserialize, message, metadata, { deadline }, (error, answer) => {
+          if (error) reject(error)
+          else resolve(answer ?? Buffer.alloc(0))
+        })
+      }),
+    ready: (deadlineMs) =>
+      new Promise((resolve, reject) => {
+        client.waitForReady(options.clock.now() + deadlineMs, (error) => (error ? reject(error) : resolve()))
+      }),
+    close: () => client.close(),
+  }
+}
+
+function attach(call: StreamCall, events: StreamEvents): OpenedStream {
+  let ended = false
+  const end = (outcome: { readonly code: status; readonly details: string }): void => {
+    if (ended) return
+    ended = true
+    events.ended(outcome)
+  }
+  call.on('metadata', (metadata: Metadata) => {
+    if (!ended) events.greeted(metadata)
+  })
+  call.on('data', (bytes: Buffer) => {
+    if (!ended) events.data(bytes)
+  })
+  call.on('drain', () => {
+    if (!ended) events.drained()
+  })
+  call.on('error', (error: ServiceError) => end({ code: error.code ?? status.UNKNOWN, details: error.details || error.message }))
+  call.on('status', ({ code, details }: StatusObject) => end({ code, details }))
+  return {
+    write: (bytes) => (ended ? false : call.write(bytes)),
+    pause: () => void call.pause(),
+    proceed: () => void (ended || call.resume()),
+    cancel: () => {
+      ended = true
+      call.cancel()
+    },
+  }
+}
+
+const unnamedServer = 'global.invalid'
+
+/** Host of the target without brackets. */
+function hostOf({ target }: GlobalAddress): string {
+  return target.slice(0, target.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1')
+}
+
+function channelCredentials({ address, tls }: ChannelOptions): ChannelCredentials {
+  if (!address.tls) return credentials.createInsecure()
+  const roots = tls.rootCertificates === undefined ? null : Buffer.from(tls.rootCertificates)
+  const host = hostOf(address)
+  return credentials.createSsl(
+    roots,
+    null,
+    null,
+    tls.skipVerify
+      ? { rejectUnauthorized: false, checkServerIdentity: () => undefined }
+      : { checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate) },
+  )
+}
+
+/** The headers of every call (contract/kds.md section 3.1). */
+export function callMetadata({ zone, version, storeId, token }: Pick<ChannelOptions, 'zone' | 'version' | 'storeId' | 'token'>): Metadata {
+  const metadata = new Metadata()
+  metadata.set(headerKeys.clientId, zone)
+  metadata.set(headerKeys.version, version)
+  metadata.set(headerKeys.kdsVersion, 'v3')
+  metadata.set(headerKeys.zoneVersion, 'v3')
+  // one field each: a stock global takes a joined one for an unknown feature
+  for (const feature of Object.values(headerFeatures)) metadata.add(headerKeys.features, feature)
+  metadata.set(headerKeys.storeId, storeId)
+  if (token) metadata.set(headerKeys.authorization, `Bearer ${token}`)
+  return metadata
+}

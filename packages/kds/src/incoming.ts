@@ -1,0 +1,95 @@
+// How one side reads what it is sent: which resources it owns on behalf of the origin, and what it makes of each (contract/kds.md 9.3, 9.5).
+import type { Violation } from '@weft/foundation/errors'
+import { isProvidedBy, type KdsResource, labelKeys, type Labels, type Registry, type Resource, type ResourceDescriptor, type ResourceKey } from '@weft/resources'
+import type { WriteClass } from '@weft/store'
+import { isRecord, list, member, stringMembers } from './json.ts'
+
+/** The receiving side of one origin. */
+export interface Incoming {
+  /** Who writes, for provenance: `global` or `zone:<name>`. */
+  readonly actor: string
+  /** Types to subscribe to, in order. */
+  readonly types: readonly string[]
+  /** True when the stored resource came from this origin, so that the origin may change and delete it. */
+  owns(kind: ResourceDescriptor, stored: Resource): boolean
+  /** The name under which a resource is stored here. */
+  storedName(name: string): string
+  /** What is stored of a decoded resource; the name is mapped already. */
+  adopt(kind: ResourceDescriptor, decoded: KdsResource): KdsResource
+}
+
+export interface FromZoneOptions {
+  readonly registry: Registry
+  readonly zone: string
+  /** The zone sent the header feature `hash-suffix`: its names are unique already. */
+  readonly hashedNames: boolean
+  readonly types: readonly string[]
+}
+
+/** Global reading a zone. Zone and origin come from the session, never from what the zone wrote. */
+export function fromZone({ zone, hashedNames, types }: FromZoneOptions): Incoming {
+  return {
+    actor: `zone:${zone}`,
+    types,
+    owns: (_kind, stored) => stored.labels[labelKeys.zone] === zone && stored.labels[labelKeys.origin] === 'zone',
+    storedName: (name) => (hashedNames ? name : `${zone}.${name}`),
+    adopt: (kind, decoded) => ({
+      ...decoded,
+      labels: { ...decoded.labels, [labelKeys.origin]: 'zone', [labelKeys.zone]: zone },
+      spec: kind.type === 'Dataplane' ? withOwnZoneTag(withoutEmptyOutbounds(decoded.spec), zone) : decoded.spec,
+    }),
+  }
+}
+
+/** A zone reading global. Its own status stays: status never comes down. */
+export function fromGlobal(types: readonly string[]): Incoming {
+  return {
+    actor: 'global',
+    types,
+    // kinds a zone cannot write belong to global wholly; of the others only what says that it is not this zone's
+    owns: (kind, stored) => !isProvidedBy(kind, 'zone') || (stored.labels[labelKeys.origin] || 'zone') !== 'zone',
+    storedName: (name) => name,
+    adopt: (_kind, { name, mesh, labels, spec }) => ({ name, mesh, labels: { ...labels, [labelKeys.origin]: 'global' }, spec }),
+  }
+}
+
+/** A gateway may not claim another zone than the one that sent it. */
+function withOwnZoneTag(spec: unknown, zone: string): unknown {
+  const networking = member(spec, 'networking')
+  const gateway = member(networking, 'gateway')
+  const tags = stringMembers(member(gateway, 'tags'))
+  if (!isRecord(spec) || !isRecord(networking) || !isRecord(gateway)) return spec
+  if (!Object.hasOwn(tags, labelKeys.zone) || tags[labelKeys.zone] === zone) return spec
+  return { ...spec, networking: { ...networking, gateway: { ...gateway, tags: { ...tags, [labelKeys.zone]: zone } } } }
+}
+
+/** Zones of the 2.x line list outbounds that name no destination; they mean nothing, and the rest of the Dataplane is good. */
+function withoutEmptyOutbounds(spec: unknown): unknown {
+  const networking = member(spec, 'networking')
+  const outbounds = list(networking, 'outbound')
+  const useful = outbounds.filter((outbound) => isRecord(member(outbound, 'backendRef')))
+  if (!isRecord(spec) || !isRecord(networking) || useful.length === outbounds.length) return spec
+  const { outbound: _, ...rest } = networking
+  return { ...spec, networking: useful.length === 0 ? rest : { ...rest, outbound: useful } }
+}
+
+const observedTypes = new Set(['Dataplane', 'DataplaneInsight', 'ServiceInsight', 'Workload'])
+const observedWhenGenerated = new Set(['MeshService', 'MeshZoneAddress'])
+
+/** Whether a resource is a fact that control planes write themselves or something a person wanted (architecture.md section 2.1). */
+export function writeClassOf(type: string, labels: Labels): WriteClass {
+  if (observedTypes.has(type)) return 'observed'
+  return observedWhenGenerated.has(type) && labels[labelKeys.managedBy] ? 'observed' : 'desired'
+}
+
+/** `name.mesh` as in `removed_resources`: the mesh is behind the last dot, empty for global scope (contract/kds.md section 5). */
+export function splitWireName(type: string, wireName: string): ResourceKey {
+  const dot = wireName.lastIndexOf('.')
+  return dot < 0 ? { type, mesh: '', name: wireName } : { type, mesh: wireName.slice(dot + 1), name: wireName.slice(0, dot) }
+}
+
+/** One line that names the resource and says what is wrong with it. */
+export function describeFailure(key: ResourceKey, reason: string | readonly Violation[]): string {
+  const text = typeof reason === 'string' ? reason : reason.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join('; ')
+  return `${key.type} name=${key.name}${key.mesh ? ` mesh=${key.mesh}` : ''}: ${text}`
+}

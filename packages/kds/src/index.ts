@@ -1,0 +1,26 @@
+// Sync between the global control plane and its zones: both ends.
+export { admitBy, isLoopback } from './admit.ts'
+export { createKdsClient, type KdsClientOptions } from './client.ts'
+export type {
+  AdminKind,
+  AdminOptions,
+  AdmitDecision,
+  AdmitRequest,
+  AdmitZone,
+  ConnectedZone,
+  EnvoyAdmin,
+  GlobalConnection,
+  HeldResources,
+  KdsClient,
+  KdsServer,
+  PeerDescription,
+  PeerVersion,
+  ZoneStatusRecorder,
+  ZoneStream,
+  ZoneSubscription,
+} from './contract.ts'
+export { silentRecorder } from './contract.ts'
+export type { MassDeleteGuard } from './delta-receiver.ts'
+export { parseGlobalAddress } from './global-channel.ts'
+export type { Self as KdsIdentity } from './peer.ts'
+export { createKdsServer, type KdsServerOptions } from './server.ts'

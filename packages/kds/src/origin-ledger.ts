@@ -1,0 +1,106 @@
+// What this control plane remembers of one origin across restarts: its incarnation, and the resources it stopped listing without evidence
+// that they were deleted (architecture.md section 7). Kept in a Config of this control plane, which never travels.
+import { messageOf } from '@weft/foundation/errors'
+import type { Logger } from '@weft/foundation/log'
+import { nameKey, type ResourceKey } from '@weft/resources'
+import type { Store } from '@weft/store'
+import type { HeldResources } from './contract.ts'
+import { isRecord, list, member, text } from './json.ts'
+
+export interface OriginLedger {
+  /** The last incarnation seen; undefined before the first. */
+  readonly incarnation: string | undefined
+  /** Notes the incarnation of the origin. A new one puts everything owned so far on hold: its lists prove nothing about the old one's. */
+  admit(incarnation: string, owned: () => readonly ResourceKey[]): Promise<void>
+  isHeld(key: ResourceKey): boolean
+  hold(keys: readonly ResourceKey[]): Promise<void>
+  /** Listed again, or gone for good. */
+  release(keys: readonly ResourceKey[]): Promise<void>
+  held(): readonly HeldResources[]
+}
+
+export interface LedgerOptions {
+  readonly store: Store
+  readonly log: Logger
+  /** The zone's name at global; 'global' at a zone. */
+  readonly origin: string
+}
+
+/** Prefix of the names of the Configs that hold ledgers. */
+export const ledgerPrefix = 'weft-kds-origin.'
+
+/** Reads the ledger of an origin. Failing writes are logged; memory is then ahead of the store. */
+export function openOriginLedger({ store, log, origin }: LedgerOptions): OriginLedger {
+  const key = { type: 'Config', mesh: '', name: `${ledgerPrefix}${origin}` }
+  const read = parse(member(store.get(key)?.spec, 'config'))
+  let incarnation = read.incarnation
+  const held = read.held
+
+  const save = async (): Promise<void> => {
+    const config = JSON.stringify({ incarnation, held: Object.fromEntries([...held].map(([type, keys]) => [type, [...keys.keys()]])) })
+    try {
+      await store.transact([{ op: 'put', resource: { ...key, labels: {}, spec: { config } } }], { actor: 'generator:kds', reason: 'kds', class: 'observed' })
+    } catch (error) {
+      log.warn({ origin, err: messageOf(error) }, 'kds origin ledger not saved')
+    }
+  }
+  const add = (keys: readonly ResourceKey[]): boolean => {
+    for (const item of keys) {
+      const ofType = held.get(item.type) ?? new Map<string, ResourceKey>()
+      held.set(item.type, ofType)
+      ofType.set(nameKey(item), { type: item.type, mesh: item.mesh, name: item.name })
+    }
+    return keys.length > 0
+  }
+  return {
+    get incarnation() {
+      return incarnation
+    },
+    admit: async (next, owned) => {
+      if (next === incarnation) return
+      const first = incarnation === undefined
+      const kept = owned()
+      incarnation = next
+      add(kept)
+      if (kept.length > 0) log.warn({ origin, count: kept.length, first }, 'kds origin has another incarnation; what it does not list is kept')
+      await save()
+    },
+    isHeld: (item) => held.get(item.type)?.has(nameKey(item)) ?? false,
+    hold: async (keys) => {
+      if (add(keys)) await save()
+    },
+    release: async (keys) => {
+      let changed = false
+      for (const item of keys) {
+        const ofType = held.get(item.type)
+        if (!ofType?.delete(nameKey(item))) continue
+        changed = true
+        if (ofType.size === 0) held.delete(item.type)
+      }
+      if (changed) await save()
+    },
+    held: () => [...held].map(([type, keys]) => ({ origin, type, keys: [...keys.values()] })),
+  }
+}
+
+function parse(config: unknown): { readonly incarnation: string | undefined; readonly held: Map<string, Map<string, ResourceKey>> } {
+  const held = new Map<string, Map<string, ResourceKey>>()
+  if (typeof config !== 'string') return { incarnation: undefined, held }
+  let value: unknown
+  try {
+    value = JSON.parse(config)
+  } catch {
+    return { incarnation: undefined, held }
+  }
+  const types = member(value, 'held')
+  for (const type of isRecord(types) ? Object.keys(types) : []) {
+    const names = list(types, type).filter((name): name is string => typeof name === 'string')
+    held.set(type, new Map(names.map((name) => [name, splitNameKey(type, name)])))
+  }
+  return { incarnation: text(value, 'incarnation') || undefined, held }
+}
+
+function splitNameKey(type: string, value: string): ResourceKey {
+  const slash = value.indexOf('/')
+  return { type, mesh: value.slice(0, slash), name: value.slice(slash + 1) }
+}

@@ -1,0 +1,125 @@
+// A server-side stream of one zone: opened once it is admitted, ended once. Whatever its peer sends, only this stream ends.
+import { Metadata, type ServerDuplexStream, type ServerUnaryCall, status } from '@grpc/grpc-js'
+import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
+import type { Logger } from '@weft/foundation/log'
+import type { AdmitZone } from './contract.ts'
+import { headerKeys } from './features.ts'
+
+/** A byte stream of grpc-js. */
+export type ByteCall = ServerDuplexStream<Buffer, Uint8Array>
+
+/** What the headers of a call say. */
+export interface CallFacts {
+  readonly zone: string
+  readonly peerAddress: string
+  readonly features: ReadonlySet<string>
+  readonly zoneVersion: string | undefined
+  readonly storeId: string | undefined
+  readonly authTokenProvided: boolean
+}
+
+/** What a stream does with what arrives. Throwing ends the stream. */
+export interface StreamHandler {
+  data(bytes: Buffer): void
+  drained?(): void
+  /** Called exactly once, whoever ended the stream. */
+  closed(): void
+}
+
+export interface ServerStream extends CallFacts {
+  readonly log: Logger
+  write(bytes: Uint8Array): boolean
+  pause(): void
+  proceed(): void
+  /** Ends the stream with a status. Later calls do nothing. */
+  end(code: status, details: string): void
+}
+
+/** The zone's name: any DNS name up to 63 characters, as 2.14 zones may have. */
+const zoneName = /^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/
+
+/** Reads the headers. Throws kds/unauthenticated when they name no usable zone. */
+export function callFacts(call: Pick<ServerUnaryCall<Buffer, Uint8Array>, 'metadata' | 'getPeer'>): CallFacts {
+  const zone = headers(call, headerKeys.clientId)[0] ?? ''
+  if (!zoneName.test(zone)) {
+    const details = zone === '' ? `the metadata ${headerKeys.clientId} with the name of the zone is missing` : 'the name of the zone is not a DNS name of at most 63 characters'
+    throw new AppError('kds/unauthenticated', details)
+  }
+  return {
+    zone,
+    peerAddress: call.getPeer(),
+    // Node joins repeated headers, so one value may hold several features
+    features: new Set(headers(call, headerKeys.features).flatMap((value) => value.split(',').map((feature) => feature.trim()))),
+    zoneVersion: headers(call, headerKeys.zoneVersion)[0],
+    storeId: headers(call, headerKeys.storeId)[0] || undefined,
+    authTokenProvided: headers(call, headerKeys.authorization).length === 1,
+  }
+}
+
+/** Whether the zone may come in; the text is for the peer. */
+export async function admitCall(call: Pick<ServerUnaryCall<Buffer, Uint8Array>, 'metadata'>, facts: CallFacts, admit: AdmitZone): Promise<string | undefined> {
+  const values = headers(call, headerKeys.authorization)
+  const decision = await admit({ zone: facts.zone, peerAddress: facts.peerAddress, authorization: values.length === 1 ? values[0] : undefined })
+  return decision.admitted ? undefined : decision.reason
+}
+
+/** Headers of our answer on every stream: they tell an own zone who we are before the first message. */
+export function greeting(storeId: string): Metadata {
+  const metadata = new Metadata()
+  metadata.set(headerKeys.storeId, storeId)
+  return metadata
+}
+
+/** Runs a stream: `open` is called with it and returns its handler. */
+export function runStream(call: ByteCall, { facts, log, open }: { readonly facts: CallFacts; readonly log: Logger; open(stream: ServerStream): StreamHandler }): void {
+  let handler: StreamHandler | undefined
+  let ended = false
+  const close = (): void => {
+    if (ended) return
+    ended = true
+    try {
+      handler?.closed()
+    } catch (error) {
+      log.error({ err: messageOf(error) }, 'kds stream close failed')
+    }
+  }
+  const end = (code: status, details: string): void => {
+    if (ended) return
+    close()
+    // grpc-js turns this into the trailers of the stream
+    if (code === status.OK) call.end()
+    else call.emit('error', { code, details })
+    // what still arrives is thrown away, so that the transport can finish
+    call.resume()
+  }
+  const guarded = (work: () => void): void => {
+    if (ended) return
+    try {
+      work()
+    } catch (error) {
+      log.warn({ err: messageOf(error) }, 'kds stream ended by a bad message')
+      end(hasCode(error, 'kds/bad-message') ? status.INVALID_ARGUMENT : status.INTERNAL, messageOf(error))
+    }
+  }
+  const stream: ServerStream = {
+    ...facts,
+    log,
+    write: (bytes) => (ended ? false : call.write(bytes)),
+    pause: () => void call.pause(),
+    proceed: () => void (ended || call.resume()),
+    end,
+  }
+  call.on('cancelled', close)
+  call.on('error', close)
+  call.on('close', close)
+  call.on('end', () => end(status.OK, ''))
+  call.on('drain', () => guarded(() => handler?.drained?.()))
+  guarded(() => {
+    handler = open(stream)
+  })
+  call.on('data', (bytes: Buffer) => guarded(() => handler?.data(bytes)))
+}
+
+function headers(call: Pick<ServerUnaryCall<Buffer, Uint8Array>, 'metadata'>, key: string): string[] {
+  return call.metadata.get(key).map(String)
+}

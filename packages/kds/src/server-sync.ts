@@ -1,0 +1,118 @@
+// The two sync streams of a zone at global. State belongs to the stream, never to the zone's name, so a newer stream is not disturbed when
+// an older one ends (contract/kds.md sections 4 and 17.A).
+import { randomUUID } from 'node:crypto'
+import { status } from '@grpc/grpc-js'
+import { AppError } from '@weft/foundation/errors'
+import { timestamp } from '@weft/foundation/time'
+import type { ResourceKey } from '@weft/resources'
+import type { ChangeFeed } from './change-feed.ts'
+import { DeltaReceiver } from './delta-receiver.ts'
+import { DeltaSender } from './delta-sender.ts'
+import { globalFeatures, headerFeatures, nodeFeatures } from './features.ts'
+import { fromZone } from './incoming.ts'
+import type { GlobalOutgoing } from './outgoing-to-zone.ts'
+import { describingNode, isSecondGeneration, type NodeFacts, nodeFacts, type Self } from './peer.ts'
+import type { KdsServerOptions } from './server.ts'
+import type { ServerStream, StreamHandler } from './server-stream.ts'
+import { decodeRequest } from './wire.ts'
+import type { ZoneRecords } from './zone-records.ts'
+
+export interface SyncContext {
+  readonly options: KdsServerOptions
+  readonly self: Self
+  readonly outgoing: GlobalOutgoing
+  readonly feed: ChangeFeed
+  readonly records: ZoneRecords
+  /** Types that zones send. */
+  readonly consumed: readonly string[]
+  /** Resources whose filter reads other resources: looked at again when those change. */
+  onDependency(listener: (type: string, keys: readonly ResourceKey[]) => void): () => void
+}
+
+/** Global to zone: we send. */
+export function openGlobalToZone(stream: ServerStream, context: SyncContext): StreamHandler {
+  const { options, records, feed } = context
+  const { clock, recorder } = options
+  const { zone } = stream
+  const id = randomUUID()
+  let sender: DeltaSender | undefined
+  const release = records.opened(stream, 'globalToZone', { inSync: () => sender?.inSync ?? false })
+  recorder.subscriptionOpened({ id, zone, connectTime: timestamp(clock.now()), authTokenProvided: stream.authTokenProvided })
+
+  const describe = (facts: NodeFacts): DeltaSender => {
+    const { version, config, instanceId } = facts
+    records.described(stream, { version, config, instanceId })
+    recorder.subscriptionDescribed(zone, id, { version, config, instanceId })
+    const target = { zone, features: facts.features, secondGeneration: isSecondGeneration(stream.zoneVersion, facts) }
+    stream.log.info({ version: version.version, peer: facts.storeId ? 'own' : 'stock' }, 'kds zone subscribes')
+    return new DeltaSender({
+      outgoing: context.outgoing.toZone(target),
+      store: options.store,
+      feed,
+      clock,
+      log: stream.log,
+      identifier: 'global',
+      chunked: facts.features.has(nodeFeatures.chunkedLists),
+      write: stream.write,
+      count: (type, outcome, failure) => recorder.responseCounted(zone, id, type, outcome, failure),
+      stalled: (type) => stream.end(status.UNAVAILABLE, `no answer to a response of type ${type}`),
+    })
+  }
+  const stopDependencies = context.onDependency((type, keys) => sender?.mark(type, keys))
+  return {
+    data: (bytes) => {
+      const request = decodeRequest(bytes)
+      if (!sender) {
+        if (!request.node) throw new AppError('kds/bad-message', 'the first request has no node')
+        sender = describe(nodeFacts(request.node))
+      }
+      sender.request(request)
+    },
+    drained: () => sender?.drained(),
+    closed: () => {
+      stopDependencies()
+      sender?.close()
+      release()
+      recorder.subscriptionClosed(zone, id, timestamp(clock.now()))
+    },
+  }
+}
+
+/** Zone to global: the zone sends. */
+export function openZoneToGlobal(stream: ServerStream, context: SyncContext): StreamHandler {
+  const { options, records, self } = context
+  const { zone } = stream
+  const release = records.opened(stream, 'zoneToGlobal', { inSync: () => true })
+  const incoming = fromZone({
+    registry: options.registry,
+    zone,
+    hashedNames: stream.features.has(headerFeatures.hashSuffix),
+    types: context.consumed,
+  })
+  const receiver = new DeltaReceiver({
+    registry: options.registry,
+    store: options.store,
+    clock: options.clock,
+    log: stream.log,
+    incoming,
+    ledger: records.ledger(zone),
+    guard: options.massDelete,
+    node: describingNode(zone, self, { features: globalFeatures, config: '' }),
+    // a stock zone is always asked for everything; our own zones' lists are cheap to compare
+    accepted: new Map(),
+    resume: false,
+    write: stream.write,
+    pause: stream.pause,
+    proceed: stream.proceed,
+    fail: (error) => stream.end(status.INTERNAL, error.message),
+  })
+  receiver.identified(stream.storeId ? `store:${stream.storeId}` : 'stock')
+  receiver.start()
+  return {
+    data: (bytes) => receiver.receive(bytes),
+    closed: () => {
+      receiver.close()
+      release()
+    },
+  }
+}

@@ -1,0 +1,155 @@
+// Brings generated resources in line with the graph. Marks of one turn become one write for each generator; equal content is never written, and a
+// resource that changed meanwhile is looked at again.
+import { hasCode, messageOf } from '@weft/foundation/errors'
+import type { Logger } from '@weft/foundation/log'
+import type { Metrics } from '@weft/foundation/metrics'
+import type { Clock, Timer } from '@weft/foundation/time'
+import { structuralEqual } from '@weft/graph'
+import { keyText, type ResourceKey } from '@weft/resources'
+import type { Store, StoreOp } from '@weft/store'
+import type { Draft, GeneratedPart } from './generated-part.ts'
+
+export interface ReconcilerOptions {
+  readonly store: Store
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics?: Metrics
+  readonly parts: readonly GeneratedPart[]
+}
+
+export interface Reconciler {
+  /** Looks at a resource at the end of this turn. Kinds without a generator are ignored. */
+  mark(key: ResourceKey): void
+  /** Resolves when nothing is marked or being written. */
+  settled(): Promise<void>
+  stop(): Promise<void>
+}
+
+interface Planned {
+  readonly key: ResourceKey
+  readonly op: StoreOp
+}
+
+const firstRetryMs = 20
+const lastRetryMs = 5_000
+
+export function createReconciler(options: ReconcilerOptions): Reconciler {
+  const { store, clock, log, parts } = options
+  const types = new Set(parts.flatMap((part) => part.types))
+  const writes = options.metrics?.counter('generated_writes_total', 'Changes of generated resources, by generator.', ['generator'])
+  const failures = options.metrics?.counter('generated_write_failures_total', 'Failed writes of generated resources, by generator.', [
+    'generator',
+  ])
+  let marked = new Map<string, ResourceKey>()
+  let running: Promise<void> | undefined
+  let scheduled = false
+  let retry: Timer | undefined
+  let attempt = 0
+  let isStopped = false
+  let waiters: (() => void)[] = []
+
+  const schedule = (): void => {
+    if (scheduled || running || retry || isStopped) return
+    scheduled = true
+    queueMicrotask(() => {
+      scheduled = false
+      running = flush().finally(() => {
+        running = undefined
+        if (marked.size > 0) schedule()
+        else if (!retry) for (const resolve of waiters.splice(0)) resolve()
+      })
+    })
+  }
+
+  const retryLater = (planned: readonly Planned[]): void => {
+    for (const { key } of planned) marked.set(keyText(key), key)
+    if (isStopped || retry) return
+    const delay = Math.min(lastRetryMs, firstRetryMs * 2 ** attempt++)
+    retry = clock.after(delay, () => {
+      retry = undefined
+      schedule()
+    })
+  }
+
+  const flush = async (): Promise<void> => {
+    const batch = marked
+    marked = new Map()
+    const byPart = new Map<string, Planned[]>()
+    for (const key of batch.values()) {
+      const plan = planKey(key)
+      if (!plan) continue
+      const planned = byPart.get(plan.part) ?? []
+      byPart.set(plan.part, planned)
+      planned.push({ key, op: plan.op })
+    }
+    let isClean = true
+    for (const [part, planned] of byPart) isClean = (await write(part, planned)) && isClean
+    if (isClean) attempt = 0
+  }
+
+  const planKey = (key: ResourceKey): { readonly part: string; readonly op: StoreOp } | undefined => {
+    const current = store.get(key)
+    const before: Draft | undefined = current && { labels: current.labels, spec: current.spec, status: current.status }
+    let draft = before
+    let part: string | undefined
+    try {
+      for (const candidate of parts) {
+        if (!candidate.types.includes(key.type)) continue
+        const next = candidate.apply(key, draft)
+        if (next === draft || (next && draft && structuralEqual(next, draft))) continue
+        draft = next
+        part ??= candidate.name
+      }
+    } catch (error) {
+      log.error({ type: key.type, mesh: key.mesh, name: key.name, err: messageOf(error) }, 'generator failed')
+      return undefined
+    }
+    if (part === undefined || structuralEqual(draft, before)) return undefined
+    if (!draft) return current && { part, op: { op: 'delete', key, expect: current.version } }
+    const resource = { type: key.type, mesh: key.mesh, name: key.name, ...draft }
+    return { part, op: { op: 'put', resource, expect: current?.version ?? 'absent' } }
+  }
+
+  /** False when something has to be tried again. */
+  const write = async (part: string, planned: readonly Planned[]): Promise<boolean> => {
+    try {
+      await store.transact(
+        planned.map(({ op }) => op),
+        { actor: `generator:${part}`, reason: 'generated', class: 'observed' },
+      )
+      writes?.inc({ generator: part }, planned.length)
+      return true
+    } catch (error) {
+      if (hasCode(error, 'store/closed')) return true
+      failures?.inc({ generator: part })
+      const isConflict = hasCode(error, 'store/conflict') || hasCode(error, 'store/already-exists') || hasCode(error, 'store/not-found')
+      if (hasCode(error, 'store/invalid')) {
+        // one resource that the store cannot hold must not keep the others from being written
+        if (planned.length > 1) return (await Promise.all(planned.map((one) => write(part, [one])))).every(Boolean)
+        log.error({ generator: part, name: planned[0]?.key.name, err: messageOf(error) }, 'generated resource cannot be stored')
+        return true
+      }
+      if (!isConflict) log.warn({ generator: part, err: messageOf(error) }, 'generated resources not written, will be tried again')
+      retryLater(planned)
+      return false
+    }
+  }
+
+  return {
+    mark: (key) => {
+      if (isStopped || !types.has(key.type)) return
+      marked.set(keyText(key), { type: key.type, mesh: key.mesh, name: key.name })
+      schedule()
+    },
+    settled: () => (marked.size === 0 && !running ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
+    stop: async () => {
+      isStopped = true
+      retry?.cancel()
+      retry = undefined
+      marked.clear()
+      await running
+      for (const resolve of waiters) resolve()
+      waiters = []
+    },
+  }
+}

@@ -1,0 +1,113 @@
+// Which generators run in which role: a zone (federated or not) writes services, workloads, statuses, VIPs and hostnames; global federates trust.
+import type { Metrics } from '@weft/foundation/metrics'
+import type { Clock } from '@weft/foundation/time'
+import type { Collection, Graph } from '@weft/graph'
+import type { Registry, Resource, ResourceKey } from '@weft/resources'
+import type { MeshSettings } from '../settings.ts'
+import { deriveDestinationResources } from './destination-resources.ts'
+import type { GeneratedPart } from './generated-part.ts'
+import { createHostnamePart, deriveHostnames } from './hostnames.ts'
+import { createMeshServicePart, deriveWantedServices, groupByWorkload } from './mesh-service-generator.ts'
+import { createServiceStatusPart, deriveServiceStatus, type ServiceStatusInputs } from './mesh-service-status.ts'
+import { createMultiZonePart, deriveMatchedServices } from './multi-zone-status.ts'
+import { createTrustFederationPart, deriveTrustFederation } from './trust-federation.ts'
+import { createVipPart } from './vips.ts'
+import { createWorkloadPart, deriveWantedWorkloads } from './workload-generator.ts'
+
+export interface GeneratorWiring {
+  readonly graph: Graph
+  readonly registry: Registry
+  readonly settings: MeshSettings
+  readonly clock: Clock
+  readonly metrics?: Metrics
+  readonly of: (type: string) => Collection<Resource>
+  readonly mark: (key: ResourceKey) => void
+  readonly facts: ServiceStatusInputs & { readonly multiZoneMembers: Collection<readonly string[]> }
+}
+
+export interface Generators {
+  /** In the order in which they shape a resource. */
+  readonly parts: readonly GeneratedPart[]
+  stop(): void
+}
+
+export function wireGenerators(wiring: GeneratorWiring): Generators {
+  return wiring.settings.mode === 'global' ? wireGlobal(wiring) : wireZone(wiring)
+}
+
+function wireZone(wiring: GeneratorWiring): Generators {
+  const { graph, settings, clock, of, mark, facts } = wiring
+  const flags = settings.generators
+  const parts: GeneratedPart[] = []
+  const stops: (() => void)[] = []
+  const isUniversal = settings.environment === 'universal'
+  const byWorkload = groupByWorkload(graph, facts.dataplanes, settings)
+  if (flags.meshServices && isUniversal) {
+    const wanted = deriveWantedServices(graph, { meshes: of('Mesh'), meshServices: of('MeshService'), dataplanesByWorkload: byWorkload })
+    const part = createMeshServicePart({ wanted, settings, clock, mark })
+    markNamed(wanted, 'MeshService', mark)
+    parts.push(part)
+    stops.push(() => part.stop())
+  }
+  if (flags.workloads && isUniversal) {
+    const { health, states, online } = facts
+    const wanted = deriveWantedWorkloads(graph, { meshes: of('Mesh'), dataplanesByWorkload: byWorkload, health, states, online })
+    markNamed(wanted, 'Workload', mark)
+    parts.push(createWorkloadPart(wanted, settings))
+  }
+  if (flags.status) {
+    const { multiZoneMembers, ...inputs } = facts
+    const statuses = deriveServiceStatus(graph, inputs)
+    markNamed(statuses, 'MeshService', mark)
+    const matches = deriveMatchedServices(graph, multiZoneMembers, facts.services)
+    markNamed(matches, 'MeshMultiZoneService', mark)
+    parts.push(createServiceStatusPart(statuses), createMultiZonePart(matches))
+  }
+  if (flags.vips) parts.push(createVipPart(wiring))
+  if (flags.hostnames) {
+    const destinations = deriveDestinationResources(graph, of, wiring.registry)
+    const hostnames = deriveHostnames(graph, { generators: of('HostnameGenerator'), destinations }, settings)
+    hostnames.onCommit((changes) => {
+      for (const { key } of changes) {
+        const [type = '', mesh = '', name = ''] = key.split('/')
+        mark({ type, mesh, name })
+      }
+    })
+    parts.push(createHostnamePart(hostnames))
+  }
+  return {
+    parts,
+    stop: () => {
+      for (const stop of stops) stop()
+    },
+  }
+}
+
+function wireGlobal(wiring: GeneratorWiring): Generators {
+  const { graph, settings, of, mark, metrics } = wiring
+  if (!settings.generators.trustFederation) return { parts: [], stop: () => {} }
+  const federation = deriveTrustFederation(graph, {
+    meshes: of('Mesh'),
+    zones: of('Zone'),
+    identities: of('MeshIdentity'),
+    trusts: of('MeshTrust'),
+  })
+  markNamed(federation.wanted, 'MeshTrust', mark)
+  metrics?.gauge(
+    'trust_federation_refused_count',
+    'MeshTrusts of zones that are stored but not published to other zones.',
+    [],
+    () => federation.refused.size,
+  )
+  return { parts: [createTrustFederationPart(federation.wanted)], stop: () => {} }
+}
+
+/** Marks the resources of a kind whose wanted state, by `mesh/name`, changed. */
+function markNamed(collection: Collection<unknown>, type: string, mark: (key: ResourceKey) => void): void {
+  collection.onCommit((changes) => {
+    for (const { key } of changes) {
+      const [mesh = '', name = ''] = key.split('/')
+      mark({ type, mesh, name })
+    }
+  })
+}

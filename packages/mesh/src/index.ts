@@ -1,0 +1,13 @@
+// The wiring of facts and the generators of a mesh.
+export type { DataplaneFact, DataplaneHealth, ReachableRef } from './dataplanes.ts'
+export type { EndpointState } from './endpoints.ts'
+export { resolveHosts } from './host-resolver.ts'
+export type { HostResolverOptions } from './host-resolver.ts'
+export { createMesh } from './mesh.ts'
+export type { MeshFacts, MeshOptions } from './mesh.ts'
+export { policyView } from './policy-sets.ts'
+export type { ServiceFact, ServicePortFact } from './services.ts'
+export { defaultMeshSettings, isLocal, zoneOf } from './settings.ts'
+export type { GeneratorFlags, MeshSettings, VipRanges } from './settings.ts'
+export { renderTemplate, templateFields } from './template.ts'
+export type { Rendered, TemplateInput } from './template.ts'

@@ -1,0 +1,385 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { labelKeys } from '@weft/resources'
+import { changesOf, createWorld, hostnameGenerator, readyIdentity, transparentProxy, type World } from './world.fixture.ts'
+
+const backendPort = [{ port: 8080, name: 'http', protocol: 'http' }] as const
+
+async function twoBackends(world: World): Promise<void> {
+  await world.dataplane('backend-1', { workload: 'backend', address: '10.0.0.1', ports: backendPort })
+  await world.dataplane('backend-2', { workload: 'backend', address: '10.0.0.2', ports: backendPort })
+  await world.dataplane('client-1', { workload: 'client', address: '10.0.0.3' })
+}
+
+const backendId = 'kri_msvc_default_zone-a__backend_http'
+
+describe('mesh facts of one zone', () => {
+  it('derives a service with two endpoints, its destination and the facts of a client', async () => {
+    await using world = await createWorld()
+    await twoBackends(world)
+    world.connect('client-1', { transparentProxy })
+    const assignment = world.mesh.loadAssignments.get(backendId)
+    assert.deepEqual(
+      assignment?.endpoints.map((e) => [e.address, e.port, e.zone, e.priority, e.weight, e.health]),
+      [
+        ['10.0.0.1', 8080, 'zone-a', 0, 1, 'HEALTHY'],
+        ['10.0.0.2', 8080, 'zone-a', 0, 1, 'HEALTHY'],
+      ],
+    )
+    assert.equal(assignment.endpoints[0]?.metadata['kuma.io/protocol'], 'http')
+    assert.equal(assignment.endpoints[0]?.metadata[labelKeys.displayName], 'backend-1')
+    assert.equal(world.mesh.ingressAssignments.get(backendId), assignment)
+    const destination = world.mesh.destinations.get(backendId)
+    assert.equal(destination?.sni, 'sni.msvc.default.zone-a.backend.http')
+    assert.equal(destination.local, true)
+    assert.equal(destination.tls, false)
+    const facts = world.mesh.proxyFacts.get('default/client-1')
+    assert.deepEqual(
+      facts?.outbounds.map((o) => [o.name, o.destination.id, o.address, o.port]),
+      [[backendId, backendId, destination.vips[0], 8080]],
+    )
+    assert.equal(facts.workload, 'client')
+    assert.deepEqual(world.graph.errors(), [])
+    assert.deepEqual(world.graph.audit(), [])
+  })
+
+  it('touches exactly one load assignment and no proxy facts when the health of an endpoint changes', async () => {
+    await using world = await createWorld()
+    await twoBackends(world)
+    await world.dataplane('other-1', { workload: 'other', address: '10.0.0.9', ports: backendPort })
+    for (const name of ['client-1', 'backend-1', 'backend-2']) world.connect(name, { transparentProxy })
+    const assignments = changesOf(world.mesh.loadAssignments)
+    const facts = changesOf(world.mesh.proxyFacts)
+    await world.dataplane('backend-1', { workload: 'backend', address: '10.0.0.1', ports: [{ ...backendPort[0], state: 'NotReady' }] })
+    assert.deepEqual(assignments.take(), [backendId])
+    assert.deepEqual(facts.take(), [])
+    assert.deepEqual(
+      world.mesh.loadAssignments.get(backendId)?.endpoints.map((e) => e.address),
+      ['10.0.0.2'],
+    )
+  })
+
+  it('takes out draining proxies at once and keeps lost ones as degraded', async () => {
+    await using world = await createWorld()
+    await twoBackends(world)
+    const endpoints = () => world.mesh.loadAssignments.get(backendId)?.endpoints.map((e) => [e.address, e.health])
+    world.graph.transact('hds', () => world.mesh.endpointStates.set('default/backend-1', { draining: true }))
+    assert.deepEqual(endpoints(), [['10.0.0.2', 'HEALTHY']])
+    assert.deepEqual(world.mesh.soleEndpointOf('default/backend-2'), [backendId])
+    assert.deepEqual(world.mesh.soleEndpointOf('default/backend-1'), [])
+    world.graph.transact('stream', () => {
+      world.mesh.endpointStates.set('default/backend-1', { degraded: true })
+      world.mesh.endpointStates.set('default/backend-2', { degraded: true })
+    })
+    assert.deepEqual(endpoints(), [
+      ['10.0.0.1', 'DEGRADED'],
+      ['10.0.0.2', 'DEGRADED'],
+    ])
+    assert.deepEqual(world.mesh.soleEndpointOf('default/backend-2'), [])
+    await world.mesh.settled()
+    assert.equal((world.get('MeshService', 'backend').spec as { state: string }).state, 'Available')
+  })
+
+  it('resolves hand-written outbounds by name, labels and the legacy form, and names them as written', async () => {
+    await using world = await createWorld()
+    await twoBackends(world)
+    await world.dataplane('client-1', {
+      workload: 'client',
+      address: '10.0.0.3',
+      networking: {
+        outbound: [
+          { port: 1, backendRef: { kind: 'MeshService', name: 'backend', port: 8080 } },
+          { port: 2, address: '127.0.0.9', backendRef: { kind: 'MeshService', labels: { [labelKeys.displayName]: 'backend' } } },
+          { port: 3, backendRef: { kind: 'MeshService', name: 'backend', port: 99 } },
+          { port: 4, backendRef: { kind: 'MeshService', name: '__proto__', port: 8080 } },
+          { port: 5, backendRef: { kind: 'MeshService', name: 'backend_ns_svc_8080' } },
+        ],
+      },
+    })
+    world.connect('client-1')
+    const outbounds = world.mesh.proxyFacts.get('default/client-1')?.outbounds.map((o) => [o.name, o.address, o.port])
+    assert.deepEqual(outbounds, [
+      ['kri_msvc_default_zone-a__backend_8080', '127.0.0.1', 1],
+      [backendId, '127.0.0.9', 2],
+      [backendId, '127.0.0.1', 5],
+    ])
+  })
+
+  it('limits VIP outbounds to reachableBackends and leaves out what would hide an own inbound', async () => {
+    await using world = await createWorld()
+    await twoBackends(world)
+    await world.dataplane('other-1', { workload: 'other', address: '10.0.0.9', ports: backendPort })
+    const vip = world.mesh.destinations.get(backendId)?.vips[0] ?? ''
+    const outbounds = async (networking: object, ports: readonly { port: number }[] = []): Promise<readonly string[]> => {
+      await world.dataplane('client-1', { workload: 'client', address: '10.0.0.3', networking, ports })
+      world.connect('client-1', { transparentProxy })
+      return (world.mesh.proxyFacts.get('default/client-1')?.outbounds ?? []).map((o) => o.destination.name)
+    }
+    assert.deepEqual(await outbounds({}), ['backend', 'other'])
+    assert.deepEqual(await outbounds({ transparentProxying: { reachableBackends: { refs: [] } } }), [])
+    assert.deepEqual(await outbounds({ transparentProxying: { reachableBackends: { refs: [{ kind: 'MeshService', name: 'other' }] } } }), [
+      'other',
+    ])
+    assert.deepEqual(
+      await outbounds({
+        transparentProxying: { reachableBackends: { refs: [{ kind: 'MeshService', labels: { [labelKeys.workload]: 'x' } }] } },
+      }),
+      [],
+    )
+    assert.deepEqual(await outbounds({ inbound: [{ port: 8080, address: vip }] }), ['client', 'other'])
+  })
+
+  it('shares outbounds and DNS records between proxies without restrictions', async () => {
+    await using world = await createWorld()
+    await world.put('HostnameGenerator', 'local', {
+      labels: { [labelKeys.origin]: 'zone' },
+      spec: hostnameGenerator('meshService', '{{ .DisplayName }}.svc.mesh.local'),
+    })
+    await twoBackends(world)
+    world.connect('client-1', { transparentProxy })
+    world.connect('backend-1', { transparentProxy })
+    const [a, b] = ['client-1', 'backend-1'].map((name) => world.mesh.proxyFacts.get(`default/${name}`))
+    assert.ok(a && b)
+    assert.equal(a.outbounds, b.outbounds)
+    assert.equal(a.dns, b.dns)
+    assert.deepEqual(a.dns, [{ name: 'backend.svc.mesh.local', ips: [...(world.mesh.destinations.get(backendId)?.vips ?? [])] }])
+  })
+
+  it('changes only the proxies a policy selects, and gives equal policy sets one object', async () => {
+    await using world = await createWorld()
+    await twoBackends(world)
+    for (const name of ['client-1', 'backend-1', 'backend-2']) world.connect(name)
+    const policy = (value: number) => ({
+      spec: { targetRef: { kind: 'Dataplane', labels: { [labelKeys.workload]: 'client' } }, to: [{ value }] },
+    })
+    // a dataplane without inbounds is selected by nothing, so the client needs one
+    await world.dataplane('client-1', { workload: 'client', address: '10.0.0.3', ports: [{ port: 1234 }] })
+    const facts = changesOf(world.mesh.proxyFacts)
+    await world.put('MeshTimeout', 'only-client', policy(1))
+    assert.deepEqual(facts.take(), ['default/client-1'])
+    await world.put('MeshTimeout', 'only-client', policy(2))
+    assert.deepEqual(facts.take(), ['default/client-1'])
+    assert.deepEqual(
+      world.mesh.policySets
+        .get('default/client-1')
+        ?.byType.get('MeshTimeout')
+        ?.map((p) => p.name),
+      ['only-client'],
+    )
+    assert.equal(world.mesh.policySets.get('default/backend-1'), world.mesh.policySets.get('default/backend-2'))
+    await world.put('MeshTimeout', 'all', { spec: { targetRef: { kind: 'Mesh' }, to: [] } })
+    assert.equal(facts.take().length, 3)
+    assert.equal(world.mesh.policySets.get('default/backend-1'), world.mesh.policySets.get('default/backend-2'))
+    assert.notEqual(world.mesh.policySets.get('default/backend-1')?.id, world.mesh.policySets.get('default/client-1')?.id)
+    await world.put('MeshTimeout', 'shadow', { labels: { [labelKeys.effect]: 'shadow' }, spec: { targetRef: { kind: 'Mesh' }, to: [] } })
+    assert.deepEqual(facts.take(), [])
+  })
+
+  it('gives an identity and trust once the MeshIdentity is ready, and TLS once every proxy accepts it', async () => {
+    await using world = await createWorld()
+    await twoBackends(world)
+    world.connect('backend-1')
+    await world.put('MeshIdentity', 'mid1', { ...readyIdentity, status: {} })
+    assert.equal(world.mesh.proxyFacts.get('default/backend-1')?.identity, undefined)
+    await world.put('MeshIdentity', 'mid1', readyIdentity)
+    const domain = 'default.zone-a.mesh.local'
+    const pem = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----'
+    await world.put('MeshTrust', 'mid1', { spec: { trustDomain: domain, caBundles: [{ type: 'Pem', pem: { value: pem } }] } })
+    await world.put('MeshTrust', 'copy', {
+      spec: { trustDomain: domain, caBundles: [{ type: 'Pem', pem: { value: `${pem.replaceAll('\n', '\r\n')}\n\n` } }] },
+    })
+    const facts = world.mesh.proxyFacts.get('default/backend-1')
+    assert.deepEqual(facts?.identity, {
+      kri: 'kri_mid_default___mid1_',
+      spiffeId: `spiffe://${domain}/workload/backend`,
+      trustDomain: domain,
+    })
+    assert.deepEqual(facts.trust, { mesh: 'default', domains: [{ name: domain, pem }] })
+    const service = () => world.get('MeshService', 'backend')
+    assert.deepEqual((service().spec as { identities: unknown }).identities, [
+      { type: 'SpiffeID', value: `spiffe://${domain}/workload/backend` },
+    ])
+    const tls = () => (service().status as { tls: { status: string } }).tls.status
+    assert.equal(tls(), 'NotReady')
+    const accept = async (name: string, isAccepting: boolean): Promise<void> => {
+      world.graph.transact('ack', () =>
+        isAccepting ? world.mesh.tlsAccepting.set(`default/${name}`, true) : world.mesh.tlsAccepting.delete(`default/${name}`),
+      )
+      await world.mesh.settled()
+    }
+    await accept('backend-1', true)
+    assert.equal(tls(), 'NotReady')
+    await accept('backend-2', true)
+    assert.equal(tls(), 'Ready')
+    assert.equal(world.mesh.destinations.get(backendId)?.tls, true)
+    await accept('backend-2', false)
+    assert.equal(tls(), 'Ready')
+    await world.remove('MeshIdentity', 'mid1')
+    assert.equal(tls(), 'NotReady')
+  })
+
+  it('follows a rename of a workload', async () => {
+    await using world = await createWorld()
+    await twoBackends(world)
+    await world.dataplane('backend-1', { workload: 'renamed', address: '10.0.0.1', ports: backendPort })
+    assert.deepEqual(
+      world.mesh.loadAssignments.get(backendId)?.endpoints.map((e) => e.address),
+      ['10.0.0.2'],
+    )
+    assert.deepEqual(
+      world.mesh.loadAssignments.get('kri_msvc_default_zone-a__renamed_http')?.endpoints.map((e) => e.address),
+      ['10.0.0.1'],
+    )
+    assert.deepEqual(world.graph.errors(), [])
+  })
+
+  it('leaves out host names until they are resolved', async () => {
+    await using world = await createWorld()
+    await world.dataplane('backend-1', { workload: 'backend', address: 'backend.internal', ports: backendPort })
+    assert.deepEqual(
+      [...world.mesh.hostNames.entries()].map(([name]) => name),
+      ['backend.internal'],
+    )
+    assert.deepEqual(world.mesh.loadAssignments.get(backendId)?.endpoints, [])
+    world.graph.transact('dns', () => world.mesh.hosts.set('backend.internal', '10.1.1.1'))
+    assert.equal(world.mesh.loadAssignments.get(backendId)?.endpoints[0]?.address, '10.1.1.1')
+  })
+})
+
+describe('mesh facts across zones', () => {
+  const remoteLabels = {
+    [labelKeys.origin]: 'global',
+    [labelKeys.zone]: 'zone-b',
+    [labelKeys.displayName]: 'backend',
+    [labelKeys.mesh]: 'default',
+    app: 'backend',
+  }
+  const remoteSpec = {
+    state: 'Available',
+    selector: { dataplaneLabels: { matchLabels: { [labelKeys.workload]: 'backend' } } },
+    ports: [{ port: 8080, name: 'http', appProtocol: 'http' }],
+    identities: [{ type: 'SpiffeID', value: 'spiffe://default.zone-b.mesh.local/workload/backend' }],
+  }
+  const remoteId = 'kri_msvc_default_zone-b__backend_http'
+
+  async function remote(world: World): Promise<void> {
+    await world.put('MeshService', 'backend-d845z258x757bxf7', { labels: remoteLabels, spec: remoteSpec })
+    const labels = { [labelKeys.origin]: 'global', [labelKeys.zone]: 'zone-b' }
+    await world.put('MeshZoneAddress', 'zone-b-1', { labels, spec: { address: '192.0.2.1', port: 10001 } })
+    await world.put('MeshZoneAddress', 'zone-b-2', { labels, spec: { address: '192.0.2.1', port: 10001 } })
+  }
+
+  it('reaches a remote service through its zone address once the mesh has an identity', async () => {
+    await using world = await createWorld()
+    await world.dataplane('local', { workload: 'backend', address: '10.0.0.1', ports: backendPort })
+    await remote(world)
+    assert.deepEqual(world.mesh.loadAssignments.get(remoteId)?.endpoints, [])
+    await world.put('MeshIdentity', 'mid1', readyIdentity)
+    assert.deepEqual(world.mesh.loadAssignments.get(remoteId)?.endpoints, [
+      {
+        address: '192.0.2.1',
+        port: 10001,
+        zone: 'zone-b',
+        priority: 1,
+        weight: 1,
+        health: 'HEALTHY',
+        metadata: { [labelKeys.zone]: 'zone-b' },
+      },
+    ])
+    const destination = world.mesh.destinations.get(remoteId)
+    assert.equal(destination?.tls, true)
+    assert.equal(destination.local, false)
+    assert.equal(destination.sni, 'sni.msvc.default.zone-b.backend.http')
+    assert.deepEqual(destination.spiffeIds, ['spiffe://default.zone-b.mesh.local/workload/backend'])
+    assert.equal(world.mesh.ingressAssignments.get(remoteId), undefined)
+    // a remote service gets an address of its own here, but nobody here touches its state
+    assert.equal(destination.vips.length, 1)
+    assert.deepEqual(world.get('MeshService', 'backend-d845z258x757bxf7').spec, remoteSpec)
+  })
+
+  it('fails over a multi-zone service: local first, remote only while its service is available', async () => {
+    await using world = await createWorld()
+    await world.put('MeshIdentity', 'mid1', readyIdentity)
+    await remote(world)
+    await world.put('MeshService', 'mine', {
+      labels: { [labelKeys.origin]: 'zone', [labelKeys.zone]: 'zone-a', app: 'backend' },
+      spec: {
+        selector: { dataplaneLabels: { matchLabels: { [labelKeys.workload]: 'mine' } } },
+        ports: [{ port: 80, targetPort: 'http', name: 'http', appProtocol: 'http' }],
+      },
+    })
+    await world.put('MeshMultiZoneService', 'backend', {
+      labels: { [labelKeys.origin]: 'global' },
+      spec: { selector: { meshService: { matchLabels: { app: 'backend' } } }, ports: [{ port: 8080, name: 'http', appProtocol: 'http' }] },
+    })
+    const id = 'kri_mzsvc_default___backend_http'
+    const endpoints = () => world.mesh.loadAssignments.get(id)?.endpoints.map((e) => [e.address, e.priority])
+    await world.dataplane('mine-1', { workload: 'mine', address: '10.0.0.7', ports: backendPort })
+    assert.deepEqual(endpoints(), [
+      ['10.0.0.7', 0],
+      ['192.0.2.1', 1],
+    ])
+    assert.deepEqual(
+      world.mesh.ingressAssignments.get(id)?.endpoints.map((e) => e.address),
+      ['10.0.0.7'],
+    )
+    assert.equal(world.mesh.destinations.get(id)?.sni, 'sni.mzsvc.default.backend.http')
+    assert.deepEqual(world.mesh.destinations.get(id)?.spiffeIds, [
+      'spiffe://default.zone-a.mesh.local/workload/mine',
+      'spiffe://default.zone-b.mesh.local/workload/backend',
+    ])
+    const status = world.get('MeshMultiZoneService', 'backend').status as {
+      meshServices: unknown
+      conditions: { reason: string; message: string }[]
+    }
+    assert.deepEqual(status.meshServices, [
+      { name: 'backend', namespace: '', zone: 'zone-b', mesh: 'default' },
+      { name: 'mine', namespace: '', zone: 'zone-a', mesh: 'default' },
+    ])
+    assert.equal(status.conditions[0]?.message, 'Matched 2 MeshService(s)')
+    await world.remove('Dataplane', 'mine-1')
+    assert.deepEqual(endpoints(), [['192.0.2.1', 1]])
+    await world.put('MeshService', 'backend-d845z258x757bxf7', { labels: remoteLabels, spec: { ...remoteSpec, state: 'Unavailable' } })
+    assert.deepEqual(endpoints(), [])
+  })
+
+  it('gives a zone ingress the local services and the multi-zone ones, and external services the egresses of this zone', async () => {
+    await using world = await createWorld()
+    await remote(world)
+    await world.put('MeshIdentity', 'mid1', readyIdentity)
+    await world.dataplane('backend-1', { workload: 'backend', address: '10.0.0.1', ports: backendPort })
+    await world.put('MeshExternalService', 'ext', {
+      labels: { [labelKeys.origin]: 'zone', [labelKeys.zone]: 'zone-a' },
+      spec: { match: { port: 443, protocol: 'tcp' } },
+    })
+    const id = 'kri_extsvc_default_zone-a__ext_443'
+    assert.deepEqual(world.mesh.loadAssignments.get(id)?.endpoints, [])
+    assert.equal(world.mesh.destinations.get(id)?.tls, false)
+    const listeners = [
+      { type: 'ZoneIngress', port: 10001, name: 'in' },
+      { type: 'ZoneEgress', port: 10002, name: 'out' },
+      { type: 'ZoneEgress', port: 10003, name: 'out-2', state: 'NotReady' },
+    ]
+    await world.dataplane('zone-proxy', { workload: 'zp', address: '10.0.0.8', networking: { listeners } })
+    world.connect('zone-proxy')
+    assert.deepEqual(
+      world.mesh.loadAssignments.get(id)?.endpoints.map((e) => [e.address, e.port]),
+      [['10.0.0.8', 10002]],
+    )
+    assert.deepEqual(world.mesh.destinations.get(id)?.spiffeIds, ['spiffe://default.zone-a.mesh.local/workload/zp'])
+    assert.equal(world.mesh.destinations.get(id)?.tls, true)
+    const facts = world.mesh.proxyFacts.get('default/zone-proxy')
+    assert.deepEqual(
+      facts?.ingressDestinations.map((d) => d.id),
+      [backendId],
+    )
+    assert.deepEqual(
+      facts.zoneListeners.map((l) => [l.kind, l.section, l.port]),
+      [
+        ['ZoneIngress', 'in', 10001],
+        ['ZoneEgress', 'out', 10002],
+        ['ZoneEgress', 'out-2', 10003],
+      ],
+    )
+  })
+})

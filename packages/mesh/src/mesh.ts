@@ -1,0 +1,237 @@
+// The wiring of facts: store and a few outside sources in, proxy facts, load assignments, trust and generated resources out. Every node of the graph
+// is made here, once; the roles of a control plane differ only in which generators write.
+import type { DestinationFact, IdentityFact, LoadAssignmentFact, PolicySet, ProxyFacts, ProxyMetadata, TrustFact } from '@weft/facts'
+import type { Logger } from '@weft/foundation/log'
+import type { Metrics } from '@weft/foundation/metrics'
+import type { Clock } from '@weft/foundation/time'
+import type { Collection, Graph, Source } from '@weft/graph'
+import type { Registry, Resource, ResourceKey } from '@weft/resources'
+import type { Store } from '@weft/store'
+import { type DataplaneFact, type DataplaneHealth, deriveDataplanes } from './dataplanes.ts'
+import { deriveDestinations } from './destinations.ts'
+import { deriveServiceAssignments, deriveZoneAddresses, type EndpointState } from './endpoints.ts'
+import { deriveExternalServices } from './external-services.ts'
+import type { GeneratedPart } from './generators/generated-part.ts'
+import { createReconciler } from './generators/reconciler.ts'
+import { wireGenerators } from './generators/wire-generators.ts'
+import { deriveHostNames } from './host-names.ts'
+import { deriveIdentities } from './identities.ts'
+import { deriveMultiZoneServices } from './multi-zone-services.ts'
+import { deriveOnline } from './online-dataplanes.ts'
+import { deriveOutbounds } from './outbounds.ts'
+import { derivePolicySets } from './policy-sets.ts'
+import { deriveProxyFacts } from './proxy-facts.ts'
+import { createResourceSources } from './resource-sources.ts'
+import { deriveServiceMembers, deriveServices, type ServiceFact } from './services.ts'
+import type { MeshSettings } from './settings.ts'
+import { deriveTrust } from './trust.ts'
+
+export interface MeshOptions {
+  readonly graph: Graph
+  readonly store: Store
+  readonly registry: Registry
+  readonly settings: MeshSettings
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics?: Metrics
+}
+
+/** The facts, and the sources that others write (inside `graph.transact`). Keys of proxies and dataplanes are `mesh/name`. */
+export interface MeshFacts {
+  /** Written by whoever serves proxies: set when a proxy has connected and told about itself, deleted when it is forgotten. */
+  readonly proxies: Source<ProxyMetadata>
+  /** Draining and lost proxies. */
+  readonly endpointStates: Source<EndpointState>
+  /** Set when a proxy has ACKed listeners that accept TLS on all its inbounds. */
+  readonly tlsAccepting: Source<true>
+  /** Host name to IP address, for the names in `hostNames`. */
+  readonly hosts: Source<string>
+
+  /** Every resource of a kind as a collection, by `mesh/name` (`/name` for global kinds). */
+  resources(type: string): Collection<Resource>
+  readonly proxyFacts: Collection<ProxyFacts>
+  /** By destination id; an entry for every destination, with no endpoints when there are none. */
+  readonly loadAssignments: Collection<LoadAssignmentFact>
+  /** Local endpoints only, of what zone ingresses route to. */
+  readonly ingressAssignments: Collection<LoadAssignmentFact>
+  readonly destinations: Collection<DestinationFact>
+  /** By mesh name. */
+  readonly trust: Collection<TrustFact>
+  /** By dataplane, connected or not. */
+  readonly identities: Collection<IdentityFact>
+  readonly dataplanes: Collection<DataplaneFact>
+  readonly dataplaneHealth: Collection<DataplaneHealth>
+  readonly services: Collection<ServiceFact>
+  /** Dataplane keys by MeshService key. */
+  readonly serviceMembers: Collection<readonly string[]>
+  readonly policySets: Collection<PolicySet>
+  /** Host names used as addresses anywhere; the values mean nothing. */
+  readonly hostNames: Collection<unknown>
+  /** Ids of destinations whose only endpoints are those of this dataplane. */
+  soleEndpointOf(dataplaneKey: string): readonly string[]
+
+  /** Loads the store, starts the graph and the generators. Everything is computed when this returns. */
+  start(): void
+  /** Resolves when the generators have nothing left to write. */
+  settled(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Makes every node of the graph; nothing runs before `start`. */
+export function createMesh(options: MeshOptions): MeshFacts {
+  const { graph, store, registry, settings, clock, log, metrics } = options
+  const resources = createResourceSources(graph, registry)
+  const proxies = graph.source<ProxyMetadata>('proxies')
+  const states = graph.source<EndpointState>('endpointStates')
+  const tlsAccepting = graph.source<true>('tlsAccepting')
+  const hosts = graph.source<string>('hosts')
+
+  const { facts: dataplanes, health } = deriveDataplanes(graph, resources.of('Dataplane'), settings)
+  const services = deriveServices(graph, resources.of('MeshService'), settings)
+  const members = deriveServiceMembers(graph, services, dataplanes)
+  const identities = deriveIdentities(graph, { resources: resources.of('MeshIdentity'), dataplanes }, settings)
+  const trust = deriveTrust(graph, resources.of('MeshTrust'))
+  const zoneAddresses = deriveZoneAddresses(graph, resources.of('MeshZoneAddress'), settings)
+
+  const endpointInputs = { dataplanes, health, states, hosts }
+  const serviceAssignments = deriveServiceAssignments(graph, {
+    ...endpointInputs,
+    services,
+    members,
+    zoneAddresses: zoneAddresses.byZone,
+    meshesWithIdentity: identities.meshesWithIdentity,
+  })
+  const multiZone = deriveMultiZoneServices(graph, { resources: resources.of('MeshMultiZoneService'), services, serviceAssignments })
+  const external = deriveExternalServices(
+    graph,
+    { ...endpointInputs, resources: resources.of('MeshExternalService'), proxySpiffeIds: identities.spiffeIds },
+    settings,
+  )
+  const loadAssignments = graph.union('loadAssignments', [serviceAssignments, multiZone.assignments, external.assignments])
+  const localAssignments = graph.derive(
+    { name: 'localAssignments', from: services, reads: [serviceAssignments] },
+    function* (scope, service) {
+      if (!service.isLocal) return
+      for (const { id } of service.ports) {
+        const assignment = scope.get(serviceAssignments, id)
+        if (assignment) yield [id, assignment] as const
+      }
+    },
+  )
+  const ingressAssignments = graph.union('ingressAssignments', [localAssignments, multiZone.ingressAssignments])
+  const destinations = deriveDestinations(graph, {
+    services,
+    multiZone: multiZone.facts,
+    multiZoneSpiffeIds: multiZone.spiffeIds,
+    external: external.facts,
+    egress: external.egress,
+  })
+
+  const kinds = registry.policies.map(({ type }) => ({ type, resources: resources.of(type) }))
+  const policySets = derivePolicySets(graph, { proxies, dataplanes, kinds })
+  const outbounds = deriveOutbounds(graph, { proxies, dataplanes, destinations })
+  const proxyFacts = deriveProxyFacts(graph, {
+    proxies,
+    dataplanes,
+    outbounds: outbounds.ofProxy,
+    destinations,
+    identities: identities.ofDataplane,
+    trust,
+    policySets,
+  })
+  const hostNames = deriveHostNames(graph, dataplanes, zoneAddresses.all)
+
+  const generators = wireGenerators({
+    graph,
+    registry,
+    settings,
+    clock,
+    ...(metrics ? { metrics } : {}),
+    of: resources.of,
+    mark: (key) => reconciler.mark(key),
+    facts: {
+      services,
+      members,
+      dataplanes,
+      health,
+      states,
+      online: deriveOnline(graph, resources.of('DataplaneInsight')),
+      proxies,
+      tlsAccepting,
+      spiffeIds: identities.spiffeIds,
+      identities: identities.ofDataplane,
+      trust,
+      meshesWithIdentity: identities.meshesWithIdentity,
+      multiZoneMembers: multiZone.members,
+    },
+  })
+  const parts: readonly GeneratedPart[] = generators.parts
+  const reconciler = createReconciler({ store, clock, log, ...(metrics ? { metrics } : {}), parts })
+  markChanges(parts, resources.of, (key) => reconciler.mark(key))
+  let unfollow = (): void => {}
+
+  return {
+    proxies,
+    endpointStates: states,
+    tlsAccepting,
+    hosts,
+    resources: resources.of,
+    proxyFacts,
+    loadAssignments,
+    ingressAssignments,
+    destinations,
+    trust,
+    identities: identities.ofDataplane,
+    dataplanes,
+    dataplaneHealth: health,
+    services,
+    serviceMembers: members,
+    policySets,
+    hostNames,
+    soleEndpointOf: (key) => soleEndpointOf(key, { dataplanes, services, members, assignments: serviceAssignments }),
+    start: () => {
+      unfollow = resources.follow(store)
+      graph.start()
+    },
+    settled: () => reconciler.settled(),
+    stop: async () => {
+      unfollow()
+      generators.stop()
+      await reconciler.stop()
+    },
+  }
+}
+
+/** A generated resource that someone changes or deletes is looked at again. */
+function markChanges(parts: readonly GeneratedPart[], of: (type: string) => Collection<Resource>, mark: (key: ResourceKey) => void): void {
+  for (const type of new Set(parts.flatMap((part) => part.types))) {
+    of(type).onCommit((changes) => {
+      for (const { before, after } of changes) {
+        const resource = after ?? before
+        if (resource) mark(resource)
+      }
+    })
+  }
+}
+
+interface SoleEndpointInputs {
+  readonly dataplanes: Collection<DataplaneFact>
+  readonly services: Collection<ServiceFact>
+  readonly members: Collection<readonly string[]>
+  readonly assignments: Collection<LoadAssignmentFact>
+}
+
+function soleEndpointOf(key: string, inputs: SoleEndpointInputs): readonly string[] {
+  const dataplane = inputs.dataplanes.get(key)
+  if (!dataplane) return []
+  const own = new Set(dataplane.inbounds.map((inbound) => `${inbound.address} ${inbound.port}`))
+  const ids: string[] = []
+  for (const [serviceKey, members] of inputs.members.entries()) {
+    if (!members.includes(key)) continue
+    for (const { id } of inputs.services.get(serviceKey)?.ports ?? []) {
+      const endpoints = inputs.assignments.get(id)?.endpoints ?? []
+      if (endpoints.length > 0 && endpoints.every((endpoint) => own.has(`${endpoint.address} ${endpoint.port}`))) ids.push(id)
+    }
+  }
+  return ids.sort()
+}

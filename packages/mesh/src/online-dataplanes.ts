@@ -1,0 +1,12 @@
+// Dataplanes whose proxy is connected, by their insight: the last subscription has begun and not ended (contract/dataplane.md section 6.5).
+import type { Collection, Graph } from '@weft/graph'
+import type { DataplaneInsightSpec, Resource } from '@weft/resources'
+
+/** By dataplane key. */
+export function deriveOnline(graph: Graph, insights: Collection<Resource>): Collection<true> {
+  return graph.map({ name: 'onlineDataplanes', from: insights }, (_, insight): true | undefined => {
+    // stored insights passed the codec of their kind
+    const last = (insight.spec as DataplaneInsightSpec).subscriptions?.at(-1)
+    return last?.connectTime && !last.disconnectTime ? true : undefined
+  })
+}

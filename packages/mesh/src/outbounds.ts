@@ -1,0 +1,173 @@
+// What a proxy may call: hand-written outbounds, or with transparent proxying one outbound for each VIP and port of the mesh. Proxies without
+// restrictions share one list (contract/dataplane.md section 13).
+import type { DestinationFact, OutboundFact, ProxyMetadata } from '@weft/facts'
+import type { Collection, Graph, Index, Scope } from '@weft/graph'
+import { labelKeys, type DataplaneOutbound, type Labels } from '@weft/resources'
+import type { DataplaneFact, ReachableRef } from './dataplanes.ts'
+import { hasLabels } from './label-selection.ts'
+
+export interface Outbounds {
+  /** By dataplane key. */
+  readonly ofProxy: Collection<readonly OutboundFact[]>
+}
+
+export interface OutboundInputs {
+  readonly proxies: Collection<ProxyMetadata>
+  readonly dataplanes: Collection<DataplaneFact>
+  readonly destinations: Collection<DestinationFact>
+}
+
+type OutboundRef = NonNullable<DataplaneOutbound['backendRef']>
+
+export function deriveOutbounds(graph: Graph, inputs: OutboundInputs): Outbounds {
+  const { dataplanes, destinations, proxies } = inputs
+  const vipOutbounds = graph.derive({ name: 'vipOutbounds', from: destinations }, function* (_, destination) {
+    for (const vip of destination.vips) {
+      const outbound: OutboundFact = { name: destination.id, destination, address: vip, port: destination.port }
+      yield [`${destination.id} ${vip}`, outbound] as const
+    }
+  })
+  const ofMesh = graph.group('vipOutboundsByMesh', vipOutbounds, (outbound) => [outbound.destination.mesh])
+  const byName = graph.index('destinationsByName', destinations, namesOf)
+  const byLabel = graph.index('destinationsByLabel', destinations, (destination) =>
+    Object.entries(withDisplayName(destination)).map(([key, text]) => `${scopeOf(destination)}/${key}=${text}`),
+  )
+  const reads = [dataplanes, ofMesh, byName, byLabel]
+  const ofProxy = graph.map(
+    { name: 'outbounds', from: proxies, reads, equal: sameOutbounds },
+    (scope, metadata, key): readonly OutboundFact[] | undefined => {
+      const dataplane = scope.get(dataplanes, key)
+      if (!dataplane) return undefined
+      if (!metadata.transparentProxy && !dataplane.redirects) return handWritten(scope, dataplane, { byName, byLabel })
+      return reachable(scope.get(ofMesh, dataplane.mesh) ?? [], dataplane)
+    },
+  )
+  return { ofProxy }
+}
+
+/** The outbounds of a mesh that a proxy may reach and that do not hide its own inbounds. The list itself when nothing is left out. */
+function reachable(all: readonly OutboundFact[], dataplane: DataplaneFact): readonly OutboundFact[] {
+  const refs = dataplane.reachable
+  const isKept = (outbound: OutboundFact): boolean =>
+    !hides(outbound, dataplane.inbounds) && (!refs || refs.some((ref) => isReachable(ref, outbound.destination)))
+  return all.every(isKept) ? all : all.filter(isKept)
+}
+
+function hides(outbound: OutboundFact, inbounds: DataplaneFact['inbounds']): boolean {
+  return inbounds.some((inbound) => inbound.port === outbound.port && inbound.address === outbound.address)
+}
+
+function isReachable(ref: ReachableRef, destination: DestinationFact): boolean {
+  if (ref.kind !== destination.kind) return false
+  if (ref.port !== undefined && ref.port !== destination.port) return false
+  if (ref.labels) return hasLabels(withDisplayName(destination), ref.labels)
+  if (ref.name !== destination.displayName && ref.name !== destination.name) return false
+  return ref.namespace === '' || ref.namespace === destination.namespace
+}
+
+interface DestinationIndexes {
+  readonly byName: Index<DestinationFact>
+  readonly byLabel: Index<DestinationFact>
+}
+
+function handWritten(scope: Scope, dataplane: DataplaneFact, indexes: DestinationIndexes): readonly OutboundFact[] {
+  const outbounds: OutboundFact[] = []
+  for (const outbound of dataplane.outbounds) {
+    const ref = outbound.backendRef
+    const port = outbound.port
+    if (!ref || !port) continue
+    const destination = resolve(scope, { mesh: dataplane.mesh, ref, namespace: dataplane.labels[labelKeys.namespace] ?? '' }, indexes)
+    if (!destination) continue
+    const section = ref.port ? String(ref.port) : destination.portName
+    // listener and cluster carry the section as the outbound wrote it, the SNI the port's name (contract/dataplane.md section 8.1)
+    const name = destination.id.slice(0, destination.id.length - destination.portName.length) + section
+    outbounds.push({ name, destination, address: outbound.address || '127.0.0.1', port })
+  }
+  return outbounds
+}
+
+interface Reference {
+  readonly mesh: string
+  readonly ref: OutboundRef
+  readonly namespace: string
+}
+
+/** The destination port a hand-written outbound means: of several matching owners the oldest; a bare name prefers this zone's own. */
+function resolve(scope: Scope, reference: Reference, indexes: DestinationIndexes): DestinationFact | undefined {
+  const { ref, mesh } = reference
+  const where = `${mesh}/${ref.kind ?? ''}`
+  if (ref.labels && Object.keys(ref.labels).length > 0) {
+    const found = selectByPairs(scope, indexes.byLabel, { where, labels: ref.labels })
+    return portOf(oldestOwner(found), ref.port)
+  }
+  const named = (name: string, namespace: string): readonly DestinationFact[] => {
+    const all = scope.lookup(indexes.byName, `${where}/${name}`)
+    const near = all.filter((destination) => destination.namespace === namespace)
+    const candidates = near.length > 0 ? near : all
+    const local = candidates.filter((destination) => destination.local)
+    return local.length > 0 ? local : candidates
+  }
+  const name = ref.name ?? ''
+  const direct = portOf(oldestOwner(named(name, reference.namespace)), ref.port)
+  if (direct) return direct
+  const legacy = /^(.+)_(.+)_svc_(\d+)$/.exec(name)
+  if (!legacy) return undefined
+  return portOf(oldestOwner(named(legacy[1] ?? '', legacy[2] ?? '')), Number(legacy[3]))
+}
+
+function selectByPairs(
+  scope: Scope,
+  index: Index<DestinationFact>,
+  query: { readonly where: string; readonly labels: Labels },
+): readonly DestinationFact[] {
+  const [first] = Object.entries(query.labels)
+  if (!first) return []
+  return scope
+    .lookup(index, `${query.where}/${first[0]}=${first[1]}`)
+    .filter((destination) => hasLabels(withDisplayName(destination), query.labels))
+}
+
+/** All ports of the oldest owner. */
+function oldestOwner(destinations: readonly DestinationFact[]): readonly DestinationFact[] {
+  let oldest: DestinationFact | undefined
+  for (const destination of destinations) {
+    if (
+      !oldest ||
+      destination.creationTime < oldest.creationTime ||
+      (destination.creationTime === oldest.creationTime && destination.name < oldest.name)
+    )
+      oldest = destination
+  }
+  return destinations.filter((destination) => destination.name === oldest?.name)
+}
+
+function portOf(ports: readonly DestinationFact[], port: number | undefined): DestinationFact | undefined {
+  if (port) return ports.find((destination) => destination.port === port)
+  return ports.length === 1 ? ports[0] : undefined
+}
+
+function namesOf(destination: DestinationFact): readonly string[] {
+  return [...new Set([destination.displayName, destination.name])].map((name) => `${scopeOf(destination)}/${name}`)
+}
+
+function scopeOf(destination: DestinationFact): string {
+  return `${destination.mesh}/${destination.kind}`
+}
+
+/** A reference may name the display name as a label even where the resource does not carry it. */
+function withDisplayName(destination: DestinationFact): Labels {
+  return Object.hasOwn(destination.labels, labelKeys.displayName)
+    ? destination.labels
+    : { ...destination.labels, [labelKeys.displayName]: destination.displayName }
+}
+
+/** Members of shared lists keep their identity; lists of equal members are the same for a proxy. */
+function sameOutbounds(a: readonly OutboundFact[], b: readonly OutboundFact[]): boolean {
+  return a.length === b.length && a.every((outbound, i) => sameOutbound(outbound, b[i]))
+}
+
+function sameOutbound(a: OutboundFact, b: OutboundFact | undefined): boolean {
+  return (
+    a === b || (b !== undefined && a.destination === b.destination && a.name === b.name && a.address === b.address && a.port === b.port)
+  )
+}

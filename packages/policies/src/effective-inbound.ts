@@ -1,0 +1,79 @@
+// Effective conf of an inbound and of a zone listener. Depends on the policy set and a section only; equal content is the identical object.
+import type { InboundFact, PolicySet, Protocol, ZoneListenerFact } from '@weft/facts'
+import { messageOf } from '@weft/foundation/errors'
+import { canonicalJson } from '@weft/foundation/schema'
+import { inboundRules } from '@weft/policy'
+import { createInterner } from './interner.ts'
+import { tlsModeOf } from './mesh-tls/conf.ts'
+import type { ConfByType, InboundScope, PolicyPlugin, Problem } from './plugin.ts'
+import { plugins } from './plugins.ts'
+
+/** Everything policies say about one inbound. */
+export interface InboundConf {
+  readonly byType: ConfByType
+  /** How strictly a proxy with an identity demands mutual TLS. */
+  readonly tlsMode: 'Strict' | 'Permissive'
+  readonly problems: readonly Problem[]
+}
+
+/** Everything policies say about one listener of a zone proxy. */
+export interface ZoneListenerConf {
+  readonly byType: ConfByType
+  readonly problems: readonly Problem[]
+}
+
+const internInbound = createInterner<InboundConf>()
+const internZone = createInterner<ZoneListenerConf>()
+const inboundMemo = new WeakMap<PolicySet, WeakMap<InboundFact, InboundConf>>()
+const zoneMemo = new WeakMap<PolicySet, WeakMap<ZoneListenerFact, ZoneListenerConf>>()
+
+/** The conf of an inbound: memoised by identity, interned by content. Never throws: a policy type that fails is reported in `problems`. */
+export function effectiveInbound(policies: PolicySet, inbound: InboundFact): InboundConf {
+  return memoised(inboundMemo, policies, inbound, () => {
+    const { byType, problems } = confByType(policies, inbound.section, inbound.protocol, (plugin, scope) => plugin.inboundConf?.(scope))
+    const conf = { byType, tlsMode: tlsModeOf(byType['MeshTLS']), problems }
+    return internInbound(canonicalJson(conf), conf)
+  })
+}
+
+/** The conf of a zone listener: memoised by identity, interned by content. Never throws. */
+export function effectiveZoneListener(policies: PolicySet, listener: ZoneListenerFact): ZoneListenerConf {
+  return memoised(zoneMemo, policies, listener, () => {
+    const conf = confByType(policies, listener.section, undefined, (plugin, scope) => plugin.zoneConf?.(scope))
+    return internZone(canonicalJson(conf), conf)
+  })
+}
+
+function confByType(
+  set: PolicySet,
+  section: string,
+  protocol: Protocol | undefined,
+  confOf: (plugin: PolicyPlugin, scope: InboundScope) => unknown,
+): ZoneListenerConf {
+  const byType: Record<string, unknown> = Object.create(null)
+  const problems: Problem[] = []
+  for (const plugin of plugins) {
+    const policies = set.byType.get(plugin.type) ?? []
+    try {
+      const conf = confOf(plugin, { policies, rules: inboundRules(policies, section), protocol })
+      if (conf !== undefined) byType[plugin.type] = conf
+    } catch (error) {
+      problems.push({ type: plugin.type, message: messageOf(error) })
+    }
+  }
+  return { byType, problems }
+}
+
+function memoised<F extends object, C>(memo: WeakMap<PolicySet, WeakMap<F, C>>, policies: PolicySet, of: F, compute: () => C): C {
+  let byFact = memo.get(policies)
+  if (byFact === undefined) {
+    byFact = new WeakMap()
+    memo.set(policies, byFact)
+  }
+  let conf = byFact.get(of)
+  if (conf === undefined) {
+    conf = compute()
+    byFact.set(of, conf)
+  }
+  return conf
+}

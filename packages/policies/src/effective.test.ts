@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { encodeCluster, encodeListener, edsCluster, explicitHttp, filterChain, httpDraft, listenerDraft, socketAddress, staticCluster, tcpDraft } from '@weft/envoy'
+import type { Protocol } from '@weft/facts'
+import { destinationLookup } from '@weft/policy'
+import fc from 'fast-check'
+import { effectiveInbound, effectiveOutbound, effectiveZoneListener, plugins } from './index.ts'
+import { caseDestination, policySetOf } from './policy-cases.ts'
+
+const none = destinationLookup([])
+const backend = caseDestination({ name: 'backend' })
+const inbound = { section: 'http', protocol: 'http', address: '127.0.0.1', port: 80, workloadAddress: '127.0.0.1', workloadPort: 8080 } as const
+const toMesh = (conf: object) => ({ to: [{ targetRef: { kind: 'Mesh' }, default: conf }] })
+const timeout = (name: string, conf: object) => ({ type: 'MeshTimeout', name, spec: toMesh(conf) })
+
+describe('identity of effective confs', () => {
+  it('is one object for one policy set and destination', () => {
+    const set = policySetOf([timeout('a', { idleTimeout: '1s' })])
+    assert.equal(effectiveOutbound(set, backend, none), effectiveOutbound(set, backend, none))
+    assert.equal(effectiveInbound(set, inbound), effectiveInbound(set, inbound))
+  })
+
+  it('is one object for equal content from different sets, destinations and inbounds', () => {
+    const a = effectiveOutbound(policySetOf([timeout('a', { idleTimeout: '1s' })]), backend, none)
+    const b = effectiveOutbound(policySetOf([timeout('b', { idleTimeout: '1s' })]), caseDestination({ name: 'other' }), destinationLookup([]))
+    assert.equal(a, b)
+    assert.equal(effectiveInbound(policySetOf([]), inbound), effectiveInbound(policySetOf([timeout('x', {})]), { ...inbound, port: 81 }))
+    const listener = { section: 'ze', kind: 'ZoneEgress', address: '127.0.0.1', port: 1 } as const
+    assert.equal(effectiveZoneListener(policySetOf([]), listener), effectiveZoneListener(policySetOf([]), { ...listener, port: 2 }))
+  })
+
+  it('differs with content', () => {
+    const a = effectiveOutbound(policySetOf([timeout('a', { idleTimeout: '1s' })]), backend, none)
+    assert.notEqual(a, effectiveOutbound(policySetOf([timeout('a', { idleTimeout: '2s' })]), backend, none))
+  })
+
+  it('follows the destinations that routes lead to', () => {
+    const refs = [{ kind: 'MeshService', labels: { 'kuma.io/display-name': 'v2' }, port: 80 }]
+    const rules = [{ matches: [{ path: { type: 'PathPrefix', value: '/' } }], default: { backendRefs: refs } }]
+    const set = policySetOf([
+      { type: 'MeshHTTPRoute', name: 'r', spec: { to: [{ targetRef: { kind: 'MeshService', labels: { 'kuma.io/display-name': 'backend' } }, rules }] } },
+    ])
+    const without = effectiveOutbound(set, backend, none)
+    assert.deepEqual(without.extraDestinations, [])
+    assert.equal(without.ownCluster, false)
+    const v2 = caseDestination({ name: 'v2' })
+    const found = effectiveOutbound(set, backend, destinationLookup([v2]))
+    assert.deepEqual(found.extraDestinations, [{ name: v2.id, destination: v2 }])
+    const newer = { ...v2, port: 80, spiffeIds: [] }
+    assert.notEqual(effectiveOutbound(set, backend, destinationLookup([newer])), found, 'a changed destination is a changed conf')
+    assert.equal(effectiveOutbound(set, backend, none), without)
+  })
+})
+
+describe('failures stay where they are', () => {
+  const deep = (depth: number): unknown => {
+    let value: unknown = { x: 1 }
+    for (let i = 0; i < depth; i++) value = { x: value }
+    return value
+  }
+
+  it('reports the policy type that failed and keeps the others', () => {
+    const set = policySetOf([
+      { type: 'MeshTimeout', name: 'bad', spec: { to: [{ targetRef: { kind: 'Mesh' }, default: deep(200_000) }] } },
+      { type: 'MeshRetry', name: 'good', spec: toMesh({ http: { numRetries: 7 } }) },
+    ])
+    const conf = effectiveOutbound(set, backend, none)
+    assert.deepEqual(
+      conf.problems.map((problem) => problem.type),
+      ['MeshTimeout'],
+    )
+    assert.ok(JSON.stringify(conf.byType['MeshRetry']).includes('"numRetries":7'))
+  })
+
+  it('serves the destination itself when a route cannot be computed', () => {
+    const set = policySetOf([
+      { type: 'MeshHTTPRoute', name: 'bad', spec: { to: [{ targetRef: { kind: 'Mesh' }, rules: [{ matches: [deep(200_000)] }] }] } },
+    ])
+    const conf = effectiveOutbound(set, backend, none)
+    assert.equal(conf.listener, 'http')
+    assert.equal(conf.routes.length, 1)
+    assert.deepEqual(
+      conf.problems.map((problem) => problem.type),
+      ['MeshHTTPRoute'],
+    )
+  })
+
+  it('skips unknown policy types', () => {
+    assert.deepEqual(effectiveInbound(policySetOf([{ type: 'constructor', name: 'a', spec: {} }]), inbound).problems, [])
+  })
+})
+
+describe('any stored spec', () => {
+  const word = fc.constantFrom('Mesh', 'MeshService', 'Exact', 'Prefix', 'PathPrefix', 'Strict', 'Permissive', 'RequestMirror', 'URLRewrite', '5xx', '1s', '0s', '-3h', '/', '', '%', '__proto__')
+  const leaf = fc.oneof(word, fc.integer({ min: -1, max: 5_000_000_000 }), fc.boolean(), fc.constant(null), fc.double())
+  const key = fc.constantFrom(
+    ...['targetRef', 'kind', 'labels', 'sectionName', 'default', 'rules', 'to', 'matches', 'spiffeID', 'sni', 'type', 'value', 'http', 'grpc', 'tcp', 'path', 'headers', 'name'],
+    ...['backendRefs', 'filters', 'weight', 'port', 'requestMirror', 'urlRewrite', 'allow', 'deny', 'mode', 'tlsVersion', 'connectionLimits', 'maxRetries', 'outlierDetection'],
+    ...['detectors', 'idleTimeout', 'requestTimeout', 'numRetries', 'backOff', 'baseInterval', 'retryOn', 'hostSelection', 'predicate', 'constructor', '__proto__'],
+  )
+  const tree = fc.letrec((tie) => ({
+    value: fc.oneof({ maxDepth: 5, withCrossShrink: true }, leaf, fc.array(tie('value'), { maxLength: 3 }), fc.dictionary(key, tie('value'), { maxKeys: 4 })),
+  })).value
+  const rule = fc.record({ default: tree, matches: fc.oneof(tree, fc.array(tree, { maxLength: 2 })) }, { requiredKeys: [] })
+  const item = fc.record({ targetRef: fc.constantFrom<unknown>({ kind: 'Mesh' }, { kind: 'MeshService', labels: {} }), default: tree, rules: fc.array(rule, { maxLength: 2 }) })
+  const spec = fc.oneof(tree, fc.record({ rules: fc.array(rule, { maxLength: 3 }), to: fc.array(item, { maxLength: 3 }) }))
+  const types = ['MeshHTTPRoute', 'MeshTCPRoute', 'MeshTLS', 'MeshTimeout', 'MeshTrafficPermission', 'MeshCircuitBreaker', 'MeshRetry']
+  const policies = fc.array(fc.record({ type: fc.constantFrom(...types), name: fc.constantFrom('a', 'b'), spec }), { maxLength: 4 })
+  const protocol = fc.constantFrom<Protocol>('tcp', 'http', 'http2', 'grpc')
+  const identity = { secret: 's', trustSecret: 't', trustDomains: ['td'] }
+
+  it('gives a conf and drafts that encode', () => {
+    fc.assert(
+      fc.property(policies, protocol, (list, speaks) => {
+        const set = policySetOf(list)
+        const destination = caseDestination({ name: 'backend', protocol: speaks })
+        const out = effectiveOutbound(set, destination, destinationLookup([destination]))
+        const into = effectiveInbound(set, { ...inbound, protocol: speaks })
+        assert.deepEqual([...out.problems, ...into.problems], [])
+        const terminal = () => (speaks === 'tcp' ? tcpDraft('x', 'x') : httpDraft({ statPrefix: 'x', virtualHost: 'x', routes: [] }))
+        const draft = () => ({ ...listenerDraft({ name: 'x', address: socketAddress('127.0.0.1', 1), direction: 'inbound', bindToPort: true, statPrefix: false }), chains: [filterChain(terminal())] })
+        const cluster = { ...edsCluster('x'), httpProtocolOptions: explicitHttp(2) }
+        const inCluster = staticCluster('x', [])
+        const [listener, inListener] = [draft(), draft()]
+        for (const plugin of plugins) {
+          plugin.outboundCluster?.({ destination, cluster }, out.byType[plugin.type])
+          plugin.outboundListener?.({ name: 'x', destination, routes: out.routes, tcpSplits: out.tcpSplits, listener }, out.byType[plugin.type])
+          plugin.inbound?.({ section: 'http', protocol: speaks, identity, listener: inListener, cluster: inCluster }, into.byType[plugin.type])
+        }
+        for (const made of [cluster, inCluster]) encodeCluster(made)
+        for (const made of [listener, inListener]) encodeListener(made)
+      }),
+      { numRuns: 150 },
+    )
+  })
+})

@@ -1,0 +1,17 @@
+export { policyDescriptors } from './descriptors.ts'
+export { effectiveInbound, effectiveZoneListener, type InboundConf, type ZoneListenerConf } from './effective-inbound.ts'
+export { effectiveOutbound, type OutboundConf } from './effective-outbound.ts'
+export type {
+  ConfByType,
+  IdentityView,
+  InboundScope,
+  InboundView,
+  OutboundClusterView,
+  OutboundListenerView,
+  OutboundScope,
+  PolicyPlugin,
+  Problem,
+  ZoneListenerView,
+} from './plugin.ts'
+export { plugins } from './plugins.ts'
+export type { BackendModel, ExtraDestination, RouteModel, SplitModel } from './route-model.ts'

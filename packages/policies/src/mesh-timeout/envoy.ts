@@ -1,0 +1,162 @@
+// MeshTimeout: timeouts of clusters, routes and TCP proxies. It acts without any policy too, with the defaults of the mesh
+// (contract/policies.md sections 3.12 and 4).
+import { type ClusterDraft, durationMs, type FilterChainDraft, type HttpDraft, type ListenerDraft } from '@weft/envoy'
+import type { Protocol } from '@weft/facts'
+import { catchAllConf, type InboundRule, type Match, mergeConf } from '@weft/policy'
+import { matchedRules, repeatRoutes } from '../matched-rules.ts'
+import type { InboundScope, PolicyPlugin } from '../plugin.ts'
+import { type TimeoutConf, timeoutConf, timeoutDefaults } from './conf.ts'
+
+export interface OutboundTimeouts {
+  readonly service: TimeoutConf
+  /** By route name: only routes that a policy names. */
+  readonly routes: Readonly<Record<string, TimeoutConf>>
+}
+
+/** Request timeouts of callers with this identity. */
+export interface CallerTimeouts {
+  readonly match: Match
+  readonly conf: TimeoutConf
+}
+
+export interface InboundTimeouts {
+  /** For all traffic; absent when there are rules but none for all traffic, and then what the inbound was built with stays. */
+  readonly all?: TimeoutConf
+  /** Most specific first. */
+  readonly callers: readonly CallerTimeouts[]
+}
+
+export interface ZoneTimeouts {
+  /** For chains that no rule names; absent when no rule holds for all traffic. */
+  readonly all?: TimeoutConf
+  readonly callers: readonly CallerTimeouts[]
+  /** For chains of a server name. */
+  readonly bySni: Readonly<Record<string, InboundTimeouts>>
+}
+
+const stateKeys = { spiffeId: 'kuma.mesh_timeout.match.spiffe_id', sni: 'kuma.mesh_timeout.match.sni' }
+
+export const meshTimeoutPlugin: PolicyPlugin<InboundTimeouts, OutboundTimeouts, ZoneTimeouts | undefined> = {
+  type: 'MeshTimeout',
+  order: 1000,
+  inboundConf: inboundTimeouts,
+  outboundConf: ({ rule, routeRules }) => ({
+    service: timeoutConf(rule?.conf),
+    routes: Object.fromEntries([...routeRules].map(([name, routeRule]) => [name, timeoutConf(routeRule.conf)])),
+  }),
+  zoneConf: zoneTimeouts,
+  inbound({ listener, cluster, protocol }, conf) {
+    if (conf.all !== undefined) {
+      setClusterTimeouts(cluster, conf.all, protocol)
+      setListenerTimeouts(listener, conf.all)
+    }
+    for (const chain of listener.chains) setCallerTimeouts(chain, conf.callers)
+  },
+  outboundCluster: ({ cluster, destination }, conf) => setClusterTimeouts(cluster, conf.service, destination.protocol),
+  outboundListener({ listener }, conf) {
+    setListenerTimeouts(listener, conf.service)
+    for (const route of routesOf(listener)) {
+      const own = route.name === undefined || !Object.hasOwn(conf.routes, route.name) ? undefined : conf.routes[route.name]
+      if (own !== undefined && route.route) setRouteTimeouts(route.route, own)
+    }
+  },
+  zoneListener({ listener }, conf) {
+    if (conf === undefined) return
+    for (const chain of listener.chains) {
+      const sni = chain.match?.serverNames?.find((name) => Object.hasOwn(conf.bySni, name))
+      const own = (sni === undefined ? undefined : conf.bySni[sni]) ?? conf
+      if (own.all !== undefined) setChainTimeouts(chain, own.all)
+      setCallerTimeouts(chain, own.callers)
+    }
+  },
+}
+
+function inboundTimeouts({ rules }: InboundScope): InboundTimeouts {
+  const conf = catchAllConf(rules)
+  return { ...(conf === undefined && rules.length > 0 ? {} : { all: timeoutConf(conf) }), callers: callerTimeouts(rules) }
+}
+
+function callerTimeouts(rules: readonly InboundRule[]): readonly CallerTimeouts[] {
+  return matchedRules(rules).flatMap(({ match, confs }) => {
+    const { requestMs, streamIdleMs } = timeoutConf(mergeConf(confs))
+    if (requestMs === undefined && streamIdleMs === undefined) return []
+    return { match, conf: { ...(requestMs === undefined ? {} : { requestMs }), ...(streamIdleMs === undefined ? {} : { streamIdleMs }) } }
+  })
+}
+
+/** Zone listeners have no defaults of their own. Rules with a server name only act on the chains of that name. */
+function zoneTimeouts({ rules }: InboundScope): ZoneTimeouts | undefined {
+  const unnamed = rules.filter((rule) => rule.match?.sni === undefined)
+  const general = zoneChainTimeouts(unnamed)
+  const names = new Set(rules.flatMap((rule) => rule.match?.sni?.value ?? []))
+  if (names.size === 0 && general.all === undefined && general.callers.length === 0) return undefined
+  const bySni = [...names].map((name) => {
+    // Rules that name the server come after the general ones, which they overrule.
+    const named = rules.flatMap((rule) => (rule.match?.sni?.value === name ? withoutSni(rule) : []))
+    return [name, zoneChainTimeouts([...unnamed, ...named])] as const
+  })
+  return { ...general, bySni: Object.fromEntries(bySni) }
+}
+
+function zoneChainTimeouts(rules: readonly InboundRule[]): InboundTimeouts {
+  const conf = catchAllConf(rules)
+  return { ...(conf === undefined ? {} : { all: timeoutConf(conf) }), callers: callerTimeouts(rules) }
+}
+
+/** The rule as it reads on a chain that only serves its server name. */
+function withoutSni(rule: InboundRule): InboundRule {
+  const spiffeID = rule.match?.spiffeID
+  return { ...rule, match: spiffeID === undefined ? undefined : { spiffeID } }
+}
+
+function setClusterTimeouts(cluster: ClusterDraft, conf: TimeoutConf, protocol: Protocol): void {
+  // Envoy refuses 0.
+  cluster.config.connectTimeout = durationMs(conf.connectMs || timeoutDefaults.connectMs)
+  const options = cluster.httpProtocolOptions
+  if (options === undefined || (protocol !== 'http' && protocol !== 'http2')) return
+  options.commonHttpProtocolOptions = {
+    ...options.commonHttpProtocolOptions,
+    idleTimeout: durationMs(conf.idleMs ?? timeoutDefaults.idleMs),
+    maxStreamDuration: durationMs(conf.maxStreamMs ?? timeoutDefaults.maxStreamMs),
+    maxConnectionDuration: durationMs(conf.maxConnectionMs ?? timeoutDefaults.maxConnectionMs),
+  }
+}
+
+function setListenerTimeouts(listener: ListenerDraft, conf: TimeoutConf): void {
+  for (const chain of listener.chains) setChainTimeouts(chain, conf)
+}
+
+function setChainTimeouts({ terminal }: FilterChainDraft, conf: TimeoutConf): void {
+  if (terminal.kind === 'tcp') {
+    terminal.config.idleTimeout = durationMs(conf.idleMs ?? timeoutDefaults.idleMs)
+    return
+  }
+  terminal.config.requestHeadersTimeout = durationMs(conf.requestHeadersMs ?? timeoutDefaults.requestHeadersMs)
+  // Idle connections are the cluster's matter; here they would cut clients off.
+  terminal.config.commonHttpProtocolOptions = { ...terminal.config.commonHttpProtocolOptions, idleTimeout: durationMs(0) }
+  for (const host of terminal.virtualHosts) {
+    for (const { route } of host.routes) if (route) setRouteTimeouts(route, conf)
+  }
+}
+
+function setCallerTimeouts(chain: FilterChainDraft, callers: readonly CallerTimeouts[]): void {
+  repeatRoutes(chain, callers, {
+    keys: stateKeys,
+    edit: ({ route }, { conf }) => {
+      if (!route) return
+      if (conf.requestMs !== undefined) route.timeout = durationMs(conf.requestMs)
+      if (conf.streamIdleMs !== undefined) route.idleTimeout = durationMs(conf.streamIdleMs)
+    },
+  })
+}
+
+type RouteAction = NonNullable<HttpDraft['virtualHosts'][number]['routes'][number]['route']>
+
+function setRouteTimeouts(route: RouteAction, conf: TimeoutConf): void {
+  route.timeout = durationMs(conf.requestMs ?? timeoutDefaults.requestMs)
+  if (conf.streamIdleMs !== undefined || !route.idleTimeout) route.idleTimeout = durationMs(conf.streamIdleMs ?? timeoutDefaults.streamIdleMs)
+}
+
+function routesOf(listener: ListenerDraft): readonly HttpDraft['virtualHosts'][number]['routes'][number][] {
+  return listener.chains.flatMap((chain) => (chain.terminal.kind === 'http' ? chain.terminal.virtualHosts.flatMap((host) => host.routes) : []))
+}

@@ -1,0 +1,20 @@
+// All policies in the order in which they act (contract/policies.md section 1.9). One list: adding a policy is adding it here.
+import { meshCircuitBreakerPlugin } from './mesh-circuit-breaker/envoy.ts'
+import { meshHttpRoutePlugin } from './mesh-http-route/envoy.ts'
+import { meshRetryPlugin } from './mesh-retry/envoy.ts'
+import { meshTcpRoutePlugin } from './mesh-tcp-route/envoy.ts'
+import { meshTimeoutPlugin } from './mesh-timeout/envoy.ts'
+import { meshTlsPlugin } from './mesh-tls/envoy.ts'
+import { meshTrafficPermissionPlugin } from './mesh-traffic-permission/envoy.ts'
+import type { PolicyPlugin } from './plugin.ts'
+
+/** The plugins, sorted by their order. */
+export const plugins: readonly PolicyPlugin[] = [
+  meshHttpRoutePlugin,
+  meshTcpRoutePlugin,
+  meshTlsPlugin,
+  meshTimeoutPlugin,
+  meshTrafficPermissionPlugin,
+  meshCircuitBreakerPlugin,
+  meshRetryPlugin,
+].sort((a, b) => a.order - b.order)

@@ -1,0 +1,198 @@
+// Golden cases of policies: policies and one part of a proxy in, Envoy resources out. UPDATE_GOLDEN=1 writes what comes out.
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import {
+  type ClusterDraft,
+  clusterMessage,
+  edsCluster,
+  explicitHttp,
+  filterChain,
+  httpDraft,
+  type ListenerDraft,
+  listenerDraft,
+  listenerMessage,
+  routeTo,
+  socketAddress,
+  staticCluster,
+  tcpDraft,
+  upstreamTls,
+  downstreamTls,
+} from '@weft/envoy'
+import type { DestinationFact, PolicySet, Protocol } from '@weft/facts'
+import { destinationLookup, sortPolicies } from '@weft/policy'
+import { codec } from '@weft/proto'
+import type { Resource } from '@weft/resources'
+import { effectiveInbound, effectiveZoneListener } from './effective-inbound.ts'
+import { effectiveOutbound } from './effective-outbound.ts'
+import type { IdentityView } from './plugin.ts'
+import { plugins } from './plugins.ts'
+
+/** A policy as a case writes it; the rest is filled in. */
+type CasePolicy = { readonly type: string; readonly name: string; readonly labels?: Readonly<Record<string, string>>; readonly spec: unknown }
+type CaseDestination = Partial<DestinationFact> & { readonly name: string }
+
+interface CaseInput {
+  /** What the case shows, in words. */
+  readonly about: string
+  readonly policies: readonly CasePolicy[]
+  readonly identity?: boolean
+  readonly inbound?: { readonly section: string; readonly protocol: Protocol }
+  readonly outbound?: { readonly destination: CaseDestination; readonly others?: readonly CaseDestination[]; readonly name?: string }
+  readonly zoneEgress?: { readonly section: string; readonly protocol: Protocol; readonly sni: string }
+}
+
+const identityView: IdentityView = {
+  secret: 'kri_mid_default_zone-1__identity_',
+  trustSecret: 'system_trust_bundle',
+  trustDomains: ['default.zone-1.mesh.local'],
+}
+/** Policies that shape what the others act on take part in every case. */
+const alwaysActive: ReadonlySet<string> = new Set(['MeshHTTPRoute', 'MeshTCPRoute', 'MeshTLS'])
+
+/** One test per `cases/NAME.input.json` of a policy's folder: the plugin's effect must equal `cases/NAME.golden.json`. */
+export function runPolicyCases(folder: string, plugin: { readonly type: string }): void {
+  const cases = join(folder, 'cases')
+  const names = readdirSync(cases).filter((file) => file.endsWith('.input.json'))
+  assert.ok(names.length > 0, 'a policy needs at least one case')
+  for (const file of names) {
+    test(`${plugin.type}: ${file.slice(0, -'.input.json'.length)}`, () => {
+      // cases are written by us and fail loudly when malformed
+      const input = JSON.parse(readFileSync(join(cases, file), 'utf8')) as CaseInput
+      const golden = join(cases, file.replace('.input.', '.golden.'))
+      const text = `${JSON.stringify(outcome(input, plugin.type), null, 2)}\n`
+      if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(golden, text)
+      assert.ok(existsSync(golden), `no golden file ${golden}`)
+      assert.equal(text, readFileSync(golden, 'utf8'))
+    })
+  }
+}
+
+/** The policy set of a proxy that every given policy selects. */
+export function policySetOf(policies: readonly CasePolicy[]): PolicySet {
+  const byType = new Map<string, Resource[]>()
+  for (const policy of policies) {
+    const resource: Resource = { mesh: 'default', labels: {}, creationTime: '', modificationTime: '', version: 0, ...policy }
+    byType.set(policy.type, [...(byType.get(policy.type) ?? []), resource])
+  }
+  return { id: 1, byType: new Map([...byType].map(([type, list]) => [type, sortPolicies(list)])) }
+}
+
+/** A destination with everything a case leaves open. */
+export function caseDestination(over: CaseDestination): DestinationFact {
+  const kind = over.kind ?? 'MeshService'
+  const short = kind === 'MeshService' ? 'msvc' : kind === 'MeshExternalService' ? 'extsvc' : 'mzsvc'
+  const portName = over.portName ?? '80'
+  return {
+    id: `kri_${short}_default_zone-1__${over.name}_${portName}`,
+    kind,
+    mesh: 'default',
+    displayName: over.name,
+    zone: 'zone-1',
+    namespace: '',
+    labels: { 'kuma.io/display-name': over.name },
+    creationTime: '2026-01-01T00:00:00Z',
+    port: 80,
+    portName,
+    protocol: 'http',
+    sni: `sni.${short}.default.zone-1.${over.name}.${portName}`,
+    spiffeIds: [`spiffe://default.zone-1.mesh.local/workload/${over.name}`],
+    tls: true,
+    local: true,
+    vips: [],
+    hostnames: [],
+    ...over,
+  }
+}
+
+function outcome(input: CaseInput, type: string): unknown {
+  const active = plugins.filter((plugin) => plugin.type === type || alwaysActive.has(plugin.type))
+  const policies = policySetOf(input.policies)
+  const identity = input.identity === true ? identityView : undefined
+  if (input.inbound !== undefined) {
+    const { section, protocol } = input.inbound
+    const fact = { section, protocol, address: '192.168.0.1', port: 80, workloadAddress: '192.168.0.1', workloadPort: 8080 }
+    const conf = effectiveInbound(policies, fact)
+    const { listener, cluster } = inboundDrafts(section, protocol)
+    for (const plugin of active) plugin.inbound?.({ section, protocol, identity, listener, cluster }, conf.byType[plugin.type])
+    return { problems: conf.problems, cluster: clusterJson(cluster), listener: listenerJson(listener) }
+  }
+  if (input.zoneEgress !== undefined) {
+    const { section, protocol, sni } = input.zoneEgress
+    const conf = effectiveZoneListener(policies, { section, kind: 'ZoneEgress', address: '192.168.0.1', port: 10002 })
+    const listener = egressDraft(section, protocol, sni)
+    for (const plugin of active) plugin.zoneListener?.({ section, kind: 'ZoneEgress', identity, listener }, conf.byType[plugin.type])
+    return { problems: conf.problems, listener: listenerJson(listener) }
+  }
+  assert.ok(input.outbound, 'a case needs an inbound, an outbound or a zone egress')
+  const destination = caseDestination(input.outbound.destination)
+  const lookup = destinationLookup([destination, ...(input.outbound.others ?? []).map(caseDestination)])
+  const conf = effectiveOutbound(policies, destination, lookup)
+  const name = input.outbound.name ?? destination.id
+  const listener = outboundDraft(name, conf.listener)
+  const cluster = outboundCluster(name, destination, identity)
+  for (const plugin of active) {
+    const own = conf.byType[plugin.type]
+    plugin.outboundCluster?.({ destination, cluster }, own)
+    if (listener !== undefined) plugin.outboundListener?.({ name, destination, routes: conf.routes, tcpSplits: conf.tcpSplits, listener }, own)
+  }
+  return {
+    problems: conf.problems,
+    extraClusters: conf.extraDestinations.map((extra) => extra.name),
+    ...(conf.ownCluster ? { cluster: clusterJson(cluster) } : {}),
+    ...(listener === undefined ? {} : { listener: listenerJson(listener) }),
+  }
+}
+
+function inboundDrafts(section: string, protocol: Protocol): { readonly listener: ListenerDraft; readonly cluster: ClusterDraft } {
+  const name = `self_inbound_dp_${section}`
+  const cluster = staticCluster(name, [socketAddress('192.168.0.1', 8080)])
+  if (protocol !== 'tcp') cluster.httpProtocolOptions = explicitHttp(protocol === 'http' ? 1 : 2)
+  const listener = emptyListener(name)
+  listener.chains.push(filterChain(terminal(name, protocol)))
+  return { listener, cluster }
+}
+
+function egressDraft(section: string, protocol: Protocol, sni: string): ListenerDraft {
+  const listener = emptyListener(`self_zoneegress_dp_${section}`)
+  const tls = downstreamTls({ identitySecret: identityView.secret, trustSecret: identityView.trustSecret, trustDomains: [] })
+  listener.chains.push(filterChain(terminal('external', protocol), { name: 'external', match: { transportProtocol: 'tls', serverNames: [sni] }, tls }))
+  return listener
+}
+
+function outboundDraft(name: string, kind: 'http' | 'tcp' | 'none'): ListenerDraft | undefined {
+  if (kind === 'none') return undefined
+  const listener = emptyListener(name)
+  listener.chains.push(filterChain(terminal(name, kind)))
+  return listener
+}
+
+function outboundCluster(name: string, destination: DestinationFact, identity: IdentityView | undefined): ClusterDraft {
+  const cluster = edsCluster(name)
+  if (destination.kind !== 'MeshExternalService' || destination.protocol !== 'tcp') cluster.httpProtocolOptions = explicitHttp(2)
+  if (identity !== undefined) {
+    cluster.tls = upstreamTls({ identitySecret: identity.secret, trustSecret: identity.trustSecret, sni: destination.sni ?? '', spiffeIds: destination.spiffeIds })
+  }
+  return cluster
+}
+
+function emptyListener(name: string): ListenerDraft {
+  return listenerDraft({ name, address: socketAddress('192.168.0.1', 80), direction: 'unspecified', bindToPort: true, statPrefix: false })
+}
+
+function terminal(name: string, protocol: Protocol) {
+  if (protocol === 'tcp') return tcpDraft(name, name)
+  return httpDraft({ statPrefix: name, routeConfigName: name, virtualHost: name, routes: [routeTo({ prefix: '/', cluster: name, timeoutSeconds: 0 })] })
+}
+
+/** Through the wire form, so that the golden shows what Envoy reads. */
+function clusterJson(draft: ClusterDraft): unknown {
+  const { encode, decode, toJson } = codec('envoy.config.cluster.v3.Cluster')
+  return toJson(decode(encode(clusterMessage(draft))))
+}
+
+function listenerJson(draft: ListenerDraft): unknown {
+  const { encode, decode, toJson } = codec('envoy.config.listener.v3.Listener')
+  return toJson(decode(encode(listenerMessage(draft))))
+}

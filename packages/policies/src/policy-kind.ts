@@ -1,0 +1,29 @@
+// What all policies have in common as resources (contract/policies.md section 1.8).
+
+/** Facets shared by every policy's descriptor. */
+export const policyKind = {
+  scope: 'Mesh',
+  sync: 'everywhere',
+  wire: { spec: 'json' },
+  kubernetes: { scope: 'Namespaced' },
+} as const
+
+/** `status` of policies that report whether their backends exist. */
+export const conditionsStatus = {
+  type: 'object',
+  properties: {
+    conditions: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: {
+          type: { type: 'string' },
+          status: { type: 'string', enum: ['True', 'False', 'Unknown'] },
+          reason: { type: 'string' },
+          message: { type: 'string' },
+        },
+        required: ['type', 'status', 'reason', 'message'],
+      },
+    },
+  },
+} as const

@@ -1,0 +1,116 @@
+// Outbound rules: what the `to` lists of the policies of one kind say for a destination, a port of it, a route or the mesh
+// (contract/policies.md section 1.5). One computation serves proxies, inspection and previews.
+import type { DestinationFact, DestinationKind } from '@weft/facts'
+import type { Labels, Resource } from '@weft/resources'
+import { displayName } from '@weft/resources'
+import { type MergeSpec, mergeConf } from './merge.ts'
+import { type Entry, sortToEntries } from './order.ts'
+import { field, labelsMatch, listField, parseTargetRef, type TargetRef } from './target-ref.ts'
+
+/** The thing a rule is asked for. `section` is a port of a destination; undefined asks for the destination as a whole. */
+export type OutboundTarget =
+  | { readonly kind: 'Mesh' }
+  | { readonly kind: DestinationKind; readonly labels: Labels; readonly displayName: string; readonly section: string | undefined }
+  | { readonly kind: 'MeshHTTPRoute'; readonly labels: Labels; readonly displayName: string }
+
+export interface ToEntry extends Entry {
+  readonly ref: TargetRef
+}
+
+/** The merged conf for a target with the entries it was made of, weakest first. */
+export interface OutboundRule {
+  readonly conf: Readonly<Record<string, unknown>>
+  readonly entries: readonly ToEntry[]
+}
+
+/** Every usable `to` entry, weakest first. Entries whose reference cannot be understood are left out. */
+export function toEntries(policies: readonly Resource[]): readonly ToEntry[] {
+  const entries: ToEntry[] = []
+  for (const policy of policies) {
+    listField(policy.spec, 'to').forEach((item, index) => {
+      const ref = parseTargetRef(field(item, 'targetRef'))
+      if (ref !== undefined) entries.push({ policy, index, item, ref })
+    })
+  }
+  return sortToEntries(entries)
+}
+
+/** The target of one port of a destination. */
+export function portTarget(destination: DestinationFact): OutboundTarget {
+  return { kind: destination.kind, labels: destination.labels, displayName: destination.displayName, section: destination.portName }
+}
+
+/** The target of a route policy. */
+export function routeTarget(route: Resource): OutboundTarget {
+  return { kind: 'MeshHTTPRoute', labels: route.labels, displayName: displayName(route) }
+}
+
+/**
+ * True when the entry counts for the target: entries for the mesh count for all; entries for a service count for it and its ports; entries for a
+ * route count for it alone, and a route takes nothing from its destination (contract/policies.md section 6 hazard 18).
+ */
+export function isRelevant(entry: ToEntry, target: OutboundTarget): boolean {
+  const { ref } = entry
+  if (ref.kind === 'Mesh') return true
+  if (target.kind === 'Mesh' || ref.kind !== target.kind || ref.labels === undefined) return false
+  if (!labelsMatch(ref.labels, target.labels, target.displayName)) return false
+  if (target.kind === 'MeshHTTPRoute' || target.kind === 'MeshExternalService') return true
+  return ref.sectionName === undefined || ref.sectionName === target.section
+}
+
+/** The rule for a target from entries in their order; undefined when none is relevant. The conf of an entry is its `default` unless `confOf` says otherwise. */
+export function outboundRule(
+  entries: readonly ToEntry[],
+  target: OutboundTarget,
+  options: { readonly merge?: MergeSpec; readonly confOf?: (item: unknown) => unknown } = {},
+): OutboundRule | undefined {
+  const relevant = entries.filter((entry) => isRelevant(entry, target))
+  const confOf = options.confOf ?? defaultOf
+  const conf = mergeConf(
+    relevant.map((entry) => confOf(entry.item)),
+    options.merge,
+  )
+  return conf === undefined ? undefined : { conf, entries: relevant }
+}
+
+/** The rule that only exists when an entry names the target itself, and not just the mesh: the innermost step of the lookup chain. */
+export function directRule(
+  entries: readonly ToEntry[],
+  target: OutboundTarget,
+  options: { readonly merge?: MergeSpec; readonly confOf?: (item: unknown) => unknown } = {},
+): OutboundRule | undefined {
+  const named = entries.some((entry) => entry.ref.kind !== 'Mesh' && isRelevant(entry, target))
+  return named ? outboundRule(entries, target, options) : undefined
+}
+
+/** A rule for inspection: one for every target that some entry names. */
+export interface ResourceRule<T> extends OutboundRule {
+  readonly target: T
+}
+
+/** The rules for all candidates that at least one entry names, in the order of the candidates (contract/policies.md section 1.5 ResourceRules). */
+export function outboundRules<T>(
+  policies: readonly Resource[],
+  candidates: readonly { readonly target: OutboundTarget; readonly of: T }[],
+  options: { readonly merge?: MergeSpec; readonly confOf?: (item: unknown) => unknown } = {},
+): readonly ResourceRule<T>[] {
+  const entries = toEntries(policies)
+  const rules: ResourceRule<T>[] = []
+  for (const { target, of } of candidates) {
+    if (!entries.some((entry) => names(entry, target))) continue
+    const rule = outboundRule(entries, target, options)
+    if (rule !== undefined) rules.push({ ...rule, target: of })
+  }
+  return rules
+}
+
+/** True when the entry's reference resolves to exactly this target, section included. */
+function names(entry: ToEntry, target: OutboundTarget): boolean {
+  if (entry.ref.kind === 'Mesh') return target.kind === 'Mesh'
+  if (!isRelevant(entry, target)) return false
+  return target.kind === 'Mesh' || target.kind === 'MeshHTTPRoute' || target.kind === 'MeshExternalService' || entry.ref.sectionName === target.section
+}
+
+function defaultOf(item: unknown): unknown {
+  return field(item, 'default')
+}

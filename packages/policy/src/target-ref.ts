@@ -1,0 +1,98 @@
+// Target references and their ranking (contract/policies.md section 1.1). Readers are total: whatever a stored spec holds, they answer
+// with a known shape or undefined, so that one odd policy cannot disturb the others.
+import type { Labels, Resource } from '@weft/resources'
+
+/** Kinds a target reference may name. */
+export type TargetKind = 'Mesh' | 'Dataplane' | 'MeshService' | 'MeshExternalService' | 'MeshMultiZoneService' | 'MeshHTTPRoute'
+
+/** A reference to a set of resources. Absent labels select all of the kind. */
+export interface TargetRef {
+  readonly kind: TargetKind
+  readonly labels: Labels | undefined
+  readonly sectionName: string | undefined
+}
+
+/** A match of an inbound rule: both parts must hold (contract/policies.md section 1.1). */
+export interface Match {
+  readonly spiffeID?: { readonly type: 'Exact' | 'Prefix'; readonly value: string }
+  readonly sni?: { readonly type: 'Exact'; readonly value: string }
+}
+
+const weights: ReadonlyMap<string, number> = new Map<TargetKind, number>([
+  ['Mesh', 1],
+  ['Dataplane', 2],
+  ['MeshService', 5],
+  ['MeshExternalService', 6],
+  ['MeshMultiZoneService', 7],
+  ['MeshHTTPRoute', 9],
+])
+
+/** Rank of a kind: a higher one is more specific and wins; 0 for an unknown kind. */
+export function kindWeight(kind: string): number {
+  return weights.get(kind) ?? 0
+}
+
+/** True for an object that is neither null nor an array. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Own property of an object; undefined for anything else, so inherited names such as `constructor` never leak in. */
+export function field(value: unknown, name: string): unknown {
+  return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
+}
+
+/** List property; empty when absent or not a list. */
+export function listField(value: unknown, name: string): readonly unknown[] {
+  const list = field(value, name)
+  return Array.isArray(list) ? list : []
+}
+
+/** Text property that is not empty. */
+export function textField(value: unknown, name: string): string | undefined {
+  const text = field(value, name)
+  return typeof text === 'string' && text !== '' ? text : undefined
+}
+
+/** Label map of a reference: undefined when absent; entries that are not text never match and make the map unusable (undefined and false differ). */
+function labelsField(value: unknown): Labels | undefined | false {
+  const labels = field(value, 'labels')
+  if (labels === undefined || labels === null) return undefined
+  if (!isObject(labels)) return false
+  const out = new Map<string, string>()
+  for (const [key, text] of Object.entries(labels)) {
+    if (typeof text !== 'string') return false
+    out.set(key, text)
+  }
+  return Object.fromEntries(out)
+}
+
+/** Reads a target reference; undefined when it is malformed or its kind is unknown (such a policy or entry is skipped). */
+export function parseTargetRef(value: unknown): TargetRef | undefined {
+  const kind = field(value, 'kind')
+  if (!isTargetKind(kind)) return undefined
+  const labels = labelsField(value)
+  if (labels === false) return undefined
+  return { kind, labels, sectionName: textField(value, 'sectionName') }
+}
+
+/** The top-level reference of a policy: absent means the whole mesh; undefined when it cannot be understood. */
+export function topLevelRef(policy: Resource): TargetRef | undefined {
+  const ref = field(policy.spec, 'targetRef')
+  if (ref === undefined || ref === null) return { kind: 'Mesh', labels: undefined, sectionName: undefined }
+  return parseTargetRef(ref)
+}
+
+/** True when every wanted pair equals a present one; the display name falls back to the resource's name (contract/policies.md section 1.6). */
+export function labelsMatch(wanted: Labels | undefined, labels: Labels, displayName: string): boolean {
+  if (wanted === undefined) return true
+  for (const [key, value] of Object.entries(wanted)) {
+    const actual = key === 'kuma.io/display-name' ? displayName : Object.hasOwn(labels, key) ? labels[key] : undefined
+    if (actual !== value) return false
+  }
+  return true
+}
+
+function isTargetKind(kind: unknown): kind is TargetKind {
+  return typeof kind === 'string' && weights.has(kind)
+}

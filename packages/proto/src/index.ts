@@ -1,0 +1,10 @@
+// Protobuf messages of Envoy and Kuma: types, codecs, framing and service definitions.
+export { anyName, anyOf, type DecodedAny, decodeAny, namedCodec, unpackAny } from './any.ts'
+export { type Codec, codec, type FromJsonOptions, type MessageName, warm } from './codec.ts'
+export { contentHash } from './content-hash.ts'
+export { type Enums, enumValues } from './enum-values.ts'
+export { frame, str, wrap } from './frame.ts'
+export type { cel, envoy, google, kuma, Messages, Services, xds } from './gen/messages.ts'
+export { type Int64, toNumber } from './int64.ts'
+export { fullRoot, prunedRoot } from './root.ts'
+export { type ByteMethod, type ByteService, serviceDefinition } from './service.ts'

@@ -1,0 +1,45 @@
+// The reflection roots all codecs come from: Envoy's pruned set with Kuma's messages, and on demand Envoy's full set.
+// A root is loaded once, at its first use, and never changes afterwards.
+import { readFileSync } from 'node:fs'
+import { brotliDecompressSync } from 'node:zlib'
+import protobuf from 'protobufjs'
+import 'protobufjs/ext/descriptor.js'
+import 'protobufjs/ext/protojson.js'
+import type { Root } from 'protobufjs'
+import { type HardenedRoot, harden } from './harden.ts'
+import { kumaProtoFiles } from './kuma-files.ts'
+
+const folder = new URL('../../../proto/', import.meta.url)
+
+let pruned: HardenedRoot | undefined
+let full: HardenedRoot | undefined
+
+/** The root of every message the control plane builds. Unknown Any types resolve through the full set. */
+export function prunedRoot(): HardenedRoot {
+  pruned ??= harden(
+    buildRoot(
+      readSet('envoy-pruned.binpb.br'),
+      kumaProtoFiles.map((file) => readFileSync(new URL(`kuma/${file}`, folder), 'utf8')),
+    ),
+    { missing: (name) => fullRoot().types.get(name) },
+  )
+  return pruned
+}
+
+/** The root of all of Envoy's API, for what users write by hand. The first call takes some 200 ms. */
+export function fullRoot(): HardenedRoot {
+  full ??= harden(buildRoot(readSet('envoy-1.40.binpb.br'), []))
+  return full
+}
+
+/** One root out of a serialized descriptor set and the texts of .proto files, which refer to each other by name. */
+export function buildRoot(set: Uint8Array, protoTexts: readonly string[]): Root {
+  const root = protobuf.Root.fromDescriptor(set)
+  for (const text of protoTexts) protobuf.parse(text, root)
+  root.resolveAll()
+  return root
+}
+
+function readSet(file: string): Uint8Array {
+  return brotliDecompressSync(readFileSync(new URL(file, folder)))
+}

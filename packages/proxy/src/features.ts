@@ -1,0 +1,35 @@
+// Features a proxy announced, by the effect they have on its configuration (contract/dataplane.md section 3.3).
+import type { ProxyFacts } from '@weft/facts'
+
+const names = {
+  bindOutbounds: 'feature-bind-outbounds',
+  strictInboundPorts: 'feature-strict-inbound-ports',
+  readinessSocket: 'feature-readiness-unix-socket',
+  reusePort: 'feature-reuse-port',
+} as const
+
+/** What the generators ask about a proxy. */
+export interface ProxyTraits {
+  /** Outbound listeners bind their addresses although traffic is redirected. */
+  readonly bindOutbounds: boolean
+  /** Undeclared inbound ports may be closed. */
+  readonly strictInboundPorts: boolean
+  /** Readiness answers on a Unix socket. */
+  readonly readinessSocket: boolean
+  readonly reusePort: boolean
+  /** Traffic is redirected and reaches listeners through the passthrough listeners. */
+  readonly redirected: boolean
+}
+
+/** The traits of one proxy. */
+export function traitsOf(facts: ProxyFacts): ProxyTraits {
+  const features = new Set(facts.proxy.features)
+  const bindOutbounds = features.has(names.bindOutbounds)
+  return {
+    bindOutbounds,
+    strictInboundPorts: features.has(names.strictInboundPorts),
+    readinessSocket: features.has(names.readinessSocket),
+    reusePort: features.has(names.reusePort),
+    redirected: facts.proxy.transparentProxy !== undefined,
+  }
+}

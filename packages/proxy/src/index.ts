@@ -1,0 +1,6 @@
+export type { ProxyBuilder, ProxyBuilderOptions } from './builder.ts'
+export { createProxyBuilder } from './builder.ts'
+export type { ProxyDescription } from './describe.ts'
+export type { AdminCertificate } from './generators/admin.ts'
+export type { BuildProblem } from './problem.ts'
+export type { IdentityCertificate } from './secrets.ts'

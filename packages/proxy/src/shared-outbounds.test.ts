@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { ProxyFacts } from '@weft/facts'
+import { effectiveOutbound } from '@weft/policies'
+import { destinationLookup } from '@weft/policy'
+import { type OutboundClusterKey, type OutboundListenerKey, outboundCluster, outboundListener } from './generators/outbound.ts'
+import type { IngressClusterKey } from './generators/zone-ingress.ts'
+import { createSharedOutbounds } from './shared-outbounds.ts'
+import { sampleDestination, samplePolicies } from './testing/sample-facts.ts'
+
+const destination = sampleDestination('backend')
+const conf = effectiveOutbound(samplePolicies(), destination, destinationLookup([destination]))
+
+const clusterKey: OutboundClusterKey = { name: destination.id, destination, identitySecret: 'id' }
+const listenerKey: OutboundListenerKey = {
+  name: destination.id,
+  destination,
+  address: '241.0.0.1',
+  port: 80,
+  additional: [],
+  bindToPort: false,
+  terminal: 'http',
+  ipv6: true,
+}
+const otherDestination = { ...destination }
+
+const clusterChanges: { readonly [K in keyof OutboundClusterKey]-?: OutboundClusterKey[K] } = {
+  name: 'other',
+  destination: otherDestination,
+  identitySecret: undefined,
+}
+const listenerChanges: { readonly [K in keyof OutboundListenerKey]-?: OutboundListenerKey[K] } = {
+  name: 'other',
+  destination: otherDestination,
+  address: '241.0.0.2',
+  port: 81,
+  additional: [{ address: 'fd00::1', port: 80 }],
+  bindToPort: true,
+  terminal: 'tcp',
+  ipv6: false,
+}
+
+/** Members of a key that are a proxy's facts, a part that names a proxy, or wide enough to hold one: there must be none. */
+type ProxyPart = Pick<ProxyFacts, 'key'> | Pick<ProxyFacts, 'inbounds'> | Pick<ProxyFacts, 'outbounds'> | ProxyFacts['proxy']
+type ProxyMembers<Key> = { [K in keyof Key]-?: ProxyFacts extends Key[K] ? K : Key[K] extends ProxyPart ? K : never }[keyof Key]
+type Forbidden = 'facts' | 'proxy' | 'dataplane' | 'proxyKey'
+type Members<Key> = ProxyMembers<Key> | Extract<keyof Key, Forbidden>
+const keysHoldNoProxy: [Members<OutboundClusterKey>, Members<OutboundListenerKey>, Members<IngressClusterKey>] extends [never, never, never]
+  ? true
+  : false = true
+
+/** A key whose reads are recorded; reading anything a key does not have throws. */
+function recorded<Key extends object>(key: Key): { readonly key: Key; readonly reads: Set<PropertyKey> } {
+  const reads = new Set<PropertyKey>()
+  const watched = new Proxy(key, {
+    get(target, property) {
+      if (!Object.hasOwn(target, property)) throw new Error(`a builder read ${String(property)}, which is not part of its key`)
+      reads.add(property)
+      // The property was just checked to be the target's own.
+      return target[property as keyof Key]
+    },
+  })
+  return { key: watched, reads }
+}
+
+describe('sharing keys', () => {
+  test('key types hold no proxy', () => {
+    assert.equal(keysHoldNoProxy, true)
+  })
+
+  test('builders read their key and nothing else', () => {
+    const cluster = recorded(clusterKey)
+    outboundCluster(cluster.key)
+    assert.deepEqual([...cluster.reads].sort(), Object.keys(clusterChanges).sort())
+    const listener = recorded(listenerKey)
+    outboundListener(listener.key)
+    assert.deepEqual([...listener.reads].sort(), Object.keys(listenerChanges).sort())
+  })
+
+  test('equal keys share one encoding, and every member of a key tells resources apart', () => {
+    let encodes = 0
+    const shared = createSharedOutbounds(() => encodes++)
+    const cluster = shared.cluster(clusterKey, conf)
+    assert.equal(shared.cluster({ ...clusterKey }, conf), cluster)
+    assert.equal(encodes, 1)
+    for (const [member, value] of Object.entries(clusterChanges)) {
+      assert.notEqual(shared.cluster({ ...clusterKey, [member]: value }, conf), cluster, member)
+    }
+    const listener = shared.listener(listenerKey, conf)
+    assert.equal(shared.listener({ ...listenerKey }, conf), listener)
+    for (const [member, value] of Object.entries(listenerChanges)) {
+      assert.notEqual(shared.listener({ ...listenerKey, [member]: value }, conf), listener, member)
+    }
+    assert.equal(shared.ingressCluster({ name: 'x' }, destination), shared.ingressCluster({ name: 'x' }, destination))
+    assert.notEqual(shared.ingressCluster({ name: 'x' }, destination), shared.ingressCluster({ name: 'y' }, destination))
+  })
+})

@@ -1,0 +1,108 @@
+// Resources between control planes: a KumaResource holds protobuf specs under their type URL, and JSON specs as raw JSON bytes under an
+// empty one (contract/kds.md section 6).
+import { AppError, messageOf } from '@weft/foundation/errors'
+import { anyName, codec, namedCodec } from '@weft/proto'
+import { isJsonKind, type ResourceDescriptor } from '../descriptor.ts'
+import type { Labels } from '../model.ts'
+import { sortLabels } from '../labels.ts'
+import { checkSpec, checkStatus } from './spec-json.ts'
+
+/** A resource as it travels: no times, no version. */
+export interface KdsResource {
+  /** Wire name. */
+  readonly name: string
+  /** '' for global scope. */
+  readonly mesh: string
+  readonly labels: Labels
+  readonly spec: unknown
+  readonly status?: unknown
+}
+
+const wire = codec('kuma.mesh.v1alpha1.KumaResource')
+
+/** The bytes of a KumaResource; equal resources give equal bytes. The spec must be canonical for its kind. */
+export function encodeKdsResource(kind: ResourceDescriptor, resource: KdsResource): Uint8Array {
+  const { name, mesh, labels, spec, status } = resource
+  return wire.encode({
+    meta: { name, mesh, labels: sortLabels(new Map(Object.entries(labels))) },
+    spec: isJsonKind(kind) ? jsonAny(spec) : protoAny(kind.wire.spec, spec),
+    ...(status === undefined || kind.status === undefined ? {} : { status: jsonAny(status) }),
+  })
+}
+
+/**
+ * Reads a KumaResource of a kind. Throws `resource/undecodable` when the bytes are not one or the spec is of another type, and
+ * `resource/invalid` with violations when the spec does not fit its schema; in both cases `details.name` and `details.mesh` tell whose it
+ * was, as far as known. Names and semantic rules are not checked here.
+ */
+export function decodeKdsResource(kind: ResourceDescriptor, bytes: Uint8Array): KdsResource {
+  const { meta, spec, status } = wire.decode(bytes)
+  const name = meta?.name ?? ''
+  const mesh = meta?.mesh ?? ''
+  const details = { type: kind.type, name, mesh }
+  if (name === '') throw new AppError('resource/undecodable', `a ${kind.type} without a name`, { details })
+  // every peer sends one, empty specs too; without it nothing says what the resource should be
+  if (spec === undefined) throw new AppError('resource/undecodable', `${kind.type} ${name} without a spec`, { details })
+  let raw: unknown
+  try {
+    raw = isJsonKind(kind) ? parseJson(spec?.value) : parseProto(kind.wire.spec, spec)
+  } catch (error) {
+    throw new AppError('resource/undecodable', `${kind.type} ${name}: ${messageOf(error)}`, { details, cause: error })
+  }
+  const checked = checkSpec(kind, raw)
+  if (checked.value === undefined) {
+    const first = checked.violations[0]
+    throw new AppError('resource/invalid', `${kind.type} ${name}: ${first?.field ?? ''} ${first?.message ?? ''}`, {
+      details,
+      violations: checked.violations,
+    })
+  }
+  const labels = sortLabels(new Map(Object.entries(meta?.labels ?? {})))
+  const known = status === undefined ? undefined : checkStatus(kind, parseStatus(status.value))
+  return { name, mesh, labels, spec: checked.value, ...(known === undefined ? {} : { status: known }) }
+}
+
+interface AnyLike {
+  readonly typeUrl?: string | undefined
+  readonly value?: Uint8Array | undefined
+}
+
+function jsonAny(value: unknown): AnyLike {
+  return { typeUrl: '', value: Buffer.from(JSON.stringify(value ?? {}), 'utf8') }
+}
+
+function protoAny(name: string, spec: unknown): AnyLike {
+  const message = namedCodec(name)
+  return { typeUrl: message.typeUrl, value: message.encode(message.fromJson(sortedKeys(spec ?? {}))) }
+}
+
+/** Map entries are encoded in the order of their keys, so that equal specs give equal bytes. */
+function sortedKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortedKeys)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, member]) => [key, sortedKeys(member)]),
+  )
+}
+
+function parseJson(bytes: Uint8Array | undefined): unknown {
+  if (bytes === undefined || bytes.length === 0) return {}
+  return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')) ?? {}
+}
+
+function parseStatus(bytes: Uint8Array | undefined): unknown {
+  try {
+    return parseJson(bytes)
+  } catch {
+    return {}
+  }
+}
+
+function parseProto(name: string, any: AnyLike | undefined): unknown {
+  if (any === undefined) return {}
+  if (anyName(any) !== name) throw new Error(`its spec is a ${JSON.stringify(anyName(any).slice(0, 100))}, not a ${name}`)
+  const message = namedCodec(name)
+  return message.toJson(message.decode(any.value ?? new Uint8Array(0)))
+}

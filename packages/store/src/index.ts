@@ -1,0 +1,5 @@
+export type { Change, DeleteOp, PutOp, Store, StoreOp, WriteClass, WriteContext } from './contract.ts'
+export { type EmbeddedStore, type EmbeddedStoreOptions, type HistoryEntry, type HistoryQuery, openEmbeddedStore } from './embedded.ts'
+export { jsonEqual } from './json-value.ts'
+export { createMemoryStore, type MemoryStoreOptions } from './memory.ts'
+export { strictStore } from './strict.ts'

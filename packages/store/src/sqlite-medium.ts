@@ -1,0 +1,152 @@
+// Writes changes to SQLite in short steps. One write transaction at a time; a step never holds the event loop longer than a few
+// milliseconds, so a large transaction is written over several turns and committed once.
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { messageOf } from '@weft/foundation/errors'
+import type { Logger } from '@weft/foundation/log'
+import type { Metrics } from '@weft/foundation/metrics'
+import type { Clock, Timer } from '@weft/foundation/time'
+import { keyText, type Resource, type ResourceKey } from '@weft/resources'
+import type { Change } from './contract.ts'
+import type { Medium } from './core.ts'
+import type { Database } from './sqlite-database.ts'
+
+export interface SqliteMediumOptions {
+  readonly database: Database
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: Metrics | undefined
+  /** Desired log entries kept. */
+  readonly maxHistory: number
+}
+
+const lazyDelayMs = 100
+const retryDelayMs = 1000
+const stepMs = 5
+const maxObservedAgeMs = 300_000
+const maxObservedEntries = 20_000
+const pruneEveryMs = 10_000
+
+interface Lazy {
+  /** Last value of each key; undefined: deleted. */
+  readonly values: Map<string, { readonly key: ResourceKey; readonly after: Resource | undefined }>
+  entries: Change[]
+}
+
+/** A medium over an open database; closing it closes the database. */
+export function createSqliteMedium(options: SqliteMediumOptions): Medium {
+  const { database, clock, log } = options
+  let lazy: Lazy = { values: new Map(), entries: [] }
+  let timer: Timer | undefined
+  let tail: Promise<void> = Promise.resolve()
+  let prunedAt = clock.monotonic()
+  /** Sequence numbers by time, to prune by age without reading the clock of the entries. */
+  let marks: { readonly at: number; readonly seq: number }[] = []
+  const seconds = options.metrics?.histogram('store_commit_duration_seconds', 'Time of one write to the database.', ['result'])
+
+  const prune = (seq: number): void => {
+    const now = clock.monotonic()
+    if (now - prunedAt < pruneEveryMs) return
+    prunedAt = now
+    marks.push({ at: now, seq })
+    const old = marks.findLast((mark) => mark.at <= now - maxObservedAgeMs)
+    if (old) marks = marks.filter((mark) => mark.at >= old.at)
+    const upTo = Math.max(old?.seq ?? 0, seq - maxObservedEntries)
+    if (upTo > 0) database.prune({ class: 'observed', upTo, limit: 2000 })
+    if (seq > options.maxHistory) database.prune({ class: 'desired', upTo: seq - options.maxHistory, limit: 2000 })
+  }
+
+  const write = async (changes: readonly Change[]): Promise<void> => {
+    const taken = lazy
+    if (changes.length === 0 && taken.entries.length === 0) return
+    lazy = { values: new Map(), entries: [] }
+    const values = new Map(taken.values)
+    for (const change of changes) values.set(keyText(change.key), { key: change.key, after: change.after })
+    const entries = [...taken.entries, ...changes]
+    const started = clock.monotonic()
+    let open = false
+    try {
+      const pause = pacer(clock)
+      database.begin(changes.some((change) => change.class === 'desired'))
+      open = true
+      for (const { key, after } of values.values()) {
+        if (after) database.put(after)
+        else database.remove(key)
+        const turn = pause()
+        if (turn) await turn
+      }
+      for (const change of entries) {
+        database.appendLog(change)
+        const turn = pause()
+        if (turn) await turn
+      }
+      const seq = entries.at(-1)?.seq ?? 0
+      database.setSeq(seq)
+      prune(seq)
+      database.commit()
+      seconds?.observe((clock.monotonic() - started) / 1000, { result: 'ok' })
+    } catch (error) {
+      seconds?.observe((clock.monotonic() - started) / 1000, { result: 'error' })
+      if (open) rollback()
+      // newer values of the same keys win over the ones that could not be written
+      lazy = { values: new Map([...taken.values, ...lazy.values]), entries: [...taken.entries, ...lazy.entries].slice(-maxObservedEntries) }
+      throw error
+    }
+  }
+
+  const rollback = (): void => {
+    try {
+      database.rollback()
+    } catch (error) {
+      // SQLite rolls back by itself on some errors
+      log.debug({ err: messageOf(error) }, 'store rollback failed')
+    }
+  }
+
+  /** Runs writes one after another, whatever became of the one before. */
+  const enqueue = (changes: readonly Change[]): Promise<void> => {
+    const next = tail.then(() => write(changes))
+    tail = next.catch(() => {})
+    return next
+  }
+
+  const schedule = (ms: number): void => {
+    timer ??= clock.after(ms, () => {
+      timer = undefined
+      enqueue([]).catch((error: unknown) => {
+        log.warn({ err: messageOf(error) }, 'store could not write observed changes, trying again')
+        schedule(retryDelayMs)
+      })
+    })
+  }
+
+  return {
+    commit: (changes) => enqueue(changes),
+    later: (changes) => {
+      for (const change of changes) {
+        lazy.values.set(keyText(change.key), { key: change.key, after: change.after })
+        lazy.entries.push(change)
+      }
+      if (changes.length > 0) schedule(lazyDelayMs)
+    },
+    close: async () => {
+      timer?.cancel()
+      try {
+        await enqueue([])
+      } catch (error) {
+        log.error({ err: messageOf(error) }, 'store could not write the last observed changes')
+      }
+      database.close()
+    },
+  }
+}
+
+/** Gives the event loop a turn whenever the current step got long. */
+function pacer(clock: Clock): () => Promise<void> | undefined {
+  let since = clock.monotonic()
+  return () => {
+    if (clock.monotonic() - since < stepMs) return undefined
+    return nextTurn().then(() => {
+      since = clock.monotonic()
+    })
+  }
+}

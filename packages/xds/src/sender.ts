@@ -1,0 +1,271 @@
+// What one turn of a stream sends: the difference between the snapshot and what the proxy ACKed, as far as the order of make before break
+// allows now. Whatever has to wait stays dirty; what it waits for leads to another turn.
+import type { Clock } from '@weft/foundation/time'
+import type { EncodedResource, ProxySnapshot } from './contract.ts'
+import type { Lane, Lanes } from './lane.ts'
+import { endpointsOf, missingClusters, removableClusters, removableNames } from './make-before-break.ts'
+import { chunkBySize, controlPlaneFrame, encodeResponse } from './response.ts'
+import type { StreamEvents } from './stream-events.ts'
+import type { StreamLimits } from './stream-limits.ts'
+import type { HeldResource } from './subscription.ts'
+import { typeUrls } from './type-urls.ts'
+
+export interface SenderOptions {
+  readonly lanes: Lanes
+  readonly limits: StreamLimits
+  readonly clock: Clock
+  readonly controlPlane: string
+  readonly send: (response: Buffer) => boolean
+  readonly events: () => StreamEvents
+  /** Asks for another full turn after `ms`. */
+  readonly wake: (ms: number) => void
+}
+
+export interface TurnScope {
+  readonly snapshot: ProxySnapshot
+  /** Whether clusters and listeners go too; endpoints and secrets always do. */
+  readonly main: boolean
+  /** Nothing is taken away from the proxy. */
+  readonly retain: boolean
+}
+
+interface Due {
+  readonly updates: EncodedResource[]
+  /** Resources of a refused response that are tried again, few at a time. */
+  readonly probes: EncodedResource[]
+  readonly removals: string[]
+  /** Names asked for that do not exist. */
+  readonly absent: string[]
+  /** Whether refused resources still wait for their next try. */
+  readonly undecided: boolean
+}
+
+interface Gated {
+  readonly ready: readonly EncodedResource[]
+  /** Whether some listener is held back. */
+  readonly waiting: boolean
+  /** Of the ready ones those that waited long enough, with the clusters that are still missing. */
+  readonly forced: ReadonlyMap<string, readonly string[]>
+}
+
+/** Endpoints and secrets follow each other without waiting for ACKs up to this depth; beyond it changes are coalesced. */
+const maxPipelined = 4
+/** Clusters and listeners that a proxy never ACKs end the same way. */
+const maxUnanswered = 16
+
+export class Sender {
+  readonly #options: SenderOptions
+  readonly #controlPlane: Uint8Array
+  readonly #openedAt: number
+  #waitingSince: ReadonlyMap<string, number> = new Map()
+  #nonce = 0
+  #blocked = false
+
+  constructor(options: SenderOptions) {
+    this.#options = options
+    this.#controlPlane = controlPlaneFrame(options.controlPlane)
+    this.#openedAt = options.clock.monotonic()
+  }
+
+  /** True while the transport takes nothing. */
+  get blocked(): boolean {
+    return this.#blocked
+  }
+
+  unblock(): void {
+    this.#blocked = false
+  }
+
+  /** Sends all that may go now. Stops in the middle when the transport blocks. */
+  turn(scope: TurnScope): void {
+    const { cluster, endpoint, secret } = this.#options.lanes
+    const steps: (() => void)[] = [
+      ...(scope.main ? [() => this.#sendClusters(scope)] : []),
+      () => this.#sendNamed(endpoint, 'endpoint', scope),
+      () => this.#sendNamed(secret, 'secret', scope),
+      ...(scope.main ? [() => this.#sendListeners(scope), () => this.#removeClusters(scope, cluster)] : []),
+    ]
+    for (const step of steps) {
+      if (this.#blocked) return
+      step()
+    }
+  }
+
+  /** Answers a request for a type that is not served: none of the names exists. */
+  answerForeign(typeUrl: string, names: readonly string[]): void {
+    this.#write(typeUrl, [], names)
+  }
+
+  #sendClusters({ snapshot }: TurnScope): void {
+    const lane = this.#options.lanes.cluster
+    if (!lane.subscription.requested || this.#awaitsAck(lane)) return
+    const due = this.#due(lane, snapshot)
+    const probe = due.updates.length === 0 && due.probes.length > 0
+    const updates = probe ? due.probes : due.updates
+    if (updates.length === 0 && !this.#owesFirst(lane)) return
+    this.#sendUpdates(lane, updates, [], probe)
+  }
+
+  #sendListeners({ snapshot, retain }: TurnScope): void {    const lane = this.#options.lanes.listener
+    const { subscription } = lane
+    if (!subscription.requested || this.#awaitsAck(lane)) return
+    const due = this.#due(lane, snapshot)
+    const probe = due.updates.length === 0 && due.probes.length > 0
+    const { ready, waiting, forced } = this.#gate(probe ? due.probes : due.updates, snapshot)
+    // a starting proxy counts as ready once it has its first listeners, so they come together
+    if (this.#owesFirst(lane) && waiting && forced.size === 0) return
+    for (const [name, missing] of forced) this.#options.events().onListenerForced?.(name, missing)
+    if (ready.length > 0 || this.#owesFirst(lane)) {
+      const takenOver = retain ? [] : this.#takenOver(lane, due.removals, ready)
+      this.#sendUpdates(lane, ready, takenOver, probe)
+    } else if (!waiting && !due.undecided && !retain && due.removals.length + due.absent.length > 0) {
+      this.#sendRemovals(lane, [...due.removals, ...due.absent])
+    }
+  }
+
+  #removeClusters({ snapshot, retain }: TurnScope, lane: Lane): void {
+    const { listener, cluster } = this.#options.lanes
+    if (retain || !lane.subscription.requested || this.#awaitsAck(lane)) return
+    const { removals, absent } = this.#due(lane, snapshot)
+    if (removals.length + absent.length === 0) return
+    const silentFor = this.#options.clock.monotonic() - this.#openedAt
+    if (!listener.subscription.requested && silentFor < this.#options.limits.patienceMs) {
+      // after a reconnect the proxy still has to say which listeners it runs
+      this.#options.wake(this.#options.limits.patienceMs - silentFor)
+      return
+    }
+    const { dirty, outstanding, uncertain } = listener.subscription
+    const removable = removableClusters(removals, {
+      snapshot,
+      clusters: cluster.subscription,
+      listeners: listener.subscription,
+      listenersSettled: dirty.size + outstanding.size + uncertain.size === 0,
+    })
+    this.#sendRemovals(lane, [...removable, ...absent])
+  }
+
+  #sendNamed(lane: Lane, kind: 'endpoint' | 'secret', { snapshot, retain }: TurnScope): void {
+    const { subscription } = lane
+    if (!subscription.requested || subscription.dirty.size === 0 || subscription.outstanding.size >= maxPipelined) return
+    const due = this.#due(lane, snapshot)
+    if (due.updates.length > 0) this.#sendUpdates(lane, due.updates, [], false)
+    if (due.probes.length > 0 && !this.#blocked) this.#sendUpdates(lane, due.probes, [], true)
+    if (retain || this.#blocked) return
+    const { cluster, listener } = this.#options.lanes
+    const context = { snapshot, clusters: cluster.subscription, listeners: listener.subscription }
+    this.#sendRemovals(lane, [...due.absent, ...removableNames(due.removals, kind, context)])
+  }
+
+  /** Sorts the dirty names of a type into what is due; names that need nothing are dirty no longer. */
+  #due({ type, subscription, retry }: Lane, snapshot: ProxySnapshot): Due {
+    const updates: EncodedResource[] = []
+    const uncertain: EncodedResource[] = []
+    const removals: string[] = []
+    const absent: string[] = []
+    for (const name of subscription.dirty) {
+      const target = snapshot[type].get(name)?.current
+      const verdict = subscription.verdict(name, target)
+      if (verdict === 'none') subscription.dirty.delete(name)
+      else if (verdict === 'remove') removals.push(name)
+      else if (verdict === 'absent') absent.push(name)
+      else if (target !== undefined) {
+        const tryLater = subscription.uncertain.has(name) && !subscription.isForced(name)
+        ;(tryLater ? uncertain : updates).push(target)
+      }
+    }
+    const delay = uncertain.length > 0 ? retry.remaining(this.#options.clock.monotonic()) : 0
+    if (delay > 0) this.#options.wake(delay)
+    const probing = [...subscription.outstanding.values()].some((response) => response.probe)
+    const probes = delay > 0 || probing ? [] : uncertain.slice(0, subscription.probeSize)
+    return { updates, probes, removals, absent, undecided: uncertain.length > 0 }
+  }
+
+  /** Holds back listeners that name clusters the proxy has not accepted yet, for a bounded time. */
+  #gate(listeners: readonly EncodedResource[], snapshot: ProxySnapshot): Gated {
+    const { cluster, listener: lane } = this.#options.lanes
+    const subscriptions = { clusters: cluster.subscription, listeners: lane.subscription }
+    const { patienceMs } = this.#options.limits
+    const now = this.#options.clock.monotonic()
+    const since = new Map<string, number>()
+    const ready: EncodedResource[] = []
+    const forced = new Map<string, readonly string[]>()
+    let waiting = false
+    for (const listener of listeners) {
+      const missing = missingClusters(listener, snapshot, subscriptions)
+      if (missing.length > 0) {
+        const start = this.#waitingSince.get(listener.name) ?? now
+        since.set(listener.name, start)
+        if (now - start < patienceMs) {
+          waiting = true
+          this.#options.wake(patienceMs - (now - start))
+          continue
+        }
+        forced.set(listener.name, missing)
+      }
+      ready.push(listener)
+    }
+    this.#waitingSince = since
+    return { ready, waiting, forced }
+  }
+
+  /** Listeners to be removed whose address one of `updates` binds: Envoy refuses the newcomer unless both come in one response. */
+  #takenOver({ subscription }: Lane, removals: readonly string[], updates: readonly EncodedResource[]): readonly string[] {
+    const addresses = new Set(updates.flatMap(({ address }) => (address === undefined ? [] : [address])))
+    if (addresses.size === 0 || removals.length === 0) return []
+    const bound = new Set<string>()
+    for (const [name, { address }] of subscription.held()) if (address !== undefined && addresses.has(address)) bound.add(name)
+    return removals.filter((name) => bound.has(name))
+  }
+
+  #owesFirst({ subscription }: Lane): boolean {
+    return subscription.wildcard && !subscription.answered
+  }
+
+  /** Clusters and listeners go one response after the other; a proxy that is late with its ACK is not waited for for ever. */
+  #awaitsAck({ subscription }: Lane): boolean {
+    const last = subscription.lastSentAt()
+    if (last === undefined) return false
+    const waitMs = last + this.#options.limits.patienceMs - this.#options.clock.monotonic()
+    if (waitMs > 0) this.#options.wake(waitMs)
+    return waitMs > 0 || subscription.outstanding.size >= maxUnanswered
+  }
+
+  #sendUpdates(lane: Lane, updates: readonly EncodedResource[], removed: readonly string[], probe: boolean): void {
+    let first = true
+    for (const chunk of chunkBySize(updates, this.#options.limits.maxResponseBytes)) {
+      this.#respond(lane, chunk, first ? removed : [], probe)
+      first = false
+      if (this.#blocked) return
+    }
+  }
+
+  #sendRemovals(lane: Lane, removed: readonly string[]): void {
+    if (removed.length > 0) this.#respond(lane, [], removed, false)
+  }
+
+  #respond(lane: Lane, resources: readonly EncodedResource[], removed: readonly string[], probe: boolean): void {
+    const { type, subscription } = lane
+    const updates = new Map<string, HeldResource>(resources.map((resource) => [resource.name, resource]))
+    const { nonce, sizeBytes } = this.#write(typeUrls[type], resources, removed)
+    lane.sent++
+    subscription.sent({ nonce, sentAt: this.#options.clock.monotonic(), updates, removed, probe })
+    if (type === 'cluster') {
+      // Envoy warms a cluster it gets again and waits for its load assignment, although it has asked for that before
+      const endpoints = this.#options.lanes.endpoint.subscription
+      for (const [name, held] of updates) for (const endpoint of endpointsOf(name, held)) endpoints.force(endpoint)
+    }
+    this.#options.events().onSent?.({ type, nonce, names: [...updates.keys()], removed, sizeBytes })
+  }
+
+  #write(
+    typeUrl: string,
+    resources: readonly EncodedResource[],
+    removed: readonly string[],
+  ): { readonly nonce: string; readonly sizeBytes: number } {
+    this.#nonce += 1
+    const nonce = String(this.#nonce)
+    const response = encodeResponse({ typeUrl, nonce, resources, removed, controlPlane: this.#controlPlane })
+    this.#blocked = !this.#options.send(response)
+    return { nonce, sizeBytes: response.length }
+  }
+}

@@ -1,0 +1,49 @@
+// What a stream tells its owner. Handlers are called in the middle of the stream's work: they take note and return.
+import type { XdsType } from './contract.ts'
+
+/** Why a stream is over. `ended`: the proxy closed it; `cancelled`: it broke, or the proxy reset it; `refused`: the proxy broke the protocol. */
+export type CloseReason = 'ended' | 'cancelled' | 'refused' | 'stopped' | 'failed'
+
+export interface AckEvent {
+  readonly type: XdsType
+  readonly nonce: string
+  /** Name to version of what the proxy now runs. */
+  readonly versions: ReadonlyMap<string, string>
+  readonly removed: readonly string[]
+}
+
+export interface NackEvent {
+  readonly type: XdsType
+  readonly nonce: string
+  /** The proxy's own words. */
+  readonly error: string
+  /** Every resource of the response. */
+  readonly names: readonly string[]
+  /** Those that are at fault and not sent again until they change; empty while the culprit is still being looked for. */
+  readonly rejected: readonly string[]
+}
+
+export interface SentEvent {
+  readonly type: XdsType
+  readonly nonce: string
+  readonly names: readonly string[]
+  readonly removed: readonly string[]
+  readonly sizeBytes: number
+}
+
+export interface StreamEvents {
+  onSent?(event: SentEvent): void
+  onAck?(event: AckEvent): void
+  onNack?(event: NackEvent): void
+  /** A listener went out although the proxy has not accepted these clusters that it names. */
+  onListenerForced?(listener: string, clusters: readonly string[]): void
+  /** The last call. */
+  onClosed?(reason: CloseReason): void
+}
+
+/** Responses of one type so far: contract/dataplane.md section 6.5. */
+export interface TypeCounters {
+  readonly responsesSent: number
+  readonly responsesAcknowledged: number
+  readonly responsesRejected: number
+}

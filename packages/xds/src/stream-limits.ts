@@ -1,0 +1,13 @@
+/** Bounds of one discovery stream. */
+export interface StreamLimits {
+  /** Names one type may subscribe to. */
+  readonly maxNames: number
+  /** Size of a response, except that one resource is never split. */
+  readonly maxResponseBytes: number
+  /** How long a listener waits for the clusters it names, and a response for its ACK before the next of its type may follow. */
+  readonly patienceMs: number
+  /** The longest time changes of clusters and listeners are gathered. */
+  readonly maxWindowMs: number
+}
+
+export const defaultStreamLimits: StreamLimits = { maxNames: 50_000, maxResponseBytes: 1 << 20, patienceMs: 5_000, maxWindowMs: 100 }

@@ -1,0 +1,146 @@
+// Configuration changes under load through real Envoys: no request may fail because of one.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { http, until } from '../../apps/demo/src/rest.ts'
+import { startTraffic } from './steady-traffic.ts'
+import { envoyBinary, startZone } from './zone.ts'
+
+const missing = envoyBinary ? false : 'no Envoy binary: set ENVOY_PATH'
+const service = (name: string, workload: string, port: number): object => ({
+  type: 'MeshService',
+  mesh: 'default',
+  name,
+  labels: { 'kuma.io/origin': 'zone' },
+  spec: {
+    selector: { dataplaneLabels: { matchLabels: { 'kuma.io/workload': workload } } },
+    ports: [{ port, name: 'main', appProtocol: 'http' }],
+  },
+})
+
+test('a service renamed 200 times and a route flipped between two services: 0 failures at 200 requests a second', {
+  skip: missing,
+  timeout: 300_000,
+}, async () => {
+  await using zone = await startZone()
+  const blue = await zone.workload('blue-1', 'blue')
+  const green = await zone.workload('green-1', 'green')
+  const port = await zone.freePort()
+  await zone.workload('client-1', 'client', {
+    inbounds: false,
+    outbound: [
+      { address: '127.0.0.1', port, backendRef: { kind: 'MeshService', labels: { 'kuma.io/display-name': 'blue' }, port: blue.inbound } },
+    ],
+  })
+  const url = `http://127.0.0.1:${port}/`
+  await until('first answer', async () => (await http('GET', url)).status === 200)
+  const traffic = startTraffic(url, 200)
+  const backend = (name: string, to: number): object => ({
+    kind: 'MeshService',
+    labels: { 'kuma.io/display-name': name },
+    port: to,
+    weight: 1,
+  })
+  for (let round = 0; round < 200; round++) {
+    const name = `spare-${round}`
+    await zone.put(`/meshes/default/meshservices/${name}`, service(name, 'green', green.inbound))
+    const to = round % 2 === 0 ? backend(name, green.inbound) : backend('blue', blue.inbound)
+    await zone.put('/meshes/default/meshhttproutes/flip', {
+      type: 'MeshHTTPRoute',
+      mesh: 'default',
+      name: 'flip',
+      labels: { 'kuma.io/origin': 'zone' },
+      spec: {
+        to: [
+          {
+            targetRef: { kind: 'MeshService', labels: { 'kuma.io/display-name': 'blue' } },
+            rules: [{ matches: [{ path: { type: 'PathPrefix', value: '/' } }], default: { backendRefs: [to] } }],
+          },
+        ],
+      },
+    })
+    if (round > 0) await zone.remove(`/meshes/default/meshservices/spare-${round - 1}`)
+    await new Promise((next) => setTimeout(next, 25))
+  }
+  await until(
+    'both services were reached',
+    async () => (traffic.answers.get('blue-1') ?? 0) > 100 && (traffic.answers.get('green-1') ?? 0) > 100,
+  )
+  await traffic.stop()
+  assert.deepEqual([...traffic.failures], [], `of ${traffic.sent} requests`)
+})
+
+test('one healthy and one degraded endpoint: the degraded one gets no request', { skip: missing, timeout: 120_000 }, async () => {
+  await using zone = await startZone({ KUMA_XDS_DATAPLANE_DEREGISTRATION_DELAY: '60s' })
+  const first = await zone.workload('one', 'web')
+  await zone.workload('two', 'web')
+  const port = await zone.freePort()
+  await zone.put('/meshes/default/meshservices/web-by-hand', service('web-by-hand', 'web', 80))
+  await zone.workload('caller', 'caller', {
+    inbounds: false,
+    outbound: [
+      { address: '127.0.0.1', port, backendRef: { kind: 'MeshService', labels: { 'kuma.io/display-name': 'web' }, port: first.inbound } },
+    ],
+  })
+  const url = `http://127.0.0.1:${port}/`
+  await until('an answer', async () => (await http('GET', url)).status === 200)
+  // the stream of `one` ends while its Envoy and service go on: a closed stream makes an endpoint degraded, not gone
+  await zone.put('/meshes/default/dataplanes/standby', {
+    type: 'Dataplane',
+    mesh: 'default',
+    name: 'standby',
+    labels: { 'kuma.io/workload': 'web' },
+    networking: { address: '127.0.0.1', inbound: [{ port: 1, name: 'main', protocol: 'http', state: 'NotReady' }] },
+  })
+  const traffic = startTraffic(url, 200)
+  await until('some answers', async () => traffic.sent > 400)
+  await traffic.stop()
+  assert.deepEqual([...traffic.failures], [])
+})
+
+test('an identity turned on in a permissive mesh: 0 failures at 200 requests a second', { skip: missing, timeout: 120_000 }, async () => {
+  await using zone = await startZone()
+  const web = await zone.workload('web-1', 'web')
+  const port = await zone.freePort()
+  await zone.workload('caller-1', 'caller', {
+    inbounds: false,
+    outbound: [
+      { address: '127.0.0.1', port, backendRef: { kind: 'MeshService', labels: { 'kuma.io/display-name': 'web' }, port: web.inbound } },
+    ],
+  })
+  await zone.put('/meshes/default/meshtlses/permissive', {
+    type: 'MeshTLS',
+    mesh: 'default',
+    name: 'permissive',
+    labels: { 'kuma.io/origin': 'zone' },
+    spec: { targetRef: { kind: 'Mesh' }, rules: [{ default: { mode: 'Permissive' } }] },
+  })
+  await zone.put('/meshes/default/meshtrafficpermissions/all', {
+    type: 'MeshTrafficPermission',
+    mesh: 'default',
+    name: 'all',
+    labels: { 'kuma.io/origin': 'zone' },
+    spec: {
+      targetRef: { kind: 'Mesh' },
+      rules: [{ default: { allow: [{ spiffeID: { type: 'Prefix', value: 'spiffe://default.solo.mesh.local' } }] } }],
+    },
+  })
+  const url = `http://127.0.0.1:${port}/`
+  await until('an answer', async () => (await http('GET', url)).status === 200)
+  const traffic = startTraffic(url, 200)
+  await until('plaintext first', async () => traffic.sent > 200)
+  await zone.put('/meshes/default/meshidentities/identity', {
+    type: 'MeshIdentity',
+    mesh: 'default',
+    name: 'identity',
+    labels: { 'kuma.io/origin': 'zone' },
+    spec: {
+      selector: { dataplane: { matchLabels: {} } },
+      provider: { type: 'Bundled', bundled: { insecureAllowSelfSigned: true, autogenerate: { enabled: true } } },
+    },
+  })
+  await until('mutual TLS', async () => (await http('GET', url)).text.includes('URI=spiffe://default.solo.mesh.local/workload/caller'))
+  const from = traffic.sent
+  await until('a while of mutual TLS', async () => traffic.sent > from + 400)
+  await traffic.stop()
+  assert.deepEqual([...traffic.failures], [], `of ${traffic.sent} requests`)
+})

@@ -1,0 +1,144 @@
+// A standalone zone control plane with real proxies and services, for tests of traffic. Ports come from the kernel.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createProcesses, type Processes } from '../../apps/demo/src/processes.ts'
+import { http, put, until } from '../../apps/demo/src/rest.ts'
+import { type Service, startService } from '../../apps/demo/src/services.ts'
+import { root } from '../../tools/run-command.ts'
+
+export interface TestZone extends AsyncDisposable {
+  readonly api: string
+  readonly processes: Processes
+  put(path: string, resource: object): Promise<void>
+  remove(path: string): Promise<void>
+  /** A service and its proxy. Resolves with the proxy's ports once Envoy is ready. */
+  workload(name: string, workload: string, options?: WorkloadOptions): Promise<{ readonly inbound: number; readonly service: number }>
+  freePort(): Promise<number>
+}
+
+export interface WorkloadOptions {
+  readonly outbound?: readonly object[]
+  readonly labels?: Readonly<Record<string, string>>
+  readonly service?: string
+  readonly inbounds?: boolean
+}
+
+/** The Envoy binary the tests may use, or undefined: then the test says so and ends. */
+export const envoyBinary: string | undefined = process.env['ENVOY_PATH']
+
+/** Starts a standalone zone on a memory store, with mesh `default` and nothing else of a person's. */
+export async function startZone(environment: Readonly<Record<string, string>> = {}): Promise<TestZone> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'wz-'))
+  const ports = await freePorts(6)
+  const failures: string[] = []
+  const processes = createProcesses(dataDir, (name, code) => failures.push(`${name} ended with ${code}`))
+  const services: Service[] = []
+  const api = `http://127.0.0.1:${ports[0]}`
+  processes.start('zone', join(root, 'weft'), {
+    args: ['cp', 'run'],
+    env: {
+      KUMA_MODE: 'zone',
+      KUMA_ENVIRONMENT: 'universal',
+      KUMA_STORE_TYPE: 'memory',
+      KUMA_MULTIZONE_ZONE_NAME: 'solo',
+      KUMA_GENERAL_WORK_DIR: join(dataDir, 'zone'),
+      KUMA_API_SERVER_HTTP_PORT: String(ports[0]),
+      KUMA_API_SERVER_HTTPS_PORT: String(ports[1]),
+      KUMA_DIAGNOSTICS_SERVER_PORT: String(ports[2]),
+      KUMA_DP_SERVER_PORT: String(ports[3]),
+      KUMA_INTER_CP_SERVER_PORT: String(ports[4]),
+      KUMA_MONITORING_ASSIGNMENT_SERVER_PORT: String(ports[5]),
+      ...environment,
+    },
+  })
+  await until('zone API', async () => {
+    if (failures.length > 0) throw new Error(failures.join('; '))
+    return (await http('GET', `${api}/meshes/default`)).status === 200
+  })
+  const zone: TestZone = {
+    api,
+    processes,
+    freePort: async () => (await freePorts(1))[0] ?? 0,
+    put: (path, resource) => put(api, path, resource),
+    remove: async (path) => {
+      const answer = await http('DELETE', `${api}${path}`)
+      if (answer.status !== 200) throw new Error(`DELETE ${path}: ${answer.status} ${answer.text}`)
+    },
+    workload: async (name, workload, options = {}) => {
+      const [inbound = 0, service = 0, readiness = 0] = await freePorts(3)
+      if (options.inbounds !== false) services.push(await startService(options.service ?? name, service))
+      const token = await http('POST', `${api}/tokens/dataplane`, { mesh: 'default', workload, validFor: '1h' })
+      if (token.status !== 200) throw new Error(`no token: ${token.status} ${token.text}`)
+      const folder = processes.folder(name)
+      mkdirSync(folder, { recursive: true })
+      writeFileSync(join(folder, 'token'), token.text)
+      const resource = {
+        type: 'Dataplane',
+        mesh: 'default',
+        name,
+        labels: { 'kuma.io/workload': workload, ...options.labels },
+        networking: {
+          address: '127.0.0.1',
+          ...(options.inbounds === false ? {} : { inbound: [{ port: inbound, servicePort: service, name: 'main', protocol: 'http' }] }),
+          ...(options.outbound ? { outbound: options.outbound } : {}),
+        },
+      }
+      writeFileSync(join(folder, 'dataplane.json'), JSON.stringify(resource))
+      processes.start(name, join(root, 'weft'), {
+        args: [
+          'dp',
+          'run',
+          '--cp-address',
+          `https://127.0.0.1:${ports[3]}`,
+          '--skip-verify',
+          '--dataplane-file',
+          join(folder, 'dataplane.json'),
+          '--dataplane-token-file',
+          join(folder, 'token'),
+          '--work-dir',
+          folder,
+          '--concurrency',
+          '1',
+          '--drain-time',
+          '1s',
+          '--readiness-port',
+          String(readiness),
+        ],
+      })
+      await until(`${name} ready`, async () => {
+        if (failures.length > 0) throw new Error(failures.join('; '))
+        return (await http('GET', `http://127.0.0.1:${readiness}/ready`)).status === 200
+      })
+      return { inbound, service }
+    },
+    [Symbol.asyncDispose]: async () => {
+      await processes.stopAll()
+      await Promise.all(services.map((service) => service.close()))
+      rmSync(dataDir, { recursive: true, force: true })
+    },
+  }
+  return zone
+}
+
+/** Ports that were free a moment ago, all different. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<import('node:net').Server>((done, fail) => {
+          const server = createServer()
+          server.once('error', fail)
+          server.listen(0, '127.0.0.1', () => done(server))
+        }),
+    ),
+  )
+  const ports = servers.map((server) => {
+    const address = server.address()
+    return typeof address === 'object' && address ? address.port : 0
+  })
+  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))))
+  return ports
+}

@@ -1,0 +1,47 @@
+// npm test: runs every test file, each in a process of its own, and ends with one line `N passed, N failed`.
+// Arguments are path prefixes or parts that choose files: npm test -- packages/graph
+import { run as runTests } from 'node:test'
+import { spec } from 'node:test/reporters'
+import { join, relative } from 'node:path'
+import { existsSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { loadPackages, sourceFiles } from './check-boundaries.ts'
+import { root } from './run-command.ts'
+import { findEnvoy } from './envoy-binary.mjs'
+
+const wanted = process.argv.slice(2)
+const folders = [...loadPackages(root).map((p) => join(p.dir, 'src')), join(root, 'tools'), join(root, 'test')]
+const files = folders
+  .filter((dir) => existsSync(dir))
+  .flatMap((dir) => sourceFiles(dir))
+  .filter((file) => file.endsWith('.test.ts'))
+  .filter((file) => wanted.length === 0 || wanted.some((part) => relative(root, file).includes(part)))
+
+// the end-to-end tests need a real Envoy; without one they say so and the run goes on
+const envoy = findEnvoy({ install: true })
+if (envoy) process.env['ENVOY_PATH'] = envoy
+
+let passed = 0
+let failed = 0
+const started = performance.now()
+if (files.length > 0) {
+  const stream = runTests({ files, concurrency: availableParallelism(), timeout: 600_000 })
+  stream.on('test:pass', (event) => {
+    if (event.details.type !== 'suite' && !event.skip && !isFile(event.name)) passed++
+  })
+  stream.on('test:fail', (event) => {
+    if (event.details.type !== 'suite') failed++
+  })
+  const reporter = stream.compose(spec)
+  for await (const chunk of reporter) process.stdout.write(String(chunk))
+}
+
+/** A file whose tests all ran is reported as a test of its own; counting it would count twice. */
+function isFile(name: string): boolean {
+  return name.endsWith('.test.ts')
+}
+
+console.log(`\n${files.length} files in ${((performance.now() - started) / 1000).toFixed(1)} s`)
+if (passed + failed === 0) console.log('no test ran')
+console.log(`${passed} passed, ${failed} failed`)
+process.exit(failed === 0 && passed > 0 ? 0 : 1)
