@@ -34,6 +34,10 @@ if (!node) {
   process.exit(1)
 }
 const [script, ...args] = process.argv.slice(2)
+if (script !== 'tools/check.ts') {
+  const built = spawnSync(node, [join(root, 'tools/build.ts')], { cwd: root, stdio: ['ignore', 2, 2] })
+  if (built.status !== 0) process.exit(built.status ?? 1)
+}
 if (!script) process.exit(0)
 const child = spawn(node, [join(root, script), ...args], {
   cwd: root,

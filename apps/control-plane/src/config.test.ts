@@ -2,6 +2,7 @@ import { hasCode } from '@weft/foundation/errors'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isFederated, loadControlPlaneConfig, publicConfig, workDirOf } from './config.ts'
+import { meshSettings } from './role-settings.ts'
 
 const fails = (env: Readonly<Record<string, string>>, pattern: RegExp): void => {
   assert.throws(
@@ -60,6 +61,21 @@ test('settings that contradict each other name the key', () => {
   fails({ KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS: 'http://x' }, /^multizone\.zone\.globalAddress/)
   fails({ KUMA_STORE_TYPE: 'postgres' }, /^KUMA_STORE_TYPE must be one of embedded, memory/)
   fails({ KUMA_MULTIZONE_GLOBAL_KDS_ZONE_HEALTH_CHECK_TIMEOUT: '5s' }, /zoneHealthCheck/)
+  fails(
+    { KUMA_MESH_SERVICE_LABEL_PROPAGATION_ALLOWED_KEYS: 'team,kuma.io/zone' },
+    /^meshService\.labelPropagation\.allowedKeys .*"kuma\.io\/zone"/,
+  )
   fails({ KUMA_GENERAL_TLS_CERT_FILE: '/a' }, /^general\.tlsCertFile/)
   fails({ KUMA_API_SERVER_HTTP_PORT: '70000' }, /^KUMA_API_SERVER_HTTP_PORT must be a whole number from 0 to 65535/)
+})
+
+test('labels are propagated only when asked for', () => {
+  const settings = (env: Readonly<Record<string, string>>) => meshSettings(loadControlPlaneConfig({ env }).config).labelPropagation
+  assert.equal(settings({}), undefined)
+  assert.equal(settings({ KUMA_MESH_SERVICE_LABEL_PROPAGATION_ALLOWED_KEYS: 'team' }), undefined)
+  assert.deepEqual(settings({ KUMA_MESH_SERVICE_LABEL_PROPAGATION_ENABLED: 'true' }), { allowedKeys: [] })
+  assert.deepEqual(
+    settings({ KUMA_MESH_SERVICE_LABEL_PROPAGATION_ENABLED: 'true', KUMA_MESH_SERVICE_LABEL_PROPAGATION_ALLOWED_KEYS: 'team,tier' }),
+    { allowedKeys: ['team', 'tier'] },
+  )
 })

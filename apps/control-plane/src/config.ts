@@ -2,6 +2,7 @@
 import { type ConfigOf, type ConfigSources, loadConfig, type LoadedConfig, toPublicJson } from '@weft/foundation/config'
 import { AppError } from '@weft/foundation/errors'
 import type { Json } from '@weft/foundation/schema'
+import { isReservedLabelKey } from '@weft/mesh'
 import { isRfc1035Label } from '@weft/resources'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -84,6 +85,13 @@ function checkTogether(config: ControlPlaneConfig): void {
   const { pollInterval, timeout } = config.multizone.global.kds.zoneHealthCheck
   if (pollInterval > 0 !== timeout > 0) {
     throw new AppError('config/invalid', 'multizone.global.kds.zoneHealthCheck.pollInterval and timeout must be set together')
+  }
+  const reserved = config.meshService.labelPropagation.allowedKeys.find(isReservedLabelKey)
+  if (reserved !== undefined) {
+    throw new AppError(
+      'config/invalid',
+      `meshService.labelPropagation.allowedKeys must not hold the reserved key ${JSON.stringify(reserved)}`,
+    )
   }
   const pairs = [
     ['general', config.general],

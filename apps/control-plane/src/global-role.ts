@@ -5,13 +5,13 @@ import type { Component } from '@weft/foundation/lifecycle'
 import { admitBy, createKdsServer } from '@weft/kds'
 import { labelKeys } from '@weft/resources'
 import { readFile } from 'node:fs/promises'
-import { type CommonParts, httpComponents, meshComponent, meshInsightsComponent, storeComponent } from './common-parts.ts'
+import { type SharedParts, httpComponents, meshComponent, meshInsightsComponent, storeComponent } from './shared-parts.ts'
 
 /** Share of a type, and number, from which a complete list that lacks them is held instead of applied. */
 export const massDelete = { share: 1, min: Number.MAX_SAFE_INTEGER } as const
 
 /** Components in start order. */
-export async function globalComponents(parts: CommonParts, unready: () => readonly string[]): Promise<readonly Component[]> {
+export async function globalComponents(parts: SharedParts, unready: () => readonly string[]): Promise<readonly Component[]> {
   const { config, store, registry, clock, log, identity, insights } = parts
   const { kds } = config.multizone.global
   const server = createKdsServer({
@@ -48,7 +48,7 @@ export async function globalComponents(parts: CommonParts, unready: () => readon
   ]
 }
 
-async function kdsCertificate({ config, tls }: CommonParts): Promise<{ readonly certificate: string; readonly key: string }> {
+async function kdsCertificate({ config, tls }: SharedParts): Promise<{ readonly certificate: string; readonly key: string }> {
   const { tlsCertFile, tlsKeyFile } = config.multizone.global.kds
   if (tlsCertFile === '') return { certificate: tls.current.certificatePem, key: tls.current.privateKeyPem }
   return { certificate: await readFile(tlsCertFile, 'utf8'), key: await readFile(tlsKeyFile, 'utf8') }

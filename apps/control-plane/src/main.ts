@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import { AppError, messageOf } from '@weft/foundation/errors'
 import { type Component, createSupervisor } from '@weft/foundation/lifecycle'
 import { createLogger, type Logger } from '@weft/foundation/log'
-import { createCommonParts } from './common-parts.ts'
+import { createSharedParts } from './shared-parts.ts'
 import { isFederated, loadControlPlaneConfig, publicConfig } from './config.ts'
 import { globalComponents } from './global-role.ts'
 import { productVersion } from './process-identity.ts'
@@ -52,7 +52,7 @@ async function run(options: RunOptions): Promise<void> {
   const unready = (): readonly string[] => supervisor?.unready() ?? ['start']
   const link: ZoneLink = { client: undefined }
   const keysComplete = (): boolean => !isFederated(config) || (link.client?.connection().complete ?? false)
-  const parts = await createCommonParts(config, { log, keysComplete })
+  const parts = await createSharedParts(config, { log, keysComplete })
   const components: readonly Component[] =
     config.mode === 'global' ? await globalComponents(parts, unready) : await zoneComponents(parts, link, unready)
   supervisor = createSupervisor(components, log)

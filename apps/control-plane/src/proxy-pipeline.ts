@@ -38,7 +38,7 @@ const routeKinds = ['MeshHTTPRoute', 'MeshTCPRoute'] as const
 
 /** Makes the pipeline; it follows the facts from `start` on. The graph must be running by then. */
 export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipeline {
-  const { mesh, log, metrics } = options
+  const { mesh, log, metrics, adminAuthority } = options
   const lookups = new Map<string, DestinationLookup>()
   const adminCertificates = new Map<string, AdminCertificate>()
   const snapshots = new Map<string, ProxySnapshot>()
@@ -61,8 +61,8 @@ export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipelin
     run: async (key) => {
       const address = mesh.proxyFacts.get(key)?.address
       if (address !== undefined && !adminCertificates.has(address)) {
-        const { certificatePem, privateKeyPem } = await options.adminAuthority.server(address)
-        adminCertificates.set(address, { certificatePem, keyPem: privateKeyPem, clientCaPem: options.adminAuthority.caPem })
+        const { certificatePem, privateKeyPem } = await adminAuthority.server(address)
+        adminCertificates.set(address, { certificatePem, keyPem: privateKeyPem, clientCaPem: adminAuthority.caPem })
       }
       const facts = mesh.proxyFacts.get(key)
       if (!facts) return

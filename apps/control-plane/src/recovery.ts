@@ -48,7 +48,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
   }
   const advance = (): void => {
     if (isOver || !isGraceOver) return
-    for (const proxyKey of [...streams.keys()]) if (options.isComplete(meshOf(proxyKey))) release(proxyKey)
+    for (const proxyKey of streams.keys()) if (options.isComplete(meshOf(proxyKey))) release(proxyKey)
     if (streams.size > 0) return
     isOver = true
     log.info({ component: 'recovery' }, 'recovery is over')
@@ -63,7 +63,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
       return [...streams.keys()].sort()
     },
     end: () => {
-      for (const proxyKey of [...streams.keys()]) release(proxyKey)
+      for (const proxyKey of streams.keys()) release(proxyKey)
       isOver = true
     },
     stop: () => timer?.cancel(),

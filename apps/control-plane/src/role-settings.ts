@@ -12,6 +12,7 @@ function isOn(intervalMs: number): boolean {
 
 export function meshSettings(config: ControlPlaneConfig): MeshSettings {
   const { status } = config.coreResources
+  const { labelPropagation } = config.meshService
   return {
     mode: config.mode,
     zone: config.mode === 'zone' ? config.multizone.zone.name : '',
@@ -23,6 +24,7 @@ export function meshSettings(config: ControlPlaneConfig): MeshSettings {
       meshMultiZoneService: config.ipam.meshMultiZoneService.cidr,
     },
     meshServiceGracePeriodMs: config.meshService.deletionGracePeriod,
+    labelPropagation: labelPropagation.enabled ? { allowedKeys: labelPropagation.allowedKeys } : undefined,
     vipReuseMs: 3_600_000,
     generators: {
       meshServices: isOn(config.meshService.generationInterval),

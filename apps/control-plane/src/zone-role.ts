@@ -7,7 +7,7 @@ import { type AdminAuthority, createIdentityIssuer, type IdentityIssuer, loadAdm
 import { createKdsClient, type KdsClient } from '@weft/kds'
 import { kriText, nameKey, type Resource } from '@weft/resources'
 import { readFileSync } from 'node:fs'
-import { type CommonParts, httpComponents, meshComponent, meshInsightsComponent, storeComponent } from './common-parts.ts'
+import { type SharedParts, httpComponents, meshComponent, meshInsightsComponent, storeComponent } from './shared-parts.ts'
 import { type ControlPlaneConfig, isFederated } from './config.ts'
 import { massDelete } from './global-role.ts'
 import { createProxyPipeline, type ProxyPipeline } from './proxy-pipeline.ts'
@@ -21,7 +21,7 @@ export interface ZoneLink {
 }
 
 /** Components in start order. `link` is filled with the client towards global. */
-export async function zoneComponents(parts: CommonParts, link: ZoneLink, unready: () => readonly string[]): Promise<readonly Component[]> {
+export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready: () => readonly string[]): Promise<readonly Component[]> {
   const { config, mesh, clock, log, metrics, store } = parts
   const adminAuthority = await loadAdminAuthority({ store, clock })
   const board = createSnapshotBoard()
@@ -55,7 +55,7 @@ export async function zoneComponents(parts: CommonParts, link: ZoneLink, unready
   ]
 }
 
-function createIssuer(parts: CommonParts, pipeline: ProxyPipeline): IdentityIssuer {
+function createIssuer(parts: SharedParts, pipeline: ProxyPipeline): IdentityIssuer {
   const { config, store, clock, log, insights } = parts
   return createIdentityIssuer({
     store,
@@ -78,7 +78,7 @@ function createIssuer(parts: CommonParts, pipeline: ProxyPipeline): IdentityIssu
   })
 }
 
-function trustKris({ store, registry }: CommonParts, mesh: string): readonly string[] {
+function trustKris({ store, registry }: SharedParts, mesh: string): readonly string[] {
   const short = registry.get('MeshTrust')?.short
   return short === undefined ? [] : store.list('MeshTrust', mesh).map((trust) => kriText(short, trust))
 }
@@ -90,7 +90,7 @@ interface ServerNeeds {
   readonly isListed: () => boolean
 }
 
-function createServer(parts: CommonParts, needs: ServerNeeds): DataplaneServer {
+function createServer(parts: SharedParts, needs: ServerNeeds): DataplaneServer {
   const { store, tls, verifier, insights, clock, log, metrics } = parts
   const { recovery } = needs
   return createDataplaneServer({
@@ -111,7 +111,7 @@ function createServer(parts: CommonParts, needs: ServerNeeds): DataplaneServer {
   })
 }
 
-function serverSettings({ config, identity }: CommonParts): DataplaneServerSettings {
+function serverSettings({ config, identity }: SharedParts): DataplaneServerSettings {
   const { dpServer, xdsServer } = config
   const { params } = config.bootstrapServer
   return {
@@ -133,6 +133,7 @@ function serverSettings({ config, identity }: CommonParts): DataplaneServerSetti
     hdsEnabled: dpServer.hds.enabled,
     hdsIntervalMs: hdsIntervalMs(config),
     deregistrationDelayMs: xdsServer.dataplaneDeregistrationDelay,
+    cleanupAgeMs: config.runtime.universal.dataplaneCleanupAge,
   }
 }
 
@@ -142,7 +143,7 @@ function hdsIntervalMs(config: ControlPlaneConfig): number {
 }
 
 /** What the dataplane server notices becomes facts, each in a transaction of the graph. */
-function sinksInto({ graph, mesh }: CommonParts): ProxySinks {
+function sinksInto({ graph, mesh }: SharedParts): ProxySinks {
   return {
     proxies: {
       set: (key, metadata) => graph.transact('proxy connected', () => mesh.proxies.set(key, metadata)),
@@ -159,7 +160,7 @@ function sinksInto({ graph, mesh }: CommonParts): ProxySinks {
   }
 }
 
-function createClient(parts: CommonParts, server: DataplaneServer): KdsClient {
+function createClient(parts: SharedParts, server: DataplaneServer): KdsClient {
   const { config, store, registry, clock, log, identity, insights } = parts
   const { zone } = config.multizone
   const { cpTokenInline, cpTokenPath } = zone.kds.auth
@@ -209,16 +210,17 @@ function adminAccess(server: DataplaneServer): NonNullable<ApiServerDeps['envoyA
   return { ask: async (kind, dataplane, options) => Buffer.from(await askAdmin(server, kind, { proxy: dataplane, options })) }
 }
 
-function configAccess({ mesh }: CommonParts, pipeline: ProxyPipeline): NonNullable<ApiServerDeps['proxyConfig']> {
+function configAccess({ mesh }: SharedParts, pipeline: ProxyPipeline): NonNullable<ApiServerDeps['proxyConfig']> {
   return {
-    config: async (dataplane: Resource) => {
-      const facts = mesh.proxyFacts.get(nameKey(dataplane))
+    config: async (dataplane: Resource, { shadow }) => {
+      const key = nameKey(dataplane)
+      const facts = shadow ? mesh.shadowFacts(key) : mesh.proxyFacts.get(key)
       return facts ? pipeline.builder.preview(facts) : undefined
     },
   }
 }
 
-function issuerComponent({ config }: CommonParts, issuer: IdentityIssuer): Component {
+function issuerComponent({ config }: SharedParts, issuer: IdentityIssuer): Component {
   return {
     name: 'identity-issuer',
     // creating authorities goes on beside the rest of the start

@@ -25,7 +25,7 @@ export interface Answer {
   readonly text: string
   readonly headers: Readonly<Record<string, unknown>>
   /** Parsed body; tests know its shape. */
-  // biome-ignore lint/suspicious/noExplicitAny: bodies are looked into freely by tests
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests look into bodies freely
   readonly json: Record<string, any>
 }
 

@@ -49,7 +49,7 @@ export function createDiagnosticsServer(deps: DiagnosticsServerDeps): Diagnostic
     start: async () => {
       app = createDiagnosticsApp(deps)
       await app.ready()
-      listener = await listen({ settings: deps.settings, label: 'the diagnostics server', handler: app.routing })
+      listener = await listen({ settings: deps.settings, label: 'the diagnostics server', handler: app.routing, clock: deps.clock })
     },
     stop: async () => {
       await listener?.close()

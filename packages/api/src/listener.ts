@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { AppError, messageOf } from '@weft/foundation/errors'
+import type { Clock } from '@weft/foundation/time'
 import type { ListenerSettings, ServerCertificate } from './api-deps.ts'
 
 export interface ListenerOptions {
@@ -10,6 +11,7 @@ export interface ListenerOptions {
   /** What listens, for messages. */
   readonly label: string
   readonly handler: RequestListener
+  readonly clock: Clock
   readonly tls?: TlsListenerOptions
   readonly timeouts?: { readonly headersMs?: number; readonly requestMs?: number; readonly idleMs?: number }
 }
@@ -47,7 +49,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   }
   // a bound TCP server has an AddressInfo
   const { port } = server.address() as AddressInfo
-  return { port, close: () => close(server, stopFollowing) }
+  return { port, close: () => close(server, { stopFollowing, clock: options.clock }) }
 }
 
 function tlsServer(handler: RequestListener, tls: TlsListenerOptions): { readonly server: TlsServer; readonly stopFollowing: () => void } {
@@ -84,12 +86,15 @@ function bind(server: Server | TlsServer, at: { readonly interface: string; read
 
 const graceMs = 5000
 
-async function close(server: Server | TlsServer, stopFollowing: () => void): Promise<void> {
+async function close(
+  server: Server | TlsServer,
+  { stopFollowing, clock }: { readonly stopFollowing: () => void; readonly clock: Clock },
+): Promise<void> {
   stopFollowing()
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   server.closeIdleConnections()
   // a client that never finishes must not hold up the end of the process
-  const force = setTimeout(() => server.closeAllConnections(), graceMs)
+  const force = clock.after(graceMs, () => server.closeAllConnections())
   await closed
-  clearTimeout(force)
+  force.cancel()
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AppError } from '@weft/foundation/errors'
 import type { EnvoyAdminOptions } from './api-deps.ts'
-import { withApi } from './api-scene.fixture.ts'
+import { timeout, withApi } from './api-scene.fixture.ts'
 import { configDiff, type PatchOperation } from './config-diff.ts'
 
 const dataplane = { type: 'Dataplane', mesh: 'm', name: 'dp', spec: { networking: { address: '1.1.1.1' } } }
@@ -137,4 +137,42 @@ describe('differences', () => {
       'add /l/1',
     ])
   })
+})
+
+describe('policies and proxies', () => {
+  it('which proxies a policy selects, and which policies select a proxy', () =>
+    withApi({ role: 'standalone' }, async ({ get, put, seed }) => {
+      await seed({ type: 'Mesh', name: 'm' })
+      for (const name of ['a', 'b', 'c']) {
+        await seed({
+          type: 'Dataplane',
+          mesh: 'm',
+          name,
+          labels: { team: name === 'c' ? 'y' : 'x', 'kuma.io/zone': 'default' },
+          spec: { networking: { address: '1.1.1.1', inbound: [{ port: 80 }] } },
+        })
+      }
+      const all = timeout('all')
+      await put('/meshes/m/meshtimeouts/all', all)
+      await put('/meshes/m/meshtimeouts/some', {
+        ...timeout('some'),
+        spec: { ...all.spec, targetRef: { kind: 'Dataplane', labels: { team: 'x' } } },
+      })
+      const names = async (path: string) => (await get(path)).json['items'].map(({ name }: { name: string }) => name)
+      assert.deepEqual(await names('/meshes/m/meshtimeouts/all/_resources/dataplanes'), ['a', 'b', 'c'])
+      assert.deepEqual(await names('/meshes/m/meshtimeouts/some/-resources/dataplanes'), ['a', 'b'])
+      const page = (await get('/meshes/m/meshtimeouts/all/_resources/dataplanes?size=2')).json
+      assert.deepEqual(
+        [page['total'], page['next']],
+        [3, 'http://localhost:5681/meshes/m/meshtimeouts/all/_resources/dataplanes?offset=2&size=2'],
+      )
+      assert.equal('next' in (await get('/meshes/m/meshtimeouts/all/_resources/dataplanes')).json, false)
+      assert.deepEqual((await get('/meshes/m/meshtimeouts/some/dataplanes')).json['items'][1].dataplane, { mesh: 'm', name: 'b' })
+      assert.equal((await get('/meshes/m/meshtimeouts/none/_resources/dataplanes')).json['title'], 'Could not retrieve policy')
+      const matched = (await get('/meshes/m/dataplanes/c/policies')).json
+      assert.deepEqual(
+        matched['items'][0].matchedPolicies.MeshTimeout.map(({ name }: { name: string }) => name),
+        ['all'],
+      )
+    }))
 })

@@ -7,7 +7,7 @@ import { describe, it } from 'node:test'
 import { hasCode } from '@weft/foundation/errors'
 import { silentLogger } from '@weft/foundation/log'
 import { createMetrics } from '@weft/foundation/metrics'
-import { createEnvoyAdminCa, createServerCertificate, issueAdminCertificate } from '@weft/identity'
+import { createEnvoyAdminCa, createServerCertificate, issueAdminCertificate, loadCertificateAuthority } from '@weft/identity'
 import { FakeClock } from '@weft/foundation/time'
 import { baseSettings, type SceneOptions, sceneDeps } from './api-scene.fixture.ts'
 import type { ServerCertificate } from './api-deps.ts'
@@ -96,9 +96,19 @@ describe('listeners', () => {
   })
 
   it('a client certificate can be demanded', async () => {
-    const ca = await createEnvoyAdminCa({ now })
-    const client = await issueAdminCertificate({ ca, now, commonName: 'client', usage: 'client' })
-    const https = { ...baseSettings.https, enabled: true, certificate: certificateOf(pair), clientCaPem: ca.certificatePem, requireClientCertificate: true }
+    const ca = await createEnvoyAdminCa(now)
+    const client = await issueAdminCertificate(await loadCertificateAuthority({ ...ca, allowSelfSigned: true, now }), {
+      usage: 'client',
+      name: 'client',
+      now,
+    })
+    const https = {
+      ...baseSettings.https,
+      enabled: true,
+      certificate: certificateOf(pair),
+      clientCaPem: ca.certificatePem,
+      requireClientCertificate: true,
+    }
     await withServer({ settings: { https } }, async (server) => {
       const base = { port: server.httpsPort, path: '/', ca: pair.certificatePem, agent: false } as const
       await assert.rejects(ask(httpsRequest, base))
@@ -111,7 +121,10 @@ describe('listeners', () => {
     await withServer({}, async (server) => {
       const taken = { ...baseSettings.https, enabled: true, port: server.httpPort ?? 0, certificate: certificateOf(pair) }
       const second = createApiServer(sceneDeps({ settings: { https: taken } }))
-      await assert.rejects(second.start(), (error) => hasCode(error, 'process/port-taken') && error.message.includes(String(server.httpPort)))
+      await assert.rejects(
+        second.start(),
+        (error) => hasCode(error, 'process/port-taken') && error.message.includes(String(server.httpPort)),
+      )
       assert.deepEqual([second.httpPort, second.httpsPort], [undefined, undefined])
     })
   })
@@ -167,11 +180,20 @@ describe('diagnostics', () => {
     try {
       const at = (path: string, method = 'GET', body?: string): Promise<Got> =>
         new Promise((resolve, reject) => {
-          const sent = httpRequest({ host: '127.0.0.1', port: server.port, path, method, headers: body === undefined ? {} : { 'content-type': 'application/json' } }, (response) => {
-            let text = ''
-            response.on('data', (chunk: Buffer) => (text += chunk.toString()))
-            response.on('end', () => resolve({ status: response.statusCode ?? 0, text }))
-          })
+          const sent = httpRequest(
+            {
+              host: '127.0.0.1',
+              port: server.port,
+              path,
+              method,
+              headers: body === undefined ? {} : { 'content-type': 'application/json' },
+            },
+            (response) => {
+              let text = ''
+              response.on('data', (chunk: Buffer) => (text += chunk.toString()))
+              response.on('end', () => resolve({ status: response.statusCode ?? 0, text }))
+            },
+          )
           sent.on('error', reject)
           sent.end(body)
         })

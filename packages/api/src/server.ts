@@ -8,6 +8,7 @@ import { type Listener, listen } from './listener.ts'
 import { controlPlaneRoutes } from './routes/control-plane.ts'
 import { legacyRoutes } from './routes/legacy.ts'
 import { overviewRoutes } from './routes/overviews.ts'
+import { policyRoutes } from './routes/policies.ts'
 import { proxyRoutes } from './routes/proxies.ts'
 import { kriRoute, resourceRoutes } from './routes/resources.ts'
 import { serviceRoutes } from './routes/services.ts'
@@ -51,7 +52,8 @@ export function createApiServer(deps: ApiServerDeps): ApiServer {
         ...(settings.idleTimeoutMs === undefined ? {} : { idleMs: settings.idleTimeoutMs }),
       }
       try {
-        if (settings.http.enabled) http = await listen({ settings: settings.http, label: 'the API server', handler, timeouts })
+        if (settings.http.enabled)
+          http = await listen({ settings: settings.http, label: 'the API server', handler, clock: deps.clock, timeouts })
         const { certificate, clientCaPem, requireClientCertificate, minVersion } = settings.https
         if (settings.https.enabled && certificate) {
           const tls = {
@@ -60,7 +62,7 @@ export function createApiServer(deps: ApiServerDeps): ApiServer {
             ...(requireClientCertificate === undefined ? {} : { requireClientCertificate }),
             ...(minVersion === undefined ? {} : { minVersion }),
           }
-          https = await listen({ settings: settings.https, label: 'the API server (HTTPS)', handler, timeouts, tls })
+          https = await listen({ settings: settings.https, label: 'the API server (HTTPS)', handler, clock: deps.clock, timeouts, tls })
         }
       } catch (error) {
         await stop()
@@ -100,6 +102,7 @@ export function apiRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
     kriRoute(deps),
     ...proxyRoutes(deps),
     ...serviceRoutes(deps),
+    ...policyRoutes(deps),
     ...tokenRoutes(deps),
     ...legacyRoutes(),
   ]

@@ -121,6 +121,7 @@ export async function deleteResource(deps: ApiServerDeps, kind: ResourceDescript
   requireWritable(deps, kind)
   const key = keyOf(kind, request)
   if (kind.scope === 'Mesh') requireMesh(deps, key.mesh)
+  requireKindAccess(deps, kind, request)
   await untilSettled(() => deleteOnce(deps, { kind, key, controlPlane: deps.controlPlane, settings: deps.settings }, request))
   return { json: {} }
 }
@@ -132,7 +133,6 @@ async function deleteOnce(deps: ApiServerDeps, scene: WriteScene, request: ApiRe
   const field = '["kuma.io/origin"]'
   const foreign = foreignViolations(scene, stored, field)
   rejectInvalid(deleteTitle, foreign.length > 0 ? foreign : originViolations(scene, stored.labels, field))
-  requireKindAccess(deps, scene.kind, request)
   const together = deletionOps({ store, registry, mode: controlPlane.mode, unsafeDelete: settings.unsafeDelete }, stored)
   await titled(deleteTitle, () =>
     store.transact([...together, { op: 'delete', key: scene.key, expect: stored.version }], contextOf(request)),

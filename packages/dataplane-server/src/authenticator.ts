@@ -37,15 +37,19 @@ export interface AuthenticatorOptions {
 }
 
 export function createProxyAuthenticator(options: AuthenticatorOptions): ProxyAuthenticator {
+  const claimsFor = async (credential: string, mesh: string): Promise<DataplaneTokenClaims> => {
+    try {
+      return await options.tokens.dataplane(credential, mesh)
+    } catch (error) {
+      if (hasCode(error, 'token/keys-missing')) throw error
+      throw refused(messageOf(error), error)
+    }
+  }
   const byToken = async (credential: string, subjects: readonly AuthSubject[]): Promise<void> => {
+    const verified = new Map<string, DataplaneTokenClaims>()
     for (const subject of subjects) {
-      let claims: DataplaneTokenClaims
-      try {
-        claims = await options.tokens.dataplane(credential, subject.mesh)
-      } catch (error) {
-        if (hasCode(error, 'token/keys-missing')) throw error
-        throw refused(messageOf(error), error)
-      }
+      const claims = verified.get(subject.mesh) ?? (await claimsFor(credential, subject.mesh))
+      verified.set(subject.mesh, claims)
       checkClaims(claims, subject)
       checkWorkloadBinding(claims, subject, options.store.list('MeshIdentity', subject.mesh), options.spiffe)
     }
@@ -88,11 +92,18 @@ export function checkClaims(claims: DataplaneTokenClaims, subject: AuthSubject):
 }
 
 /** A token that is not bound to a workload must not obtain an identity that is named after one. Errors: xds/unauthenticated. */
-function checkWorkloadBinding(claims: DataplaneTokenClaims, subject: AuthSubject, identities: readonly Resource[], spiffe: SpiffeSettings): void {
+function checkWorkloadBinding(
+  claims: DataplaneTokenClaims,
+  subject: AuthSubject,
+  identities: readonly Resource[],
+  spiffe: SpiffeSettings,
+): void {
   if (claims.workload !== '' || !subject.labels[labelKeys.workload]) return
   const identity = selectIdentity(identities, subject.labels)
   if (identity && usesWorkload(identity, spiffe)) {
-    throw refused(`MeshIdentity "${identity.name}" names workloads: a dataplane with the label ${labelKeys.workload} requires a workload-bound token`)
+    throw refused(
+      `MeshIdentity "${identity.name}" names workloads: a dataplane with the label ${labelKeys.workload} requires a workload-bound token`,
+    )
   }
 }
 

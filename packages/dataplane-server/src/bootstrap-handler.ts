@@ -63,7 +63,8 @@ export function createBootstrapHandler(options: BootstrapHandlerOptions): (call:
     if (!request) return { status: 400, body: '' }
     try {
       const { bootstrap, address } = await makeBootstrap(request, call, options)
-      if (!call.accept.includes('application/json')) return { status: 200, contentType: 'text/x-yaml', body: `${JSON.stringify(bootstrap, null, 2)}\n` }
+      if (!call.accept.includes('application/json'))
+        return { status: 200, contentType: 'text/x-yaml', body: `${JSON.stringify(bootstrap, null, 2)}\n` }
       const body = {
         bootstrap: Buffer.from(JSON.stringify(bootstrap)).toString('base64'),
         kumaSidecarConfiguration: { networking: { address }, metrics: { aggregate: null } },
@@ -87,7 +88,10 @@ async function makeBootstrap(
 ): Promise<{ readonly bootstrap: JsonObject; readonly address: string }> {
   const { settings } = options
   if (request.proxyType !== 'dataplane') {
-    throw new Refusal(422, `proxy type "${request.proxyType.slice(0, 50)}" is not supported: run zone proxies as a Dataplane with listeners of type ZoneIngress or ZoneEgress`)
+    throw new Refusal(
+      422,
+      `proxy type "${request.proxyType.slice(0, 50)}" is not supported: run zone proxies as a Dataplane with listeners of type ZoneIngress or ZoneEgress`,
+    )
   }
   if (settings.authType === 'dpToken' && request.token === '' && request.tokenPath === '') throw new Refusal(422, tokenRequired)
   if (settings.authType === 'serviceAccountToken' && request.token === '' && request.tokenPath === '') {
@@ -130,7 +134,10 @@ function findDataplane(request: BootstrapRequest, { store, settings, isComplete 
   }
   const document = documentOf(request.dataplaneResource)
   if (document.mesh !== mesh || document.name !== name) {
-    throw new Refusal(422, `dataplane resource is of mesh "${document.mesh}" and name "${document.name}", the request of mesh "${mesh}" and name "${name}"`)
+    throw new Refusal(
+      422,
+      `dataplane resource is of mesh "${document.mesh}" and name "${document.name}", the request of mesh "${mesh}" and name "${name}"`,
+    )
   }
   if (!store.get({ type: 'Mesh', mesh: '', name: mesh })) {
     if (isComplete && !isComplete()) throw new Refusal(503, '')
@@ -154,7 +161,8 @@ async function checkToken(request: BootstrapRequest, labels: Labels, { settings,
   try {
     checkClaims(await tokens.dataplane(request.token, request.mesh), { mesh: request.mesh, name: request.name, labels })
   } catch (error) {
-    if (hasCode(error, 'token/keys-missing')) return
+    // a key may be on its way from global: the stream is refused until it is here, and the proxy keeps trying
+    if (hasCode(error, 'token/keys-missing') || (hasCode(error, 'token/invalid') && error.details['reason'] === 'unknown-key')) return
     if (hasCode(error, 'token/invalid') || hasCode(error, 'xds/unauthenticated')) throw new Refusal(422, messageOf(error))
     throw error
   }
@@ -201,4 +209,3 @@ function trustedCa(fromRequest: string, ownChain: string): string {
 
 /** Answers of the HTTP side for anything but a bootstrap, as Go's server words them. */
 export const notFoundAnswer: BootstrapAnswer = { status: 404, contentType: 'text/plain; charset=utf-8', body: '404 page not found\n' }
-

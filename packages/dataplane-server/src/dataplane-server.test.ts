@@ -7,9 +7,22 @@ import { once } from 'node:events'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { hasCode } from '@weft/foundation/errors'
+import { codec } from '@weft/proto'
 import { createKeyRing, createTokenIssuer, generateSigningKey, secretSpec } from '@weft/identity'
 import { duplicateStreamMessage } from './proxy-lifecycle.ts'
-import { ackOf, dataplaneText, firstRequest, mesh, nodeOf, openStream, put, responses, type ServerFixture, startServer, until } from './testing/server-fixture.ts'
+import {
+  ackOf,
+  dataplaneText,
+  firstRequest,
+  mesh,
+  nodeOf,
+  openStream,
+  put,
+  responses,
+  type ServerFixture,
+  startServer,
+  until,
+} from './testing/server-fixture.ts'
 
 let fixture: ServerFixture
 beforeEach(async () => {
@@ -23,7 +36,10 @@ interface HttpAnswer {
   readonly type: string
 }
 
-function http(path: string, options: { readonly body?: string; readonly method?: string; readonly alpn?: readonly string[] } = {}): Promise<HttpAnswer> {
+function http(
+  path: string,
+  options: { readonly body?: string; readonly method?: string; readonly alpn?: readonly string[] } = {},
+): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const call = httpsRequest({
       host: '127.0.0.1',
@@ -57,7 +73,13 @@ async function served(name: string, token?: string): Promise<ReturnType<typeof o
 
 describe('one port', () => {
   it('serves a bootstrap over HTTP/1.1, with ALPN and without', async () => {
-    const body = JSON.stringify({ mesh, name: 'web-1', dataplaneToken: await fixture.token(), dataplaneResource: dataplaneText('web-1'), workdir: '/w' })
+    const body = JSON.stringify({
+      mesh,
+      name: 'web-1',
+      dataplaneToken: await fixture.token(),
+      dataplaneResource: dataplaneText('web-1'),
+      workdir: '/w',
+    })
     for (const alpn of [['http/1.1'], []]) {
       const answer = await http('/bootstrap', { body, alpn })
       assert.equal(answer.status, 200)
@@ -164,7 +186,10 @@ describe('discovery', () => {
     fixture.clock.advance(60_000)
     await stopping
     assert.ok(fixture.dataplane('web-1'))
-    assert.equal(fixture.lines.some((line) => line.includes('degraded')), false)
+    assert.equal(
+      fixture.lines.some((line) => line.includes('degraded')),
+      false,
+    )
   })
 })
 
@@ -178,7 +203,12 @@ describe('authentication of streams', () => {
       'an expired token',
       async (f) => {
         const keys = createKeyRing({ secrets: f.store })
-        return { token: await createTokenIssuer({ keys, clock: { ...f.clock, now: () => f.clock.now() - 3_600_000, monotonic: () => 0, after: () => ({ cancel: () => {} }) } }).dataplane({ mesh, validForMs: 1000 }) }
+        return {
+          token: await createTokenIssuer({
+            keys,
+            clock: { ...f.clock, now: () => f.clock.now() - 3_600_000, monotonic: () => 0, after: () => ({ cancel: () => {} }) },
+          }).dataplane({ mesh, validForMs: 1000 }),
+        }
       },
       status.UNKNOWN,
       /exp/,
@@ -186,18 +216,57 @@ describe('authentication of streams', () => {
     [
       'a token of another mesh',
       async (f) => {
-        await put(f.store, { type: 'Secret', mesh: 'other', name: 'dataplane-token-signing-key-other-1', labels: {}, spec: secretSpec(await generateSigningKey()) })
+        await put(f.store, {
+          type: 'Secret',
+          mesh: 'other',
+          name: 'dataplane-token-signing-key-other-1',
+          labels: {},
+          spec: secretSpec(await generateSigningKey()),
+        })
         return { token: await f.token({ mesh: 'other' }) }
       },
       status.UNKNOWN,
       /mesh "other"/,
     ],
-    ['a proxy of a mesh without keys', async (f) => ({ token: await f.token(), node: { ...nodeOf('web-1'), id: 'nomesh.web-1', metadata: undefined } }), status.UNAVAILABLE, /no Dataplane/],
-    ['a node without id', async (f) => ({ token: await f.token(), node: { ...nodeOf('web-1'), id: '' } }), status.UNKNOWN, /node id/],
-    ['a node id that is not its Dataplane', async (f) => ({ token: await f.token(), node: { ...nodeOf('web-1'), id: 'default.web-2' } }), status.UNKNOWN, /^proxyId \{default web-2\} does not match proxy resource \{/],
-    ['a proxy of another type', async (f) => ({ token: await f.token(), node: nodeOf('web-1', { 'dataplane.proxyType': 'ingress' }) }), status.UNKNOWN, /type "ingress"/],
-    ['an invalid Dataplane', async (f) => ({ token: await f.token(), node: nodeOf('web-1', { 'dataplane.resource': dataplaneText('web-1', { networking: { inbound: 5 } }) }) }), status.UNKNOWN, /networking.inbound/],
-    ['a Dataplane that is not JSON', async (f) => ({ token: await f.token(), node: nodeOf('web-1', { 'dataplane.resource': '{' }) }), status.UNKNOWN, /not JSON/],
+    [
+      'a proxy of a mesh without keys',
+      async (f) => ({ token: await f.token(), node: { ...nodeOf('web-1'), id: 'nomesh.web-1', metadata: undefined } }),
+      status.UNAVAILABLE,
+      /no Dataplane/,
+    ],
+    [
+      'a node without id',
+      async (f) => ({ token: await f.token(), node: { ...nodeOf('web-1'), id: '' } }),
+      status.INVALID_ARGUMENT,
+      /names no node/,
+    ],
+    [
+      'a node id that is not its Dataplane',
+      async (f) => ({ token: await f.token(), node: { ...nodeOf('web-1'), id: 'default.web-2' } }),
+      status.UNKNOWN,
+      /^proxyId \{default web-2\} does not match proxy resource \{/,
+    ],
+    [
+      'a proxy of another type',
+      async (f) => ({ token: await f.token(), node: nodeOf('web-1', { 'dataplane.proxyType': 'ingress' }) }),
+      status.UNKNOWN,
+      /type "ingress"/,
+    ],
+    [
+      'an invalid Dataplane',
+      async (f) => ({
+        token: await f.token(),
+        node: nodeOf('web-1', { 'dataplane.resource': dataplaneText('web-1', { networking: { inbound: 5 } }) }),
+      }),
+      status.UNKNOWN,
+      /networking.inbound/,
+    ],
+    [
+      'a Dataplane that is not JSON',
+      async (f) => ({ token: await f.token(), node: nodeOf('web-1', { 'dataplane.resource': '{' }) }),
+      status.UNKNOWN,
+      /not JSON/,
+    ],
   ]
   for (const [name, input, code, message] of refusals) {
     it(`refuses ${name}, sends and stores nothing`, async () => {
@@ -214,14 +283,24 @@ describe('authentication of streams', () => {
 
   it('says "later" while the signing keys are missing', async () => {
     const token = await fixture.token()
-    await fixture.store.transact([{ op: 'delete', key: { type: 'Secret', mesh, name: 'dataplane-token-signing-key-default-1' } }], { actor: 'user:test', reason: 'test', class: 'desired' })
+    await fixture.store.transact([{ op: 'delete', key: { type: 'Secret', mesh, name: 'dataplane-token-signing-key-default-1' } }], {
+      actor: 'user:test',
+      reason: 'test',
+      class: 'desired',
+    })
     const stream = openStream(fixture.client(), 'ads', token)
     stream.send(firstRequest(nodeOf('web-1')))
     assert.equal((await stream.ended).code, status.UNAVAILABLE)
   })
 
   it('lets no token take over a stored Dataplane it is not good for', async () => {
-    await put(fixture.store, { type: 'Dataplane', mesh, name: 'web-1', labels: { 'kuma.io/workload': 'payments' }, spec: { networking: { address: '127.0.0.1' } } })
+    await put(fixture.store, {
+      type: 'Dataplane',
+      mesh,
+      name: 'web-1',
+      labels: { 'kuma.io/workload': 'payments' },
+      spec: { networking: { address: '127.0.0.1' } },
+    })
     const stream = openStream(fixture.client(), 'ads', await fixture.token())
     stream.send(firstRequest(nodeOf('web-1')))
     assert.match((await stream.ended).details, /for workload "web", the dataplane is of workload "payments"/)
@@ -246,7 +325,6 @@ describe('authentication of streams', () => {
 
 describe('health discovery', () => {
   it('asks for checks, and a proxy that is not ready drains', async () => {
-    const { codec } = await import('@weft/proto')
     const messages = codec('envoy.service.health.v3.HealthCheckRequestOrEndpointHealthResponse')
     const specifiers = codec('envoy.service.health.v3.HealthCheckSpecifier')
     const text = dataplaneText('web-1', { networking: { inbound: [{ port: 10080, servicePort: 18080, serviceProbe: { tcp: {} } }] } })
@@ -254,21 +332,39 @@ describe('health discovery', () => {
     const ads = openStream(fixture.client(), 'ads', await fixture.token())
     ads.send(firstRequest(node))
     await ads.next()
-    const inbound = (): unknown => (fixture.dataplane('web-1')?.spec as { networking: { inbound: unknown[] } }).networking.inbound[0]
+    const inbound = (): unknown =>
+      (fixture.dataplane('web-1')?.spec as { networking: { inbound: unknown[] } } | undefined)?.networking.inbound[0]
     assert.deepEqual(inbound(), { port: 10080, servicePort: 18080, serviceProbe: { tcp: {} }, state: 'NotReady', health: {} })
 
     const hds = openStream(fixture.client(), 'hds', await fixture.token())
     hds.send(messages.encode({ healthCheckRequest: { node, capability: {} } }))
     const specifier = specifiers.decode(await hds.next())
     assert.equal(Number(specifier.interval?.seconds), 1)
-    assert.deepEqual(specifier.clusterHealthChecks?.map((each) => each.clusterName), ['system_envoy_admin', 'localhost:18080'])
+    assert.deepEqual(
+      specifier.clusterHealthChecks?.map((each) => each.clusterName),
+      ['system_envoy_admin', 'localhost:18080'],
+    )
 
     const report = (admin: 0 | 1 | 2, probe: 0 | 1 | 2): void => {
-      const of = (clusterName: string, healthStatus: 0 | 1 | 2) => ({ clusterName, localityEndpointsHealth: [{ endpointsHealth: [{ healthStatus }] }] })
-      hds.send(messages.encode({ endpointHealthResponse: { clusterEndpointsHealth: [of('system_envoy_admin', admin), of('localhost:18080', probe)] } }))
+      const of = (clusterName: string, healthStatus: 0 | 1 | 2) => ({
+        clusterName,
+        localityEndpointsHealth: [{ endpointsHealth: [{ healthStatus }] }],
+      })
+      hds.send(
+        messages.encode({
+          endpointHealthResponse: { clusterEndpointsHealth: [of('system_envoy_admin', admin), of('localhost:18080', probe)] },
+        }),
+      )
     }
+    report(2, 2)
+    report(1, 2)
     report(1, 1)
     await until(() => JSON.stringify(inbound()).includes('"ready":true'), 'inbound ready')
+    assert.equal(
+      fixture.lines.some((line) => line.includes('draining')),
+      false,
+      'checks that have not run yet say nothing',
+    )
     report(2, 1)
     await until(() => fixture.lines.includes('state default/web-1 {"draining":true}'), 'draining')
     report(1, 2)
@@ -282,8 +378,28 @@ describe('health discovery', () => {
     assert.equal(fixture.store.seq, before, 'equal reports write nothing')
   })
 
+  it('believes a proxy that was never ready after a while', async () => {
+    const messages = codec('envoy.service.health.v3.HealthCheckRequestOrEndpointHealthResponse')
+    const ads = await served('web-1')
+    const hds = openStream(fixture.client(), 'hds', await fixture.token())
+    hds.send(messages.encode({ healthCheckRequest: { node: nodeOf('web-1') } }))
+    await hds.next()
+    const report = (healthStatus: 1 | 2): void => {
+      const endpoints = [{ clusterName: 'system_envoy_admin', localityEndpointsHealth: [{ endpointsHealth: [{ healthStatus }] }] }]
+      hds.send(messages.encode({ endpointHealthResponse: { clusterEndpointsHealth: endpoints } }))
+    }
+    report(2)
+    fixture.clock.advance(4000)
+    report(2)
+    await until(() => fixture.lines.includes('state default/web-1 {"draining":true}'), 'draining')
+    ads.call.cancel()
+    await until(() => fixture.lines.includes('state default/web-1 {"draining":true,"degraded":true}'), 'degraded')
+    await served('web-1')
+    assert.equal(fixture.lines.at(-3), 'state default/web-1 {"draining":true}', 'what it reports outlives its discovery stream')
+    assert.ok(fixture.lines.includes('proxy default/web-1'))
+  })
+
   it('refuses who cannot prove who it is', async () => {
-    const { codec } = await import('@weft/proto')
     const messages = codec('envoy.service.health.v3.HealthCheckRequestOrEndpointHealthResponse')
     const hds = openStream(fixture.client(), 'hds', await fixture.token({ name: 'other' }))
     hds.send(messages.encode({ healthCheckRequest: { node: nodeOf('web-1') } }))

@@ -18,6 +18,7 @@ import { createDiscovery, type SnapshotProvider } from './discovery.ts'
 import { createEnvoyAdmin, type EnvoyAdmin } from './envoy-admin.ts'
 import { createHealthDiscovery } from './health-discovery.ts'
 import type { ProxyHello } from './node-metadata.ts'
+import { createOfflineCleanup } from './offline-cleanup.ts'
 import { createProbeWriter } from './probe-writer.ts'
 import { createProxyLifecycle, type ProxyLifecycle } from './proxy-lifecycle.ts'
 import type { DataplaneServerSettings } from './settings.ts'
@@ -73,6 +74,7 @@ export function createDataplaneServer(options: DataplaneServerOptions): Dataplan
     ...(options.reviewServiceAccount ? { reviewServiceAccount: options.reviewServiceAccount } : {}),
   })
   const lifecycle = createProxyLifecycle({ store, clock, log, settings, sinks })
+  const cleanup = createOfflineCleanup({ store, clock, log, settings, isConnected: (key) => lifecycle.isConnected(key) })
   const probes = createProbeWriter({ store, clock, log })
   const admission = { store, authenticator, settings, spiffe }
   const discovery = createDiscovery({
@@ -137,12 +139,14 @@ export function createDataplaneServer(options: DataplaneServerOptions): Dataplan
       port = await tlsPort.listen()
       lifecycle.start()
       health.start()
+      cleanup.start()
       isListening = true
       log.info({ port }, 'dataplane server listens')
     },
     stop: async () => {
       isListening = false
       lifecycle.stop()
+      cleanup.stop()
       discovery.stop()
       health.stop()
       probes.stop()

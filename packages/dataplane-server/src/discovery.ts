@@ -5,7 +5,15 @@ import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import { timestamp, type Clock } from '@weft/foundation/time'
 import type { CountedType, ProxyStatusRecorder } from '@weft/insights'
-import { type AdsService, type Caller, createAdsService, type DeltaStream, type ProxySnapshot, type StreamEvents, type XdsType } from '@weft/xds'
+import {
+  type AdsService,
+  type Caller,
+  createAdsService,
+  type DeltaStream,
+  type ProxySnapshot,
+  type StreamEvents,
+  type XdsType,
+} from '@weft/xds'
 import { type AdmissionOptions, admit } from './admission.ts'
 import { type ProxyHello, readNode } from './node-metadata.ts'
 import type { ProxyLifecycle, Registration, StreamEnd } from './proxy-lifecycle.ts'
@@ -87,7 +95,10 @@ export function createDiscovery(options: DiscoveryOptions): AdsService {
       },
       onNack: ({ type, error, names, rejected }) => {
         count(type, 'rejected')
-        log.warn({ mesh: hello.mesh, proxy: hello.name, type, names: (rejected.length > 0 ? rejected : names).slice(0, 10), err: error }, 'proxy refused configuration')
+        log.warn(
+          { mesh: hello.mesh, proxy: hello.name, type, names: (rejected.length > 0 ? rejected : names).slice(0, 10), err: error },
+          'proxy refused configuration',
+        )
       },
       onListenerForced: (listener, clusters) =>
         log.warn({ mesh: hello.mesh, proxy: hello.name, name: listener, clusters }, 'listener sent before its clusters were ready'),

@@ -53,14 +53,19 @@ export function createEnvoyAdmin(options: EnvoyAdminOptions): EnvoyAdmin {
       return await fetchText(target, { method, path }, options)
     } catch (error) {
       if (error instanceof AppError) throw error
-      throw new AppError('api/bad-request', `envoy of dataplane "${proxy.name}" does not answer at ${target.address}:${target.port}: ${messageOf(error)}`, {
-        cause: error,
-        retryable: true,
-      })
+      throw new AppError(
+        'api/bad-request',
+        `envoy of dataplane "${proxy.name}" does not answer at ${target.address}:${target.port}: ${messageOf(error)}`,
+        {
+          cause: error,
+          retryable: true,
+        },
+      )
     }
   }
   return {
-    configDump: async (proxy, { includeEds }) => redactAuthorization(await call(proxy, 'GET', `/config_dump${includeEds ? '?include_eds' : ''}`)),
+    configDump: async (proxy, { includeEds }) =>
+      redactAuthorization(await call(proxy, 'GET', `/config_dump${includeEds ? '?include_eds' : ''}`)),
     stats: (proxy, { format, usedOnly = true }) => {
       const query = [...(usedOnly ? ['usedonly'] : []), ...(format === 'json' ? ['format=json'] : [])].join('&')
       return call(proxy, 'GET', `/stats${query === '' ? '' : `?${query}`}`)
@@ -85,10 +90,19 @@ function targetOf(proxy: ProxyName, options: EnvoyAdminOptions): Target {
   return { address, port, isPlain }
 }
 
-async function fetchText(target: Target, what: { readonly method: string; readonly path: string }, options: EnvoyAdminOptions): Promise<string> {
+async function fetchText(
+  target: Target,
+  what: { readonly method: string; readonly path: string },
+  options: EnvoyAdminOptions,
+): Promise<string> {
   const { authority, clock } = options
   const common: RequestOptions = { host: target.address, port: target.port, ...what, agent: false, timeout: connectMs }
-  const tls = { ca: authority.caPem, cert: authority.client.certificatePem, key: authority.client.privateKeyPem, minVersion: 'TLSv1.2' as const }
+  const tls = {
+    ca: authority.caPem,
+    cert: authority.client.certificatePem,
+    key: authority.client.privateKeyPem,
+    minVersion: 'TLSv1.2' as const,
+  }
   const request = target.isPlain ? httpRequest(common) : httpsRequest({ ...common, ...tls })
   const deadline = clock.after(totalMs, () => request.destroy(new Error(`no complete answer within ${totalMs / 1000} s`)))
   try {

@@ -41,12 +41,20 @@ interface Session {
   readonly call: Call
   hello: ProxyHello | undefined
   isOpening: boolean
+  /** When the checks were last sent, monotonic; and which of them were good since. */
+  checksSince: number
+  readonly good: Set<string>
   /** Bytes last sent and last received: equal ones mean that nothing is new. */
   sent: Uint8Array | undefined
   received: Uint8Array | undefined
   timer: Timer | undefined
 }
 
+/**
+ * Envoy reports a check it was given as failed until its first result. Taking that at its word would drain every proxy whenever this
+ * control plane starts anew: a failure counts once the check was good, or after the timeout and two intervals.
+ */
+const freshCheckMs = 4000
 /** How long a stream may take to say who it is. */
 const firstMessageMs = 30_000
 
@@ -86,14 +94,24 @@ export function createHealthDiscovery(options: HealthDiscoveryOptions): HealthDi
     if (session.sent && Buffer.compare(session.sent, bytes) === 0) return
     session.sent = bytes
     session.received = undefined
+    session.checksSince = clock.monotonic()
+    session.good.clear()
     session.call.write(bytes)
   }
 
-  const onReport = (hello: ProxyHello, report: NonNullable<Message['endpointHealthResponse']>): void => {
-    const healthy = readReport(report)
+  /** What a report says for sure: a fresh check counts as failed until it has run, so that its first failures mean nothing. */
+  const settled = (session: Session, healthy: ReadonlyMap<string, boolean>): ReadonlyMap<string, boolean> => {
+    const isFresh = clock.monotonic() - session.checksSince < freshCheckMs
+    for (const [name, isGood] of healthy) if (isGood) session.good.add(name)
+    return new Map([...healthy].filter(([name, isGood]) => isGood || !isFresh || session.good.has(name)))
+  }
+  const onReport = (session: Session, hello: ProxyHello, report: NonNullable<Message['endpointHealthResponse']>): boolean => {
+    const all = readReport(report)
+    const healthy = settled(session, all)
     const isReady = healthy.get(systemNames.admin)
     if (isReady !== undefined) options.lifecycle.reportDraining(hello.key, !isReady)
     if (probedInbounds(specOf(hello)).length > 0) options.probes.report(hello, healthy)
+    return healthy.size === all.size
   }
 
   const onFirst = async (session: Session, message: Message): Promise<void> => {
@@ -135,8 +153,8 @@ export function createHealthDiscovery(options: HealthDiscoveryOptions): HealthDi
       return
     }
     if (!message.endpointHealthResponse) return
-    onReport(session.hello, message.endpointHealthResponse)
-    session.received = new Uint8Array(bytes)
+    const isComplete = onReport(session, session.hello, message.endpointHealthResponse)
+    session.received = isComplete ? new Uint8Array(bytes) : undefined
   }
 
   const serve = (call: Call): void => {
@@ -144,7 +162,16 @@ export function createHealthDiscovery(options: HealthDiscoveryOptions): HealthDi
       fail(call, status.UNAVAILABLE, 'the control plane is shutting down')
       return
     }
-    const session: Session = { call, hello: undefined, isOpening: false, sent: undefined, received: undefined, timer: undefined }
+    const session: Session = {
+      call,
+      hello: undefined,
+      isOpening: false,
+      checksSince: 0,
+      good: new Set(),
+      sent: undefined,
+      received: undefined,
+      timer: undefined,
+    }
     sessions.add(session)
     session.timer = clock.after(firstMessageMs, () => end(session, status.DEADLINE_EXCEEDED, 'no first message'))
     call.on('data', (bytes: Uint8Array) => {
@@ -193,5 +220,8 @@ function codeOf(error: unknown): status {
 
 function fail(call: Call, code: status, details: string): void {
   // grpc-js sends the code of an error as the status of the stream
-  call.emit('error', Object.assign(new Error(details), { code, details: details.slice(0, 1000), metadata: undefined as Metadata | undefined }))
+  call.emit(
+    'error',
+    Object.assign(new Error(details), { code, details: details.slice(0, 1000), metadata: undefined as Metadata | undefined }),
+  )
 }

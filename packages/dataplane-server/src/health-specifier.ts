@@ -20,7 +20,10 @@ export interface SpecifierInput {
 
 /** The checks for a proxy, in a fixed order. */
 export function healthSpecifier({ metadata, spec, intervalMs }: SpecifierInput): Specifier {
-  const admin = metadata.adminSocketPath === undefined ? socketAddress(metadata.adminAddress, metadata.adminPort) : pipeAddress(metadata.adminSocketPath)
+  const admin =
+    metadata.adminSocketPath === undefined
+      ? socketAddress(metadata.adminAddress, metadata.adminPort)
+      : pipeAddress(metadata.adminSocketPath)
   const readiness: ClusterCheck = {
     clusterName: systemNames.admin,
     localityEndpoints: [{ endpoints: [{ address: admin }] }],

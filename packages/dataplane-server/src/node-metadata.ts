@@ -46,14 +46,25 @@ export function readNode(node: Node | undefined | null): ProxyHello {
   const raw = metadataOf(node)
   const proxyType = textField(raw, 'dataplane.proxyType') || 'dataplane'
   if (proxyType !== 'dataplane') {
-    throw new AppError('xds/bad-request', `proxies of type "${proxyType.slice(0, 50)}" are not served: zone proxies are Dataplanes with listeners`)
+    throw new AppError(
+      'xds/bad-request',
+      `proxies of type "${proxyType.slice(0, 50)}" are not served: zone proxies are Dataplanes with listeners`,
+    )
   }
   const text = textField(raw, 'dataplane.resource')
   const document = text === '' ? undefined : readDocument(text)
   if (document && (document.mesh !== mesh || document.name !== name)) {
     throw new AppError('xds/bad-request', `proxyId {${mesh} ${name}} does not match proxy resource {${document.mesh} ${document.name}}`)
   }
-  return { mesh, name, key: `${mesh}/${name}`, metadata: proxyMetadata(raw, document?.spec), document, version: child(raw, 'version') ?? {}, raw }
+  return {
+    mesh,
+    name,
+    key: `${mesh}/${name}`,
+    metadata: proxyMetadata(raw, document?.spec),
+    document,
+    version: child(raw, 'version') ?? {},
+    raw,
+  }
 }
 
 function readDocument(text: string): DataplaneDocument {

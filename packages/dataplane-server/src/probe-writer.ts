@@ -92,7 +92,8 @@ export function withProbes(spec: DataplaneSpec, healthy: ReadonlyMap<string, boo
   let isChanged = false
   const inbound = spec.networking?.inbound?.map((each) => {
     const isReady = each.serviceProbe ? healthy.get(probeName(each)) : undefined
-    if (isReady === undefined || each.state === 'Ignored' || isReady === (each.state !== 'NotReady' && each.health?.ready === true)) return each
+    if (isReady === undefined || each.state === 'Ignored' || isReady === (each.state !== 'NotReady' && each.health?.ready === true))
+      return each
     isChanged = true
     return setInboundReady(each, isReady)
   })

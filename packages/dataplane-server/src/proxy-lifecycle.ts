@@ -111,7 +111,8 @@ export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifec
         log.info({ mesh: proxy.mesh, proxy: proxy.name }, 'dataplane deregistered')
       } catch (error) {
         if (!hasCode(error, 'store/not-found')) {
-          if (!hasCode(error, 'store/conflict')) log.warn({ proxy: proxy.key, err: messageOf(error) }, 'dataplane could not be deregistered')
+          if (!hasCode(error, 'store/conflict'))
+            log.warn({ proxy: proxy.key, err: messageOf(error) }, 'dataplane could not be deregistered')
           after(proxy, retryMs, () => void remove(proxy))
           return
         }
@@ -131,13 +132,15 @@ export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifec
   }
   const hasLiveSibling = (proxy: Proxy): boolean => {
     const workload = workloadOf(store.get(dataplaneKey(proxy)))
-    return store.list('Dataplane', proxy.mesh).some((each) => workloadOf(each) === workload && proxies.get(`${each.mesh}/${each.name}`)?.isLive === true)
+    return store
+      .list('Dataplane', proxy.mesh)
+      .some((each) => workloadOf(each) === workload && proxies.get(`${each.mesh}/${each.name}`)?.isLive === true)
   }
 
   const markLost = (proxy: Proxy): void => {
     if (proxy.left === 'lost') return
     proxy.left = 'lost'
-    setState(proxy, { ...(proxy.state.draining ? { draining: true } : {}) })
+    setState(proxy, proxy.state.draining ? { draining: true } : {})
     after(proxy, settings.deregistrationDelayMs, () => {
       degrade(proxy)
       after(proxy, lostRetentionMs, () => expireLost(proxy))
@@ -220,8 +223,12 @@ export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifec
       unwatch = store.watch(store.seq, (changes) => {
         for (const change of changes) {
           if (change.op !== 'delete' || change.key.type !== 'Dataplane') continue
-          const proxy = proxies.get(`${change.key.mesh}/${change.key.name}`)
-          if (proxy && !proxy.isLive) forget(proxy)
+          const { key } = change
+          // not before every other watcher has seen the Dataplane go: without its state the endpoint would look healthy for a moment
+          setImmediate(() => {
+            const proxy = proxies.get(`${key.mesh}/${key.name}`)
+            if (proxy && !proxy.isLive && !isStopped && !store.get(key)) forget(proxy)
+          })
         }
       })
     },
@@ -244,7 +251,11 @@ async function storeDataplane(store: Store, hello: ProxyHello, settings: ProxyLi
     const stored = store.get(key)
     try {
       const resource = registrationOf(hello.document, stored, settings)
-      await store.transact([{ op: 'put', resource, expect: stored?.version ?? 'absent' }], { actor: 'proxy', reason: 'proxy connected', class: 'observed' })
+      await store.transact([{ op: 'put', resource, expect: stored?.version ?? 'absent' }], {
+        actor: 'proxy',
+        reason: 'proxy connected',
+        class: 'observed',
+      })
       return true
     } catch (error) {
       const isRace = hasCode(error, 'store/conflict') || hasCode(error, 'store/already-exists')

@@ -1,6 +1,14 @@
 // The stored form of a Dataplane that a proxy brings, and who else may be serving that proxy. Pure.
 import { isOnline } from '@weft/insights'
-import { computeLabels, dataplane, type DataplaneInbound, type DataplaneSpec, type Labels, type Resource, type ResourceKey } from '@weft/resources'
+import {
+  computeLabels,
+  dataplane,
+  type DataplaneInbound,
+  type DataplaneSpec,
+  type Labels,
+  type Resource,
+  type ResourceKey,
+} from '@weft/resources'
 import type { Store } from '@weft/store'
 import type { DataplaneDocument } from './dataplane-document.ts'
 import { field, objectOf, textField } from './json.ts'
@@ -47,7 +55,11 @@ export function setInboundReady(inbound: DataplaneInbound, isReady: boolean): Da
 }
 
 /** True when the proxy's insight says that another control plane of this zone has an open stream of it. */
-export function isServedElsewhere(store: Pick<Store, 'get'>, proxy: { readonly mesh: string; readonly name: string }, instanceId: string): boolean {
+export function isServedElsewhere(
+  store: Pick<Store, 'get'>,
+  proxy: { readonly mesh: string; readonly name: string },
+  instanceId: string,
+): boolean {
   const insight = store.get({ type: 'DataplaneInsight', mesh: proxy.mesh, name: proxy.name })
   if (!insight || !isOnline(insight.spec)) return false
   const subscriptions = field(objectOf(insight.spec), 'subscriptions')

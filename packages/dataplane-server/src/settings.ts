@@ -31,6 +31,8 @@ export interface DataplaneServerSettings {
   readonly hdsIntervalMs: number
   /** How long the Dataplane of a proxy that closed its stream is kept. */
   readonly deregistrationDelayMs: number
+  /** After so long without a stream a Dataplane is removed whatever the reason (`runtime.universal.dataplaneCleanupAge`). */
+  readonly cleanupAgeMs: number
 }
 
 /** The settings of a standalone Universal zone with default values. */
@@ -53,4 +55,5 @@ export const defaultDataplaneServerSettings: DataplaneServerSettings = {
   hdsEnabled: true,
   hdsIntervalMs: 1000,
   deregistrationDelayMs: 10_000,
+  cleanupAgeMs: 72 * 3_600_000,
 }

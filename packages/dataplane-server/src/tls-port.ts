@@ -55,7 +55,9 @@ export function createTlsPort(options: TlsPortOptions): TlsPort {
     handshakeTimeout: patienceMs,
     noDelay: true,
   })
-  const stopReloading = tls.onChange((next) => server.setSecureContext({ cert: next.certificatePem, key: next.privateKeyPem, minVersion: options.minVersion }))
+  const stopReloading = tls.onChange((next) =>
+    server.setSecureContext({ cert: next.certificatePem, key: next.privateKeyPem, minVersion: options.minVersion }),
+  )
 
   const follow = (socket: TLSSocket): void => {
     const peer = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`
@@ -99,7 +101,8 @@ export function createTlsPort(options: TlsPortOptions): TlsPort {
       new Promise((resolve, reject) => {
         server.once('error', (error: NodeJS.ErrnoException) => {
           const where = `${options.host}:${options.port}`
-          if (error.code === 'EADDRINUSE') reject(new AppError('process/port-taken', `dataplane server: ${where} is in use`, { cause: error }))
+          if (error.code === 'EADDRINUSE')
+            reject(new AppError('process/port-taken', `dataplane server: ${where} is in use`, { cause: error }))
           else reject(new AppError('config/invalid', `dataplane server cannot listen on ${where}: ${messageOf(error)}`, { cause: error }))
         })
         server.listen({ host: options.host, port: options.port, backlog: 4096 }, () => {

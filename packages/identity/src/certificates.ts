@@ -1,11 +1,12 @@
 // X.509 certificates of the product: mesh CAs, workload SVIDs, the server's own certificate and the Envoy admin PKI.
 // Times come from the caller; serial numbers are 127 random bits; nothing here keeps a private key.
 import 'reflect-metadata'
-import { X509Certificate, randomBytes, type webcrypto } from 'node:crypto'
+import { X509Certificate, type webcrypto } from 'node:crypto'
 import { isIP } from 'node:net'
 import * as x509 from '@peculiar/x509'
 import { AppError } from '@weft/foundation/errors'
-import { generateKeyPair, importPrivateKey, privateKeyPem, publicKeyDer, signingAlgorithm, type KeyPair, type KeyType } from './key-pair.ts'
+import { generateKeyPair, importPrivateKey, type KeyPair, type KeyType, privateKeyPem, publicKeyDer } from './key-pair.ts'
+import { issueLeaf, serialBytes } from './leaf-certificate.ts'
 
 const tenYearsMs = 10 * 365 * 86_400_000
 /** Certificates are valid a little before they are made, so that a peer whose clock is slow accepts them. */
@@ -41,40 +42,47 @@ export interface IssuedSvid {
   readonly notAfter: number
 }
 
-const { digitalSignature, keyEncipherment, keyAgreement, keyCertSign, cRLSign } = x509.KeyUsageFlags
-const { serverAuth, clientAuth } = x509.ExtendedKeyUsage
+const { digitalSignature, keyEncipherment, keyCertSign, cRLSign } = x509.KeyUsageFlags
+const { serverAuth } = x509.ExtendedKeyUsage
+
+/** How the library is told to sign with a key type. */
+const signingAlgorithms: Readonly<Record<KeyType, webcrypto.Algorithm & { readonly hash?: string; readonly namedCurve?: string }>> = {
+  'ec-p256': { name: 'ECDSA', hash: 'SHA-256', namedCurve: 'P-256' },
+  'ec-p384': { name: 'ECDSA', hash: 'SHA-384', namedCurve: 'P-384' },
+  'ec-p521': { name: 'ECDSA', hash: 'SHA-512', namedCurve: 'P-521' },
+  'rsa-2048': { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
+  ed25519: { name: 'Ed25519' },
+}
 
 interface Template {
   readonly subject: x509.JsonName
   readonly usages: number
   readonly extendedUsages?: readonly string[]
   readonly names: readonly x509.JsonGeneralName[]
-  readonly isCa: boolean
   readonly notBefore: number
   readonly notAfter: number
 }
 
-async function sign(template: Template, subjectKey: KeyPair, issuer?: CertificateAuthority): Promise<string> {
-  const issuerKeys = issuer?.keys ?? subjectKey
-  const emptySubject = template.subject.length === 0
+/** A self-signed authority of EC P-256 keys or another type, as PEM. Leaves are made by `issueLeaf`. */
+async function selfSign(template: Template, keys: KeyPair): Promise<string> {
+  const algorithm = signingAlgorithms[keys.type]
+  const publicKey = keys.publicKey.toCryptoKey(algorithm, true, ['verify'])
   const extensions: x509.Extension[] = [
-    new x509.BasicConstraintsExtension(template.isCa, undefined, true),
+    new x509.BasicConstraintsExtension(true, undefined, true),
     new x509.KeyUsagesExtension(template.usages, true),
-    await x509.SubjectKeyIdentifierExtension.create(subjectKey.publicKey),
+    await x509.SubjectKeyIdentifierExtension.create(publicKey),
   ]
   if (template.extendedUsages) extensions.push(new x509.ExtendedKeyUsageExtension([...template.extendedUsages]))
-  // RFC 5280: with an empty subject the alternative name must be critical
-  if (template.names.length > 0) extensions.push(new x509.SubjectAlternativeNameExtension([...template.names], emptySubject))
-  if (issuer) extensions.push(await x509.AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey))
+  if (template.names.length > 0) extensions.push(new x509.SubjectAlternativeNameExtension([...template.names]))
   const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: serialNumber(),
+    serialNumber: serialBytes().toString('hex'),
     subject: new x509.Name(template.subject),
-    issuer: issuer ? new x509.X509Certificate(issuer.certificate.raw).subjectName : new x509.Name(template.subject),
+    issuer: new x509.Name(template.subject),
     notBefore: new Date(template.notBefore),
     notAfter: new Date(template.notAfter),
-    publicKey: subjectKey.publicKey,
-    signingKey: issuerKeys.privateKey,
-    signingAlgorithm: signingAlgorithm(issuerKeys.type) as webcrypto.Algorithm, // the library's union of parameter types has no common name
+    publicKey,
+    signingKey: keys.privateKey.toCryptoKey(algorithm, true, ['sign']),
+    signingAlgorithm: algorithm,
     extensions,
   })
   return `${certificate.toString('pem')}\n`
@@ -89,18 +97,17 @@ export async function createMeshCa(options: {
   const keys = await generateKeyPair(options.keyType ?? 'ec-p256')
   const notBefore = options.now - backdateMs
   const notAfter = options.now + tenYearsMs
-  const certificatePem = await sign(
+  const certificatePem = await selfSign(
     {
       subject: [{ O: ['Weft'] }, { OU: ['Mesh'] }, { CN: [options.trustDomain.slice(0, 64)] }],
       usages: keyCertSign | cRLSign,
       names: [{ type: 'url', value: `spiffe://${options.trustDomain}` }],
-      isCa: true,
       notBefore,
       notAfter,
     },
     keys,
   )
-  return { certificatePem, privateKeyPem: await privateKeyPem(keys), notBefore, notAfter }
+  return { certificatePem, privateKeyPem: privateKeyPem(keys), notBefore, notAfter }
 }
 
 /**
@@ -128,7 +135,7 @@ export async function loadCertificateAuthority(options: {
   if (options.now < Date.parse(certificate.validFrom)) {
     throw new AppError('identity/invalid-ca', `certificate is not valid before ${certificate.validFrom}`)
   }
-  if (!certificate.publicKey.export({ type: 'spki', format: 'der' }).equals(await publicKeyDer(keys))) {
+  if (!certificate.publicKey.export({ type: 'spki', format: 'der' }).equals(publicKeyDer(keys))) {
     throw new AppError('identity/invalid-ca', 'certificate and private key do not belong together')
   }
   if (!options.allowSelfSigned && isSelfSigned(certificate)) {
@@ -156,20 +163,15 @@ export async function issueSvid(
 ): Promise<IssuedSvid> {
   const notBefore = request.now - backdateMs
   const notAfter = Math.min(request.now + request.lifetimeMs, Date.parse(authority.certificate.validTo))
-  const leaf = await sign(
-    {
-      subject: [],
-      usages: digitalSignature | keyEncipherment | keyAgreement,
-      extendedUsages: [serverAuth, clientAuth],
-      names: [{ type: 'url', value: request.spiffeId }],
-      isCa: false,
-      notBefore,
-      notAfter,
-    },
-    request.keys,
-    authority,
-  )
-  return { certificateChainPem: leaf + authority.chainPem, privateKeyPem: await privateKeyPem(request.keys), notBefore, notAfter }
+  const leaf = await issueLeaf(authority, request.keys, {
+    commonName: undefined,
+    name: { uri: request.spiffeId },
+    usages: ['digitalSignature', 'keyEncipherment', 'keyAgreement'],
+    purposes: ['serverAuth', 'clientAuth'],
+    notBefore,
+    notAfter,
+  })
+  return { certificateChainPem: leaf + authority.chainPem, privateKeyPem: privateKeyPem(request.keys), notBefore, notAfter }
 }
 
 /** A self-signed certificate for this control plane's ports: ten years, CA so that peers can pin it, CN set, DNS and IP SANs. */
@@ -181,19 +183,18 @@ export async function createServerCertificate(options: {
   const keys = await generateKeyPair('ec-p256')
   const notBefore = options.now - backdateMs
   const notAfter = options.now + tenYearsMs
-  const certificatePem = await sign(
+  const certificatePem = await selfSign(
     {
       subject: [{ CN: [options.commonName.slice(0, 64)] }],
       usages: digitalSignature | keyEncipherment | keyCertSign,
       extendedUsages: [serverAuth],
       names: [...new Set(options.hosts)].map(hostName),
-      isCa: true,
       notBefore,
       notAfter,
     },
     keys,
   )
-  return { certificatePem, privateKeyPem: await privateKeyPem(keys), notBefore, notAfter }
+  return { certificatePem, privateKeyPem: privateKeyPem(keys), notBefore, notAfter }
 }
 
 /** The root behind the control plane's access to Envoy admin endpoints (contract/dataplane.md section 14.3). */
@@ -201,11 +202,11 @@ export async function createEnvoyAdminCa(now: number): Promise<CertificateAndKey
   const keys = await generateKeyPair('ec-p256')
   const notBefore = now - backdateMs
   const notAfter = now + tenYearsMs
-  const certificatePem = await sign(
-    { subject: [{ O: ['Weft'] }, { CN: ['envoy-admin-ca'] }], usages: keyCertSign | cRLSign, names: [], isCa: true, notBefore, notAfter },
+  const certificatePem = await selfSign(
+    { subject: [{ O: ['Weft'] }, { CN: ['envoy-admin-ca'] }], usages: keyCertSign | cRLSign, names: [], notBefore, notAfter },
     keys,
   )
-  return { certificatePem, privateKeyPem: await privateKeyPem(keys), notBefore, notAfter }
+  return { certificatePem, privateKeyPem: privateKeyPem(keys), notBefore, notAfter }
 }
 
 /** A certificate below the admin CA: for a proxy's admin listener (`server`, SAN its address) or for the control plane (`client`, SAN `kuma-cp`). */
@@ -216,20 +217,15 @@ export async function issueAdminCertificate(
   const keys = await generateKeyPair('ec-p256')
   const notBefore = request.now - backdateMs
   const notAfter = Math.min(request.now + tenYearsMs, Date.parse(authority.certificate.validTo))
-  const certificatePem = await sign(
-    {
-      subject: [{ CN: [request.name.slice(0, 64)] }],
-      usages: digitalSignature | keyEncipherment,
-      extendedUsages: [request.usage === 'server' ? serverAuth : clientAuth],
-      names: [hostName(request.name)],
-      isCa: false,
-      notBefore,
-      notAfter,
-    },
-    keys,
-    authority,
-  )
-  return { certificatePem, privateKeyPem: await privateKeyPem(keys), notBefore, notAfter }
+  const certificatePem = await issueLeaf(authority, keys, {
+    commonName: request.name.slice(0, 64),
+    name: { host: request.name },
+    usages: ['digitalSignature', 'keyEncipherment'],
+    purposes: [request.usage === 'server' ? 'serverAuth' : 'clientAuth'],
+    notBefore,
+    notAfter,
+  })
+  return { certificatePem, privateKeyPem: privateKeyPem(keys), notBefore, notAfter }
 }
 
 /** Every certificate of a PEM text, in order; an unreadable block ends the list and gives nothing at all. */
@@ -253,11 +249,4 @@ function isSelfSigned(certificate: X509Certificate): boolean {
 
 function hostName(host: string): x509.JsonGeneralName {
   return { type: isIP(host) === 0 ? 'dns' : 'ip', value: host }
-}
-
-function serialNumber(): string {
-  const bytes = randomBytes(16)
-  // the number must be positive and its first byte not zero
-  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40
-  return bytes.toString('hex')
 }

@@ -56,7 +56,7 @@ export interface TokenIssuer {
 export interface TokenVerifier {
   /**
    * Errors: token/invalid (malformed, wrong algorithm, expired, revoked, foreign mesh, bad signature, unknown key of a mesh whose keys are
-   * here); token/keys-missing (retryable) when the keys that could verify it are not here yet.
+   * here: `details.reason` is then `unknown-key`); token/keys-missing (retryable) when the keys that could verify it are not here yet.
    */
   dataplane(token: string, mesh: string): Promise<DataplaneTokenClaims & TokenFacts>
   zone(token: string): Promise<ZoneTokenClaims & TokenFacts>
@@ -101,7 +101,9 @@ export function createTokenVerifier(options: {
       if (!isComplete || options.keys.keys(kind, mesh).length === 0) {
         throw new AppError('token/keys-missing', `the key "${kid}" that signed the token is not known here yet`, { retryable: true })
       }
-      throw invalid(`it is signed by the unknown key "${kid}"`)
+      throw new AppError('token/invalid', `token is not valid: it is signed by the unknown key "${kid}"`, {
+        details: { reason: 'unknown-key' },
+      })
     }
     let payload: JWTPayload
     try {

@@ -51,7 +51,8 @@ export function createAdminBroker(clock: Clock): AdminBroker {
     return waiter
   }
   const abandon = (isAffected: (waiter: Waiter) => boolean, reason: string): void => {
-    for (const [id, waiter] of [...waiters]) if (isAffected(waiter)) take(id)?.reject(new AppError('kds/admin-failed', reason, { retryable: true }))
+    for (const [id, waiter] of waiters)
+      if (isAffected(waiter)) take(id)?.reject(new AppError('kds/admin-failed', reason, { retryable: true }))
   }
   return {
     connected: (zone, kind, stream) => {
@@ -70,11 +71,16 @@ export function createAdminBroker(clock: Clock): AdminBroker {
     },
     ask: ({ zone, kind, type, name, mesh, options }) => {
       const stream = streams.get(`${kind}/${zone}`)
-      if (!stream) return Promise.reject(new AppError('kds/not-connected', `zone ${zone} has no ${kind} stream to this control plane`, { retryable: true }))
+      if (!stream)
+        return Promise.reject(
+          new AppError('kds/not-connected', `zone ${zone} has no ${kind} stream to this control plane`, { retryable: true }),
+        )
       const id = randomUUID()
       return new Promise((resolve, reject) => {
         const timer = clock.after(answerLimitMs, () =>
-          take(id)?.reject(new AppError('kds/admin-failed', `zone ${zone} did not answer within ${answerLimitMs / 1000} s`, { retryable: true })),
+          take(id)?.reject(
+            new AppError('kds/admin-failed', `zone ${zone} did not answer within ${answerLimitMs / 1000} s`, { retryable: true }),
+          ),
         )
         waiters.set(id, { stream, timer, resolve, reject })
         stream.write(adminCodecs[kind].encodeRequest({ id, type, name, mesh, options }))

@@ -27,10 +27,17 @@ const text = 0
 const json = 1
 
 /** The methods of GlobalKDSService by kind. */
-export const adminMethods = { configDump: 'StreamXDSConfigs', stats: 'StreamStats', clusters: 'StreamClusters' } as const satisfies Record<AdminKind, string>
+export const adminMethods = { configDump: 'StreamXDSConfigs', stats: 'StreamStats', clusters: 'StreamClusters' } as const satisfies Record<
+  AdminKind,
+  string
+>
 
 /** Codecs by kind; decoding throws kds/bad-message. */
-export const adminCodecs: Readonly<Record<AdminKind, AdminCodec>> = { configDump: configDumpCodec(), stats: statsCodec(), clusters: clustersCodec() }
+export const adminCodecs: Readonly<Record<AdminKind, AdminCodec>> = {
+  configDump: configDumpCodec(),
+  stats: statsCodec(),
+  clusters: clustersCodec(),
+}
 
 interface Addressed {
   readonly requestId?: string | undefined
@@ -71,7 +78,8 @@ function configDumpCodec(): AdminCodec {
         const message = requests.decode(bytes)
         return addressed(message, { includeEds: message.includeEds === true })
       }),
-    encodeAnswer: ({ id, result }) => answers.encode('error' in result ? { requestId: id, error: result.error } : { requestId: id, config: result.bytes }),
+    encodeAnswer: ({ id, result }) =>
+      answers.encode('error' in result ? { requestId: id, error: result.error } : { requestId: id, config: result.bytes }),
     decodeAnswer: (bytes) =>
       guarded(() => {
         const message = answers.decode(bytes)
@@ -91,7 +99,8 @@ function statsCodec(): AdminCodec {
         const message = requests.decode(bytes)
         return addressed(message, { format: message.format === json ? 'json' : 'text', usedOnly: message.usedOnly === true })
       }),
-    encodeAnswer: ({ id, result }) => answers.encode('error' in result ? { requestId: id, error: result.error } : { requestId: id, stats: result.bytes }),
+    encodeAnswer: ({ id, result }) =>
+      answers.encode('error' in result ? { requestId: id, error: result.error } : { requestId: id, stats: result.bytes }),
     decodeAnswer: (bytes) =>
       guarded(() => {
         const message = answers.decode(bytes)

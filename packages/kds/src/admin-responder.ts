@@ -23,12 +23,20 @@ const maxErrorText = 2_000
  * Answers one question through `write`. Resolves when the answer was written or dropped; never rejects. Throws kds/bad-message at once
  * when the bytes are not a question.
  */
-export function answerAdminRequest(kind: AdminKind, bytes: Uint8Array, options: ResponderOptions & { write(bytes: Uint8Array): boolean }): Promise<void> {
+export function answerAdminRequest(
+  kind: AdminKind,
+  bytes: Uint8Array,
+  options: ResponderOptions & { write(bytes: Uint8Array): boolean },
+): Promise<void> {
   const request = adminCodecs[kind].decodeRequest(bytes)
   return answer(kind, request, options)
 }
 
-async function answer(kind: AdminKind, request: AdminRequest, options: ResponderOptions & { write(bytes: Uint8Array): boolean }): Promise<void> {
+async function answer(
+  kind: AdminKind,
+  request: AdminRequest,
+  options: ResponderOptions & { write(bytes: Uint8Array): boolean },
+): Promise<void> {
   const { clock, log } = options
   const askedAt = clock.monotonic()
   const result = await resultOf(kind, request, options)

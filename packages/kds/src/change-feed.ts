@@ -1,4 +1,6 @@
 // One watch of the store, handed out by type: a change costs work only on streams that carry its type.
+import { messageOf } from '@weft/foundation/errors'
+import type { Logger } from '@weft/foundation/log'
 import type { Change, Store } from '@weft/store'
 
 export type TypeListener = (changes: readonly Change[]) => void
@@ -11,10 +13,20 @@ export interface ChangeFeed {
 }
 
 /** Starts watching at the present state. */
-export function createChangeFeed(store: Store): ChangeFeed {
+export function createChangeFeed(store: Store, log: Logger): ChangeFeed {
   const listeners = new Map<string, Set<TypeListener>>()
+  // one stream's trouble must not keep a change from the others
+  const call = (listener: TypeListener, changes: readonly Change[]): void => {
+    try {
+      listener(changes)
+    } catch (error) {
+      log.error({ err: messageOf(error) }, 'kds change listener failed')
+    }
+  }
   const stop = store.watch(store.seq, (changes) => {
-    for (const [type, group] of byType(changes, listeners)) for (const listener of [...(listeners.get(type) ?? [])]) listener(group)
+    for (const [type, group] of byType(changes, listeners)) {
+      for (const listener of listeners.get(type) ?? []) call(listener, group)
+    }
   })
   return {
     on: (type, listener) => {

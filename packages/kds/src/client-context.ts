@@ -29,6 +29,8 @@ export interface StreamContext {
   readonly memory: SessionMemory
   readonly outgoing: Outgoing
   readonly feed: ChangeFeed
+  /** A sync stream got its first answer: at the other end is a global. Told on every stream. */
+  established(): void
   /** `memory` has changed. */
   changed(): void
 }

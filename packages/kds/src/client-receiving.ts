@@ -90,6 +90,7 @@ export function openGlobalToZone(context: StreamContext, ended: Ended): RunningS
     memory.storeId = storeId
     greeted = true
     recorder.streamOpened(zone, 'globalToZone', timestamp(clock.now()))
+    context.established()
     if (isNews) context.changed()
   }
   const stream: OpenedStream = channel.open(serviceDefinition('kuma.mesh.v1alpha1.KDSSyncService').GlobalToZoneSync, {

@@ -50,11 +50,12 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended): RunningS
       chunked: features.has(nodeFeatures.chunkedLists),
       write: stream.write,
       count: (type, outcome, failure) => recorder.responseCounted(zone, id, type, outcome, failure),
+      ...(client.recovered ? { recovered: client.recovered } : {}),
       stalled: (type) => fail(status.DEADLINE_EXCEEDED, `no answer to a response of type ${type}`),
     })
   }
   const stream: OpenedStream = context.channel.open(serviceDefinition('kuma.mesh.v1alpha1.KDSSyncService').ZoneToGlobalSync, {
-    greeted: () => {},
+    greeted: () => context.established(),
     data: (bytes) => {
       try {
         const request = decodeRequest(bytes)

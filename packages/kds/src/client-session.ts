@@ -34,6 +34,8 @@ const idleHealthMs = 300_000
 const staleStreamMs = 35_000
 const stableMs = 5_000
 const adminRetryMs = 5_000
+/** Two processes of one name must not take the stream from each other all the time. */
+const supersededRange = { firstMs: 10_000, lastMs: 60_000 }
 
 /** Back-off towards a peer: a stock global must not see a stream return within a second (contract/kds.md section 17.B9). */
 export function retryRangeOf(peer: SessionMemory['peer']): { readonly firstMs: number; readonly lastMs: number } {
@@ -60,7 +62,7 @@ export function startSession(options: SessionOptions): ClientSession {
     if (closed) return
     closed = true
     for (const timer of timers) timer.cancel()
-    for (const stream of [...running.values()]) stream.stop()
+    for (const stream of running.values()) stream.stop()
     running.clear()
     channel.close()
   }
@@ -82,8 +84,15 @@ export function startSession(options: SessionOptions): ClientSession {
           if (closed) return
           if (isConnectionLoss(code) || memory.peer === 'unknown') return lose({ code, details, stream: name })
           if (clock.monotonic() - openedAt > stableMs) backoff.reset()
-          const waitMs = backoff.next({ ...retryRangeOf(memory.peer), random: client.random ?? Math.random })
-          log.warn({ stream: name, code: status[code], reason: details, retryMs: waitMs }, 'kds stream ended')
+          const isSuperseded = code === status.CANCELLED && details.includes('superseded')
+          const waitMs = backoff.next({
+            ...(isSuperseded ? supersededRange : retryRangeOf(memory.peer)),
+            random: client.random ?? Math.random,
+          })
+          log.warn(
+            { stream: name, code: status[code], reason: details, retryMs: waitMs },
+            isSuperseded ? 'kds another process acts as this zone' : 'kds stream ended',
+          )
           later(waitMs, attempt)
         }),
       )
@@ -139,7 +148,9 @@ async function checkHealth(options: HealthOptions): Promise<void> {
   let nextMs = idleHealthMs
   try {
     const request = codec('kuma.mesh.v1alpha1.ZoneHealthCheckRequest').encode({})
-    const { interval } = codec('kuma.mesh.v1alpha1.ZoneHealthCheckResponse').decode(await context.channel.unary(HealthCheck, request, healthDeadlineMs))
+    const { interval } = codec('kuma.mesh.v1alpha1.ZoneHealthCheckResponse').decode(
+      await context.channel.unary(HealthCheck, request, healthDeadlineMs),
+    )
     const ms = Number(interval?.seconds ?? 0) * 1_000 + (interval?.nanos ?? 0) / 1_000_000
     if (ms > 0) nextMs = Math.max(1_000, ms)
     if (!isClosed()) recorder.healthChecked(zone, timestamp(clock.now()))

@@ -41,6 +41,11 @@ export interface KdsClientOptions {
   /** Label prefixes that are not sent to global. */
   readonly skipPrefixes: readonly string[]
   readonly massDelete: MassDeleteGuard
+  /**
+   * Resolves when this zone has recovered from a start without its former state. Until then an own global keeps what this zone does not
+   * list; afterwards it is told that it is gone. Never told when absent.
+   */
+  readonly recovered?: Promise<void>
   /** 0 (inclusive) to 1 (exclusive), for jitter. */
   random?(): number
 }
@@ -62,7 +67,13 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
     peer: 'unknown',
     storeId: undefined,
   }
-  const outgoing = createZoneOutgoing({ registry, log, zone: options.zone, systemNamespace: options.systemNamespace, skipPrefixes: options.skipPrefixes })
+  const outgoing = createZoneOutgoing({
+    registry,
+    log,
+    zone: options.zone,
+    systemNamespace: options.systemNamespace,
+    skipPrefixes: options.skipPrefixes,
+  })
   const consumed = consumedTypes(registry)
   const backoff = createBackoff()
   const listeners = new Set<(connection: GlobalConnection) => void>()
@@ -88,7 +99,7 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
       since = timestamp(clock.now())
     }
     const now = connection()
-    for (const listener of [...listeners]) {
+    for (const listener of listeners) {
       try {
         listener(now)
       } catch (error) {
@@ -109,6 +120,13 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
   }
   const dial = (afterLoss: boolean): void => {
     if (!feed) return
+    let token: string | undefined
+    try {
+      token = options.token?.()
+    } catch (error) {
+      // tried again at the next attempt; global says whether it can do without
+      log.warn({ err: messageOf(error) }, 'kds zone token cannot be read')
+    }
     const channel = openGlobalChannel({
       clock,
       address,
@@ -116,31 +134,30 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
       zone: options.zone,
       version: options.self.version.version,
       storeId: store.id,
-      token: options.token?.(),
+      token,
       keepaliveMs: memory.peer === 'own' ? ownKeepaliveMs : stockKeepaliveMs,
     })
     changed('connecting')
-    const current = startSession({ context: { client: options, log, self, channel, memory, outgoing, feed, changed: () => changed() }, afterLoss, lost })
+    const established = (): void => {
+      if (session !== current || state === 'connected') return
+      lastError = undefined
+      shownError = undefined
+      log.info({ address: address.target, tls: address.tls }, 'kds connected to global')
+      changed('connected')
+    }
+    const context = { client: options, log, self, channel, memory, outgoing, feed, established, changed: () => changed() }
+    const current = startSession({ context, afterLoss, lost })
     session = current
-    channel.ready(connectLimitMs).then(
-      () => {
-        if (session !== current) return
-        lastError = undefined
-        shownError = undefined
-        log.info({ address: address.target, tls: address.tls }, 'kds connected to global')
-        changed('connected')
-      },
-      (error: unknown) => {
-        if (session !== current) return
-        current.close()
-        lost({ code: status.UNAVAILABLE, details: messageOf(error), stream: 'connection' })
-      },
-    )
+    channel.ready(connectLimitMs).catch((error: unknown) => {
+      if (session !== current || state === 'connected') return
+      current.close()
+      lost({ code: status.UNAVAILABLE, details: messageOf(error), stream: 'connection' })
+    })
   }
   return {
     name: 'kds-client',
     start: async () => {
-      feed = createChangeFeed(store)
+      feed = createChangeFeed(store, log)
       dial(false)
     },
     stop: async () => {
@@ -168,19 +185,32 @@ function explain({ code, details }: SessionOutcome, { target, tls }: GlobalAddre
     .replace(/\.? Resolution note: *$/, '')
     .replace(/ \(\d{4}-[^)]*Z\)/, '')
     .trim()
-  if (code === status.UNIMPLEMENTED) return `${target} answers, but it is not the sync port of a global control plane (default 5685): ${text}`
+  if (code === status.UNIMPLEMENTED)
+    return `${target} answers, but it is not the sync port of a global control plane (default 5685): ${text}`
   if (code === status.UNAUTHENTICATED || code === status.PERMISSION_DENIED) return `${target} does not admit this zone: ${text}`
-  if (tls && /wrong version number|packet length too long|unexpected message|EPROTO/i.test(text)) return `${target} does not speak TLS; use grpc:// or check the port`
+  if (tls && /wrong version number|packet length too long|unexpected message|EPROTO/i.test(text))
+    return `${target} does not speak TLS; use grpc:// or check the port`
   if (!tls && /^Failed to connect$/i.test(text)) return `${target} does not accept plaintext; use grpcs:// or check the port`
-  if (/protocol error|HTTP status code|nghttp2/i.test(text)) return `${target} is not the sync port of a global control plane (default 5685): ${text}`
-  if (/self[- ]signed|unable to (get|verify)|certificate|altnames/i.test(text)) return `the certificate of ${target} cannot be verified: ${text}`
+  if (/protocol error|HTTP status code|nghttp2/i.test(text))
+    return `${target} is not the sync port of a global control plane (default 5685): ${text}`
+  if (/self[- ]signed|unable to (get|verify)|certificate|altnames/i.test(text))
+    return `the certificate of ${target} cannot be verified: ${text}`
   return text || `connection to ${target} ended with ${status[code]}`
 }
 
-function report(log: Logger, { outcome, text, retryMs, isNews }: { readonly outcome: SessionOutcome; readonly text: string; readonly retryMs: number; readonly isNews: boolean }): void {
+function report(
+  log: Logger,
+  {
+    outcome,
+    text,
+    retryMs,
+    isNews,
+  }: { readonly outcome: SessionOutcome; readonly text: string; readonly retryMs: number; readonly isNews: boolean },
+): void {
   const fields = { code: status[outcome.code], stream: outcome.stream, reason: text, retryMs }
   if (!isNews) log.debug(fields, 'kds global still not reachable')
-  else if (outcome.code === status.UNIMPLEMENTED) log.error({ ...fields, error: 'kds/wrong-peer' }, 'kds peer is not a global control plane')
+  else if (outcome.code === status.UNIMPLEMENTED)
+    log.error({ ...fields, error: 'kds/wrong-peer' }, 'kds peer is not a global control plane')
   else if (outcome.code === status.UNAUTHENTICATED) log.error({ ...fields, error: 'kds/unauthenticated' }, 'kds zone not admitted')
   else log.warn(fields, 'kds connection to global lost')
 }

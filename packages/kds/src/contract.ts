@@ -88,11 +88,15 @@ export interface AdmitRequest {
 /** Decides whether a peer may act as a zone. A rejection or a throw refuses the stream. */
 export type AdmitZone = (request: AdmitRequest) => AdmitDecision | Promise<AdmitDecision>
 
-/** Keys that a complete first list lacked but that were kept: another incarnation of the origin, or too many at once (architecture.md 7). */
+/** Why something is held: its origin came back as another incarnation, or a list lacked too much at once. */
+export type HoldReason = 'incarnation' | 'mass-deletion'
+
+/** Keys that a complete first list lacked but that were kept (architecture.md section 7). */
 export interface HeldResources {
   /** The zone they came from at global; 'global' at a zone. */
   readonly origin: string
   readonly type: string
+  readonly reason: HoldReason
   readonly keys: readonly ResourceKey[]
 }
 

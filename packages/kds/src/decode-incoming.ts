@@ -44,7 +44,8 @@ function decodeOne(wire: WireResource, kind: ResourceDescriptor, incoming: Incom
   const announced = splitWireName(kind.type, wire.name)
   let key = { ...announced, name: incoming.storedName(announced.name) }
   try {
-    if (!isKumaResource(wire.typeUrl)) return { key, failure: describeFailure(key, `is a ${JSON.stringify(wire.typeUrl.slice(0, 200))}, not a KumaResource`) }
+    if (!isKumaResource(wire.typeUrl))
+      return { key, failure: describeFailure(key, `is a ${JSON.stringify(wire.typeUrl.slice(0, 200))}, not a KumaResource`) }
     const decoded = decodeKdsResource(kind, wire.value)
     const resource = incoming.adopt(kind, { ...decoded, name: incoming.storedName(decoded.name) })
     key = { type: kind.type, mesh: resource.mesh, name: resource.name }

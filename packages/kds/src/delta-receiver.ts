@@ -7,6 +7,7 @@ import type { Clock } from '@weft/foundation/time'
 import { nameKey, type Registry, type ResourceDescriptor, type ResourceKey } from '@weft/resources'
 import type { Store } from '@weft/store'
 import { decodeIncoming } from './decode-incoming.ts'
+import { recalledVersion } from './features.ts'
 import { type Incoming, splitWireName } from './incoming.ts'
 import type { OriginLedger } from './origin-ledger.ts'
 import { reconcile, type ReconcileOptions } from './reconcile.ts'
@@ -37,6 +38,8 @@ export interface ReceiverOptions {
   readonly accepted: AcceptedVersions
   /** Subscribe with what was accepted before. */
   readonly resume: boolean
+  /** Name to the origin what is held here of an earlier incarnation, so that it can say later that this is really gone. */
+  readonly recall?: boolean
   write(bytes: Uint8Array): boolean
   pause(): void
   proceed(): void
@@ -96,7 +99,8 @@ export class DeltaReceiver {
   /** Subscribes to every type. */
   start(): void {
     for (const [type, state] of this.#types) {
-      this.#options.write(encodeRequest({ type, node: this.#options.node, subscribe: new Map(state.accepted) }))
+      const subscribe = new Map([...(this.#options.recall ? this.#recalled(state.kind) : []), ...state.accepted])
+      this.#options.write(encodeRequest({ type, node: this.#options.node, subscribe }))
     }
   }
 
@@ -125,6 +129,11 @@ export class DeltaReceiver {
 
   close(): void {
     this.#abort.abort()
+  }
+
+  /** Stored names are wire names here: own peers always hash theirs. */
+  #recalled(kind: ResourceDescriptor): [string, string][] {
+    return this.#ownedOf(kind).map(({ name, mesh }) => [`${name}.${mesh}`, recalledVersion])
   }
 
   /** Resuming must not hide that a copy was lost here. */
@@ -163,7 +172,11 @@ export class DeltaReceiver {
   #failed(type: string, error: unknown): void {
     if (this.#abort.signal.aborted) return
     this.#options.log.error({ type, err: messageOf(error) }, 'kds apply failed')
-    this.#options.fail(error instanceof AppError ? error : new AppError('kds/bad-message', `${type} cannot be applied: ${messageOf(error)}`, { cause: error }))
+    this.#options.fail(
+      error instanceof AppError
+        ? error
+        : new AppError('kds/bad-message', `${type} cannot be applied: ${messageOf(error)}`, { cause: error }),
+    )
   }
 
   async #apply(state: ReceivingType, response: DeltaResponse): Promise<void> {
@@ -211,8 +224,11 @@ export class DeltaReceiver {
     const vanished = missing.filter((key) => !ledger.isHeld(key))
     if (vanished.length === 0) return
     if (!state.resumed && vanished.length >= guard.min && vanished.length > guard.share * owned.length) {
-      log.warn({ type: state.kind.type, count: vanished.length, of: owned.length, origin: this.#options.incoming.actor }, 'kds mass deletion held')
-      await ledger.hold(vanished)
+      log.warn(
+        { type: state.kind.type, count: vanished.length, of: owned.length, origin: this.#options.incoming.actor },
+        'kds mass deletion held',
+      )
+      await ledger.hold(vanished, 'mass-deletion')
       return
     }
     log.info({ type: state.kind.type, count: vanished.length }, 'kds resources vanished from the first list')
@@ -260,7 +276,8 @@ export class DeltaReceiver {
 
   #answer(response: DeltaResponse, problems: readonly string[]): void {
     const error = problems.length === 0 ? undefined : problems.join('\n').slice(0, maxFailureText)
-    this.#options.write(encodeRequest({ type: response.type, node: { id: this.#options.node.id, metadata: undefined }, nonce: response.nonce, error }))
+    this.#options.write(
+      encodeRequest({ type: response.type, node: { id: this.#options.node.id, metadata: undefined }, nonce: response.nonce, error }),
+    )
   }
 }
-

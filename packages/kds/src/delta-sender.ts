@@ -10,6 +10,7 @@ import type { Change, Store } from '@weft/store'
 import type { ChangeFeed } from './change-feed.ts'
 import { type SendingType, sendingType } from './sending-type.ts'
 import type { Encoded, Outgoing } from './outgoing.ts'
+import { recalledVersion } from './features.ts'
 import { composeResponse, type DeltaRequest, maxMessageBytes } from './wire.ts'
 
 export interface SenderOptions {
@@ -25,12 +26,18 @@ export interface SenderOptions {
   /** Hands bytes to the transport; false when it is full until `drained`. */
   write(bytes: Uint8Array): boolean
   count(type: string, outcome: 'sent' | 'acknowledged' | 'rejected', failure?: string): void
+  /**
+   * Resolves when this side has all it will ever know again of an earlier life. Only then does it say that recalled resources are gone;
+   * never when absent.
+   */
+  readonly recovered?: Promise<void>
   /** The peer took no response of this type for a long time. */
   stalled(type: string): void
 }
 
-/** Deltas and chunks are cut at this size, so that one type never holds up the stream for long. */
+/** Deltas and parts of lists are cut here, so that none holds up a stream or either side's event loop for long. */
 const softLimitBytes = 4 * 1024 * 1024
+const softLimitEntries = 1_000
 const stallMs = 120_000
 const orderGraceMs = 250
 const firstRetryMs = 5_000
@@ -77,7 +84,9 @@ export class DeltaSender {
 
   /** Every subscribed type is accepted in its present state. */
   get inSync(): boolean {
-    return [...this.#types.values()].every((state) => state.phase === 'live' && !state.pending && state.dirty.size === 0 && state.rejected.size === 0)
+    return [...this.#types.values()].every(
+      (state) => state.phase === 'live' && !state.pending && state.dirty.size === 0 && state.rejected.size === 0,
+    )
   }
 
   close(): void {
@@ -157,7 +166,10 @@ export class DeltaSender {
   }
 
   /** Encodes a slice of the first list; the next one after other events had their turn. */
-  #listSlice(state: SendingType, listing: { readonly resources: readonly Resource[]; readonly from: number; readonly entries: Encoded[] }): void {
+  #listSlice(
+    state: SendingType,
+    listing: { readonly resources: readonly Resource[]; readonly from: number; readonly entries: Encoded[] },
+  ): void {
     if (this.#closed) return
     const { resources, from, entries } = listing
     for (const resource of resources.slice(from, from + listingSlice)) {
@@ -173,17 +185,26 @@ export class DeltaSender {
   }
 
   #listComplete(state: SendingType, entries: readonly Encoded[]): void {
-    const resumed = state.resume.size > 0
+    // a peer that only recalls names takes the list for a whole one
+    const resumed = [...state.resume.values()].some((version) => version !== recalledVersion)
     const missing = resumed ? entries.filter((entry) => state.resume.get(entry.name) !== entry.version) : entries
     const present = new Set(entries.map((entry) => entry.name))
-    const removed = [...state.resume.keys()].filter((name) => !present.has(name))
+    const absent = [...state.resume].filter(([name]) => !present.has(name))
+    const removed = absent.filter(([, version]) => version !== recalledVersion).map(([name]) => name)
+    this.#removeLater(
+      state,
+      absent.filter(([, version]) => version === recalledVersion).map(([name]) => name),
+    )
     const chunks = inChunks(missing)
     state.resume = new Map()
     if (chunks.length > 1 && !resumed && !this.#options.chunked) {
       const bytes = missing.reduce((sum, entry) => sum + entry.frame.length, 0)
       // a stock receiver takes the first response for the whole list, so it cannot be cut
       if (bytes > maxMessageBytes - 4096) {
-        this.#options.log.error({ type: state.type, bytes, count: missing.length }, 'kds first list is larger than the peer accepts; the type is not synced')
+        this.#options.log.error(
+          { type: state.type, bytes, count: missing.length },
+          'kds first list is larger than the peer accepts; the type is not synced',
+        )
         return
       }
       state.queue.push({ entries: missing, removed, partial: false })
@@ -196,6 +217,17 @@ export class DeltaSender {
     state.phase = 'live'
     this.#ready.add(state)
     this.#flush()
+  }
+
+  /** What the peer has of an earlier life of this side, once it is certain that it will not come back. */
+  #removeLater(state: SendingType, names: readonly string[]): void {
+    if (names.length === 0) return
+    void this.#options.recovered?.then(() => {
+      const gone = names.filter((name) => !state.has(name))
+      if (this.#closed || gone.length === 0) return
+      state.queue.push({ entries: [], removed: gone, partial: false })
+      this.#wake(state)
+    })
   }
 
   #sendNext(state: SendingType): void {
@@ -213,7 +245,10 @@ export class DeltaSender {
       partial: next.partial,
     })
     this.#options.count(state.type, 'sent')
-    this.#options.log.debug({ type: state.type, count: next.entries.length, removed: next.removed.length, bytes: bytes.length }, 'kds response sent')
+    this.#options.log.debug(
+      { type: state.type, count: next.entries.length, removed: next.removed.length, bytes: bytes.length },
+      'kds response sent',
+    )
     if (!this.#options.write(bytes)) this.#blocked = true
   }
 
@@ -222,7 +257,7 @@ export class DeltaSender {
     const removed: string[] = []
     let bytes = 0
     for (const [key, { mesh, name }] of state.dirty) {
-      if (bytes > softLimitBytes) break
+      if (bytes > softLimitBytes || entries.length + removed.length >= softLimitEntries) break
       state.dirty.delete(key)
       const resource = this.#options.store.get({ type: state.type, mesh, name })
       const change = state.replace(key, resource && this.#options.outgoing.encode(resource))
@@ -253,7 +288,11 @@ export class DeltaSender {
     this.#flush()
   }
 
-  #rejected(state: SendingType, response: { readonly entries: readonly Encoded[]; readonly removed: readonly string[] }, failure: string): void {
+  #rejected(
+    state: SendingType,
+    response: { readonly entries: readonly Encoded[]; readonly removed: readonly string[] },
+    failure: string,
+  ): void {
     for (const entry of response.entries) state.rejected.add(entry.name)
     for (const name of response.removed) state.rejected.add(name)
     state.retryMs = state.retryMs === 0 ? firstRetryMs : Math.min(state.retryMs * 2, lastRetryMs)
@@ -282,13 +321,16 @@ export class DeltaSender {
 function inChunks(entries: readonly Encoded[]): readonly (readonly Encoded[])[] {
   const chunks: Encoded[][] = [[]]
   let bytes = 0
+  let count = 0
   for (const entry of entries) {
-    if (bytes > 0 && bytes + entry.frame.length > softLimitBytes) {
+    if (bytes > 0 && (bytes + entry.frame.length > softLimitBytes || count === softLimitEntries)) {
       chunks.push([])
       bytes = 0
+      count = 0
     }
     chunks.at(-1)?.push(entry)
     bytes += entry.frame.length
+    count++
   }
   return chunks
 }

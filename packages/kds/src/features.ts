@@ -35,5 +35,8 @@ export const headerKeys = {
 /** Field of node metadata that carries the store id of an own peer. */
 export const storeIdField = 'weft-store-id'
 
+/** Version under which a receiver names what it holds of an earlier incarnation of an own peer. */
+export const recalledVersion = 'weft:recalled'
+
 /** `system_version_info` of a response that is not the last one of a first list; only towards own peers. */
 export const partialMarker = 'weft:more'

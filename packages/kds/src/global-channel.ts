@@ -1,5 +1,14 @@
 // The one HTTP/2 connection of a zone to its global, as byte streams. Knows addresses, TLS and headers; nothing about what is said.
-import { Client, type ClientDuplexStream, credentials, type ChannelCredentials, Metadata, type ServiceError, status, type StatusObject } from '@grpc/grpc-js'
+import {
+  Client,
+  type ClientDuplexStream,
+  credentials,
+  type ChannelCredentials,
+  Metadata,
+  type ServiceError,
+  status,
+  type StatusObject,
+} from '@grpc/grpc-js'
 import { isIP } from 'node:net'
 import { checkServerIdentity } from 'node:tls'
 import { AppError } from '@weft/foundation/errors'
@@ -23,7 +32,8 @@ export function parseGlobalAddress(address: string): GlobalAddress {
     throw invalidAddress(address, 'is not a URL')
   }
   if (url.protocol !== 'grpc:' && url.protocol !== 'grpcs:') throw invalidAddress(address, 'must start with grpc:// or grpcs://')
-  if (url.port === '' || url.hostname === '') throw invalidAddress(address, 'must name host and port, such as grpcs://global.example.com:5685')
+  if (url.port === '' || url.hostname === '')
+    throw invalidAddress(address, 'must name host and port, such as grpcs://global.example.com:5685')
   return { target: url.host, tls: url.protocol === 'grpcs:' }
 }
 
@@ -65,9 +75,10 @@ export interface OpenedStream {
 
 export interface GlobalChannel {
   open(method: ByteMethod, events: StreamEvents): OpenedStream
-  unary(method: ByteMethod, message: Uint8Array, deadlineMs: number): Promise<Buffer>
-  /** Resolves when the connection stands; rejects with the transport's last error after the deadline. */
-  ready(deadlineMs: number): Promise<void>
+  /** Rejects with something that has a status `code`. */
+  unary(method: ByteMethod, message: Uint8Array, limitMs: number): Promise<Buffer>
+  /** Resolves when the connection stands; rejects when it does not within the limit. */
+  ready(limitMs: number): Promise<void>
   close(): void
 }
 
@@ -94,17 +105,34 @@ export function openGlobalChannel(options: ChannelOptions): GlobalChannel {
       const call: StreamCall = client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize, metadata)
       return attach(call, events)
     },
-    unary: (method, message, deadlineMs) =>
+    unary: (method, message, limitMs) =>
       new Promise((resolve, reject) => {
-        const deadline = new Date(options.clock.now() + deadlineMs)
-        client.makeUnaryRequest<Uint8Array, Buffer>(method.path, method.requestSerialize, method.responseDeserialize, message, metadata, { deadline }, (error, answer) => {
-          if (error) reject(error)
-          else resolve(answer ?? Buffer.alloc(0))
+        const serialize = method.requestSerialize
+        const call = client.makeUnaryRequest<Uint8Array, Buffer>(
+          method.path,
+          serialize,
+          method.responseDeserialize,
+          message,
+          metadata,
+          (error, answer) => {
+            timer.cancel()
+            if (error) reject(error)
+            else resolve(answer ?? Buffer.alloc(0))
+          },
+        )
+        const timer = options.clock.after(limitMs, () => {
+          reject({ code: status.DEADLINE_EXCEEDED, details: 'no answer in time' } satisfies Pick<StatusObject, 'code' | 'details'>)
+          call.cancel()
         })
       }),
-    ready: (deadlineMs) =>
+    ready: (limitMs) =>
       new Promise((resolve, reject) => {
-        client.waitForReady(options.clock.now() + deadlineMs, (error) => (error ? reject(error) : resolve()))
+        const timer = options.clock.after(limitMs, () => reject(new Error(`no connection within ${limitMs / 1000} s`)))
+        client.waitForReady(Number.POSITIVE_INFINITY, (error) => {
+          timer.cancel()
+          if (error) reject(error)
+          else resolve()
+        })
       }),
     close: () => client.close(),
   }

@@ -1,6 +1,15 @@
 // How one side reads what it is sent: which resources it owns on behalf of the origin, and what it makes of each (contract/kds.md 9.3, 9.5).
 import type { Violation } from '@weft/foundation/errors'
-import { isProvidedBy, type KdsResource, labelKeys, type Labels, type Registry, type Resource, type ResourceDescriptor, type ResourceKey } from '@weft/resources'
+import {
+  isProvidedBy,
+  type KdsResource,
+  labelKeys,
+  type Labels,
+  type Registry,
+  type Resource,
+  type ResourceDescriptor,
+  type ResourceKey,
+} from '@weft/resources'
 import type { WriteClass } from '@weft/store'
 import { isRecord, list, member, stringMembers } from './json.ts'
 
@@ -90,6 +99,7 @@ export function splitWireName(type: string, wireName: string): ResourceKey {
 
 /** One line that names the resource and says what is wrong with it. */
 export function describeFailure(key: ResourceKey, reason: string | readonly Violation[]): string {
-  const text = typeof reason === 'string' ? reason : reason.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join('; ')
+  const text =
+    typeof reason === 'string' ? reason : reason.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join('; ')
   return `${key.type} name=${key.name}${key.mesh ? ` mesh=${key.mesh}` : ''}: ${text}`
 }

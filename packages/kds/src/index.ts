@@ -11,6 +11,7 @@ export type {
   EnvoyAdmin,
   GlobalConnection,
   HeldResources,
+  HoldReason,
   KdsClient,
   KdsServer,
   PeerDescription,

@@ -4,8 +4,8 @@ import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import { nameKey, type ResourceKey } from '@weft/resources'
 import type { Store } from '@weft/store'
-import type { HeldResources } from './contract.ts'
-import { isRecord, list, member, text } from './json.ts'
+import type { HeldResources, HoldReason } from './contract.ts'
+import { isRecord, member, stringMembers, text } from './json.ts'
 
 export interface OriginLedger {
   /** The last incarnation seen; undefined before the first. */
@@ -13,7 +13,7 @@ export interface OriginLedger {
   /** Notes the incarnation of the origin. A new one puts everything owned so far on hold: its lists prove nothing about the old one's. */
   admit(incarnation: string, owned: () => readonly ResourceKey[]): Promise<void>
   isHeld(key: ResourceKey): boolean
-  hold(keys: readonly ResourceKey[]): Promise<void>
+  hold(keys: readonly ResourceKey[], reason: HoldReason): Promise<void>
   /** Listed again, or gone for good. */
   release(keys: readonly ResourceKey[]): Promise<void>
   held(): readonly HeldResources[]
@@ -37,18 +37,25 @@ export function openOriginLedger({ store, log, origin }: LedgerOptions): OriginL
   const held = read.held
 
   const save = async (): Promise<void> => {
-    const config = JSON.stringify({ incarnation, held: Object.fromEntries([...held].map(([type, keys]) => [type, [...keys.keys()]])) })
+    const config = JSON.stringify({
+      incarnation,
+      held: Object.fromEntries([...held].map(([type, keys]) => [type, Object.fromEntries(keys)])),
+    })
     try {
-      await store.transact([{ op: 'put', resource: { ...key, labels: {}, spec: { config } } }], { actor: 'generator:kds', reason: 'kds', class: 'observed' })
+      await store.transact([{ op: 'put', resource: { ...key, labels: {}, spec: { config } } }], {
+        actor: 'generator:kds',
+        reason: 'kds',
+        class: 'observed',
+      })
     } catch (error) {
       log.warn({ origin, err: messageOf(error) }, 'kds origin ledger not saved')
     }
   }
-  const add = (keys: readonly ResourceKey[]): boolean => {
+  const add = (keys: readonly ResourceKey[], reason: HoldReason): boolean => {
     for (const item of keys) {
-      const ofType = held.get(item.type) ?? new Map<string, ResourceKey>()
+      const ofType = held.get(item.type) ?? new Map<string, HoldReason>()
       held.set(item.type, ofType)
-      ofType.set(nameKey(item), { type: item.type, mesh: item.mesh, name: item.name })
+      ofType.set(nameKey(item), reason)
     }
     return keys.length > 0
   }
@@ -61,13 +68,14 @@ export function openOriginLedger({ store, log, origin }: LedgerOptions): OriginL
       const first = incarnation === undefined
       const kept = owned()
       incarnation = next
-      add(kept)
-      if (kept.length > 0) log.warn({ origin, count: kept.length, first }, 'kds origin has another incarnation; what it does not list is kept')
+      add(kept, 'incarnation')
+      if (kept.length > 0)
+        log.warn({ origin, count: kept.length, first }, 'kds origin has another incarnation; what it does not list is kept')
       await save()
     },
     isHeld: (item) => held.get(item.type)?.has(nameKey(item)) ?? false,
-    hold: async (keys) => {
-      if (add(keys)) await save()
+    hold: async (keys, reason) => {
+      if (add(keys, reason)) await save()
     },
     release: async (keys) => {
       let changed = false
@@ -79,12 +87,18 @@ export function openOriginLedger({ store, log, origin }: LedgerOptions): OriginL
       }
       if (changed) await save()
     },
-    held: () => [...held].map(([type, keys]) => ({ origin, type, keys: [...keys.values()] })),
+    held: () =>
+      [...held].flatMap(([type, keys]) =>
+        (['incarnation', 'mass-deletion'] as const).flatMap((reason) => {
+          const names = [...keys].filter(([, why]) => why === reason).map(([name]) => name)
+          return names.length === 0 ? [] : [{ origin, type, reason, keys: names.map((name) => splitNameKey(type, name)) }]
+        }),
+      ),
   }
 }
 
-function parse(config: unknown): { readonly incarnation: string | undefined; readonly held: Map<string, Map<string, ResourceKey>> } {
-  const held = new Map<string, Map<string, ResourceKey>>()
+function parse(config: unknown): { readonly incarnation: string | undefined; readonly held: Map<string, Map<string, HoldReason>> } {
+  const held = new Map<string, Map<string, HoldReason>>()
   if (typeof config !== 'string') return { incarnation: undefined, held }
   let value: unknown
   try {
@@ -94,8 +108,8 @@ function parse(config: unknown): { readonly incarnation: string | undefined; rea
   }
   const types = member(value, 'held')
   for (const type of isRecord(types) ? Object.keys(types) : []) {
-    const names = list(types, type).filter((name): name is string => typeof name === 'string')
-    held.set(type, new Map(names.map((name) => [name, splitNameKey(type, name)])))
+    const names = Object.entries(stringMembers(member(types, type)))
+    held.set(type, new Map(names.map(([name, reason]) => [name, reason === 'mass-deletion' ? reason : 'incarnation'])))
   }
   return { incarnation: text(value, 'incarnation') || undefined, held }
 }

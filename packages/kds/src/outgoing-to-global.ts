@@ -1,6 +1,15 @@
 // What a zone sends to global: everything of its own of the types that go up (contract/kds.md section 9.2).
 import type { Logger } from '@weft/foundation/log'
-import { displayName, isSentToGlobal, type KdsResource, kdsName, labelKeys, type Labels, type Registry, type Resource } from '@weft/resources'
+import {
+  displayName,
+  isSentToGlobal,
+  type KdsResource,
+  kdsName,
+  labelKeys,
+  type Labels,
+  type Registry,
+  type Resource,
+} from '@weft/resources'
 import { isRecord, list } from './json.ts'
 import { createEncoder, inOrder, type Outgoing, withoutPrefixes } from './outgoing.ts'
 

@@ -1,7 +1,20 @@
 // What global sends to one zone: the filter of contract/kds.md section 9.4 and the mapping that gives every zone the same bytes.
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import type { Logger } from '@weft/foundation/log'
-import { computePolicyRole, displayName, isSentToZones, isSharedAcrossZones, type KdsResource, kdsName, labelKeys, type Registry, type Resource, type ResourceDescriptor, syncBits, syncFlags } from '@weft/resources'
+import {
+  computePolicyRole,
+  displayName,
+  isSentToZones,
+  isSharedAcrossZones,
+  type KdsResource,
+  kdsName,
+  labelKeys,
+  type Registry,
+  type Resource,
+  type ResourceDescriptor,
+  syncBits,
+  syncFlags,
+} from '@weft/resources'
 import type { Store } from '@weft/store'
 import { nodeFeatures } from './features.ts'
 import { member, text } from './json.ts'
@@ -44,7 +57,8 @@ export function createGlobalOutgoing(options: GlobalOutgoingOptions): GlobalOutg
   const encoder: Encoder = createEncoder({
     log: options.log,
     map: (kind, resource, packing) => mapForZone(kind, resource, { packing, ...options }),
-    finish: (kind, resource, { packing, bytes }) => (isSecondGeneration(packing) ? bytesForSecondGeneration(kind, resource.spec, bytes) : bytes),
+    finish: (kind, resource, { packing, bytes }) =>
+      isSecondGeneration(packing) ? bytesForSecondGeneration(kind, resource.spec, bytes) : bytes,
   })
   const types = inOrder(
     registry.all.filter(isSentToZones).map((kind) => kind.type),
@@ -82,7 +96,8 @@ export function goesToZone(kind: ResourceDescriptor, resource: Resource, context
   if (labels[labelKeys.kdsSync] === 'disabled') return false
   if (kind.type === 'Config' && resource.name !== clusterIdName) return false
   if (kind.type === 'GlobalSecret' && isPrivateGlobalSecret(resource.name)) return false
-  if (kind.type === 'HostnameGenerator' && selectsMultiZone(resource.spec) && !context.target.features.has(nodeFeatures.multiZoneHostnames)) return false
+  if (kind.type === 'HostnameGenerator' && selectsMultiZone(resource.spec) && !context.target.features.has(nodeFeatures.multiZoneHostnames))
+    return false
   const origin = labels[labelKeys.origin] || 'global'
   if (origin === 'global') return (syncBits(kind) & toZones) === toZones
   return goesAcross(kind, resource, context)
@@ -143,7 +158,9 @@ function mapForZone(kind: ResourceDescriptor, resource: Resource, context: MapCo
 /** Zones verify zone tokens but must not be able to issue them (contract/kds.md section 3.4). Throws when the key cannot be read. */
 function publicZoneKey(secret: KdsResource): KdsResource {
   const pem = Buffer.from(text(secret.spec, 'data'), 'base64')
-  const key = createPublicKey(createPrivateKey(pem.includes('-----BEGIN') ? pem.toString('utf8') : { key: pem, format: 'der', type: 'pkcs1' }))
+  const key = createPublicKey(
+    createPrivateKey(pem.includes('-----BEGIN') ? pem.toString('utf8') : { key: pem, format: 'der', type: 'pkcs1' }),
+  )
   const exported = key.export({ type: key.asymmetricKeyType === 'rsa' ? 'pkcs1' : 'spki', format: 'pem' })
   return {
     ...secret,

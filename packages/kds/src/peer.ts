@@ -19,7 +19,11 @@ export interface NodeFacts extends PeerDescription {
 }
 
 /** Node of our first request of a type: `id` is the zone's name on both streams (contract/kds.md section 3.2). */
-export function describingNode(id: string, self: Self, facts: { readonly features: readonly string[]; readonly config: string }): NodeValue {
+export function describingNode(
+  id: string,
+  self: Self,
+  facts: { readonly features: readonly string[]; readonly config: string },
+): NodeValue {
   const metadata = {
     version: { kumaCp: { ...self.version } },
     config: facts.config,

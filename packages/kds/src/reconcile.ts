@@ -30,7 +30,11 @@ const firstWaitMs = 200
 const lastWaitMs = 5_000
 
 /** Applies puts and deletes. Rejects only when the store is closed or the signal aborts. */
-export async function reconcile(puts: readonly KdsResource[], deletes: readonly ResourceKey[], options: ReconcileOptions): Promise<Reconciled> {
+export async function reconcile(
+  puts: readonly KdsResource[],
+  deletes: readonly ResourceKey[],
+  options: ReconcileOptions,
+): Promise<Reconciled> {
   const { type } = options.kind
   const wanted: Wanted[] = [
     ...puts.map((resource): Wanted => ({ op: 'put', key: { type, mesh: resource.mesh, name: resource.name }, resource })),
@@ -94,18 +98,24 @@ async function trySingle(item: Wanted, options: ReconcileOptions): Promise<strin
 function plan(item: Wanted, { store, kind }: ReconcileOptions): { readonly op: StoreOp; readonly class: WriteClass } | undefined {
   const stored = store.get(item.key)
   if (item.op === 'delete') {
-    return stored && { op: { op: 'delete', key: item.key, expect: stored.version, ifPresent: true }, class: writeClassOf(kind.type, stored.labels) }
+    return (
+      stored && {
+        op: { op: 'delete', key: item.key, expect: stored.version, ifPresent: true },
+        class: writeClassOf(kind.type, stored.labels),
+      }
+    )
   }
   const { labels, spec, status } = item.resource
-  const isSame = stored && jsonEqual(stored.labels, labels) && jsonEqual(stored.spec, spec) && (status === undefined || jsonEqual(stored.status, status))
-  if (isSame) return undefined
+  const isWished = stored && jsonEqual(stored.labels, labels) && jsonEqual(stored.spec, spec)
+  if (isWished && (status === undefined || jsonEqual(stored.status, status))) return undefined
   return {
     op: {
       op: 'put',
       resource: { ...item.key, labels, spec, ...(status === undefined ? {} : { status }) },
       expect: stored ? stored.version : 'absent',
     },
-    class: writeClassOf(kind.type, labels),
+    // a status alone is never something a person wanted
+    class: isWished ? 'observed' : writeClassOf(kind.type, labels),
   }
 }
 

@@ -36,6 +36,8 @@ export interface SendingType {
   /** Notes the new value of a key and tells what the peer has to learn. */
   replace(key: string, encoded: Encoded | undefined): { readonly entry?: Encoded; readonly removed?: string }
   accepted(response: PlannedResponse): void
+  /** A live resource goes under this wire name. */
+  has(name: string): boolean
   /** The rejected names as a response to try again: present values, or removals. Undefined when there is nothing left to say. */
   takeRejected(): { readonly entries: readonly Encoded[]; readonly removed: readonly string[] } | undefined
 }
@@ -83,6 +85,7 @@ export function sendingType(type: string, resume: ReadonlyMap<string, string>): 
     failure: undefined,
     unsubscribe: () => {},
     claim,
+    has: (name) => owners.has(name),
     replace: (key, encoded) => {
       const before = known.get(key)
       if (!encoded) {

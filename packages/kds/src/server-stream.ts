@@ -42,7 +42,10 @@ const zoneName = /^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/
 export function callFacts(call: Pick<ServerUnaryCall<Buffer, Uint8Array>, 'metadata' | 'getPeer'>): CallFacts {
   const zone = headers(call, headerKeys.clientId)[0] ?? ''
   if (!zoneName.test(zone)) {
-    const details = zone === '' ? `the metadata ${headerKeys.clientId} with the name of the zone is missing` : 'the name of the zone is not a DNS name of at most 63 characters'
+    const details =
+      zone === ''
+        ? `the metadata ${headerKeys.clientId} with the name of the zone is missing`
+        : 'the name of the zone is not a DNS name of at most 63 characters'
     throw new AppError('kds/unauthenticated', details)
   }
   return {
@@ -57,9 +60,17 @@ export function callFacts(call: Pick<ServerUnaryCall<Buffer, Uint8Array>, 'metad
 }
 
 /** Whether the zone may come in; the text is for the peer. */
-export async function admitCall(call: Pick<ServerUnaryCall<Buffer, Uint8Array>, 'metadata'>, facts: CallFacts, admit: AdmitZone): Promise<string | undefined> {
+export async function admitCall(
+  call: Pick<ServerUnaryCall<Buffer, Uint8Array>, 'metadata'>,
+  facts: CallFacts,
+  admit: AdmitZone,
+): Promise<string | undefined> {
   const values = headers(call, headerKeys.authorization)
-  const decision = await admit({ zone: facts.zone, peerAddress: facts.peerAddress, authorization: values.length === 1 ? values[0] : undefined })
+  const decision = await admit({
+    zone: facts.zone,
+    peerAddress: facts.peerAddress,
+    authorization: values.length === 1 ? values[0] : undefined,
+  })
   return decision.admitted ? undefined : decision.reason
 }
 
@@ -71,7 +82,10 @@ export function greeting(storeId: string): Metadata {
 }
 
 /** Runs a stream: `open` is called with it and returns its handler. */
-export function runStream(call: ByteCall, { facts, log, open }: { readonly facts: CallFacts; readonly log: Logger; open(stream: ServerStream): StreamHandler }): void {
+export function runStream(
+  call: ByteCall,
+  { facts, log, open }: { readonly facts: CallFacts; readonly log: Logger; open(stream: ServerStream): StreamHandler },
+): void {
   let handler: StreamHandler | undefined
   let ended = false
   const close = (): void => {

@@ -89,24 +89,28 @@ export function openZoneToGlobal(stream: ServerStream, context: SyncContext): St
     hashedNames: stream.features.has(headerFeatures.hashSuffix),
     types: context.consumed,
   })
+  const ledger = records.ledger(zone)
+  const incarnation = stream.storeId ? `store:${stream.storeId}` : 'stock'
   const receiver = new DeltaReceiver({
     registry: options.registry,
     store: options.store,
     clock: options.clock,
     log: stream.log,
     incoming,
-    ledger: records.ledger(zone),
+    ledger,
     guard: options.massDelete,
     node: describingNode(zone, self, { features: globalFeatures, config: '' }),
     // a stock zone is always asked for everything; our own zones' lists are cheap to compare
     accepted: new Map(),
     resume: false,
+    recall:
+      stream.storeId !== undefined && (incarnation !== ledger.incarnation || ledger.held().some((held) => held.reason === 'incarnation')),
     write: stream.write,
     pause: stream.pause,
     proceed: stream.proceed,
     fail: (error) => stream.end(status.INTERNAL, error.message),
   })
-  receiver.identified(stream.storeId ? `store:${stream.storeId}` : 'stock')
+  receiver.identified(incarnation)
   receiver.start()
   return {
     data: (bytes) => receiver.receive(bytes),

@@ -7,7 +7,19 @@ import { codec } from '@weft/proto'
 import type { KdsServer } from './contract.ts'
 import { createKdsServer, type KdsServerOptions } from './server.ts'
 import { type Member, memberOf, memoryStore, serverOptions, until } from './testing/federation.ts'
-import { decodeRequest, decodeResponse, encodeRequest, encodeResponse, jsonResource, jsonResources, methods, type RawStream, type RawZone, rawZone, stockFeatures } from './testing/raw-zone.ts'
+import {
+  decodeRequest,
+  decodeResponse,
+  encodeRequest,
+  encodeResponse,
+  jsonResource,
+  jsonResources,
+  methods,
+  type RawStream,
+  type RawZone,
+  rawZone,
+  stockFeatures,
+} from './testing/raw-zone.ts'
 
 interface Global extends AsyncDisposable, Member {
   readonly server: KdsServer
@@ -52,7 +64,10 @@ test('every subscribe is answered with the complete list, an unknown type with a
   const stream = zone.open(methods.globalToZone)
   for (const type of ['MeshTimeout', 'NoSuchType', 'Mesh']) subscribe(zone, stream, type)
   const responses = [decodeResponse(await stream.next()), decodeResponse(await stream.next()), decodeResponse(await stream.next())]
-  assert.deepEqual(responses.map((response) => response.typeUrl), ['Mesh', 'MeshTimeout', 'NoSuchType'])
+  assert.deepEqual(
+    responses.map((response) => response.typeUrl),
+    ['Mesh', 'MeshTimeout', 'NoSuchType'],
+  )
   const [mesh, timeout, unknown] = responses
   assert.equal(unknown?.resources?.length, 0)
   assert.equal(mesh?.controlPlane?.identifier, 'global')
@@ -70,7 +85,12 @@ test('every subscribe is answered with the complete list, an unknown type with a
   })
   const any = timeout?.resources?.[0]?.resource
   assert.equal(any?.typeUrl, 'type.googleapis.com/kuma.mesh.v1alpha1.KumaResource')
-  assert.equal(policy?.version, createHash('sha256').update(any?.value ?? '').digest('hex'))
+  assert.equal(
+    policy?.version,
+    createHash('sha256')
+      .update(any?.value ?? '')
+      .digest('hex'),
+  )
 })
 
 test('the first list of a mesh-scoped type waits for Mesh, but not for ever', async () => {
@@ -89,7 +109,10 @@ test('changes go at once, one response per type at a time, the latest value of e
   await answer(zone, stream)
   await global.put('Mesh', '', 'a', {})
   const first = decodeResponse(await stream.next())
-  assert.deepEqual(first.resources?.map((resource) => resource.name), ['a.'])
+  assert.deepEqual(
+    first.resources?.map((resource) => resource.name),
+    ['a.'],
+  )
   // not acknowledged yet: what happens now is collected
   await global.put('Mesh', '', 'b', {})
   await global.put('Mesh', '', 'b', { skipCreatingInitialPolicies: ['*'] })
@@ -98,10 +121,16 @@ test('changes go at once, one response per type at a time, the latest value of e
   await global.remove('Mesh', '', 'a')
   stream.send(encodeRequest({ node: { id: 'zone-1' }, typeUrl: 'Mesh', responseNonce: first.nonce ?? '' }))
   const second = await answer(zone, stream)
-  assert.deepEqual(second.resources?.map((resource) => resource.name), ['b.'])
+  assert.deepEqual(
+    second.resources?.map((resource) => resource.name),
+    ['b.'],
+  )
   assert.deepEqual(second.removedResources, ['a.'])
   await global.put('Mesh', '', 'd', {})
-  assert.deepEqual((await answer(zone, stream)).resources?.map((resource) => resource.name), ['d.'])
+  assert.deepEqual(
+    (await answer(zone, stream)).resources?.map((resource) => resource.name),
+    ['d.'],
+  )
 })
 
 test('a stale or unknown nonce changes nothing', async () => {
@@ -122,7 +151,10 @@ test('a stale or unknown nonce changes nothing', async () => {
 test('a rejected response is not sent again until its content changes, and others flow', async () => {
   const failures: string[] = []
   await using global = await startGlobal({
-    recorder: { ...serverOptions(memoryStore()).recorder, responseCounted: (_zone, _id, type, outcome, failure) => outcome === 'rejected' && failures.push(`${type}: ${failure}`) },
+    recorder: {
+      ...serverOptions(memoryStore()).recorder,
+      responseCounted: (_zone, _id, type, outcome, failure) => outcome === 'rejected' && failures.push(`${type}: ${failure}`),
+    },
   })
   await using zone = rawZone('zone-1', global.server.port)
   const stream = zone.open(methods.globalToZone)
@@ -131,9 +163,15 @@ test('a rejected response is not sent again until its content changes, and other
   await global.put('Mesh', '', 'bad', {})
   await answer(zone, stream, 'bad: no good')
   await global.put('Mesh', '', 'good', {})
-  assert.deepEqual((await answer(zone, stream)).resources?.map((resource) => resource.name), ['good.'])
+  assert.deepEqual(
+    (await answer(zone, stream)).resources?.map((resource) => resource.name),
+    ['good.'],
+  )
   await global.put('Mesh', '', 'bad', { skipCreatingInitialPolicies: ['*'] })
-  assert.deepEqual((await answer(zone, stream)).resources?.map((resource) => resource.name), ['bad.'])
+  assert.deepEqual(
+    (await answer(zone, stream)).resources?.map((resource) => resource.name),
+    ['bad.'],
+  )
   assert.deepEqual(failures, ['Mesh: bad: no good'])
   assert.equal(global.server.zones()[0]?.inSync, false, 'the other direction is not open')
 })
@@ -151,7 +189,10 @@ test('with initial_resource_versions nothing known is sent again and vanished na
   const second = zone.open(methods.globalToZone)
   subscribe(zone, second, 'Mesh', { initialResourceVersions: { ...Object.fromEntries(versions), 'gone.': 'x' } })
   const resumed = decodeResponse(await second.next())
-  assert.deepEqual(resumed.resources?.map((resource) => resource.name), ['changed.'])
+  assert.deepEqual(
+    resumed.resources?.map((resource) => resource.name),
+    ['changed.'],
+  )
   assert.deepEqual(resumed.removedResources, ['gone.'])
 })
 
@@ -168,8 +209,14 @@ test('a newer stream of a zone supersedes the older one and keeps getting update
   const ended = await first.ended
   assert.equal(ended.code, status.CANCELLED)
   await global.put('Mesh', '', 'late', {})
-  assert.deepEqual((await answer(newer, second)).resources?.map((resource) => resource.name), ['late.'])
-  assert.deepEqual(global.server.zones().map((zone) => [zone.zone, zone.streams]), [['zone-1', ['globalToZone']]])
+  assert.deepEqual(
+    (await answer(newer, second)).resources?.map((resource) => resource.name),
+    ['late.'],
+  )
+  assert.deepEqual(
+    global.server.zones().map((zone) => [zone.zone, zone.streams]),
+    [['zone-1', ['globalToZone']]],
+  )
 })
 
 test('a 2.14 zone gets a Mesh in Exclusive mode and policies with a targetRef', async () => {
@@ -180,7 +227,10 @@ test('a 2.14 zone gets a Mesh in Exclusive mode and policies with a targetRef', 
   const headers = zone.headers()
   headers.remove('zone-version')
   const stream = zone.open(methods.globalToZone, headers)
-  const node = { id: 'old', metadata: codec('google.protobuf.Struct').fromJson({ version: { kumaCp: { version: '2.14.3' } }, features: stockFeatures }) }
+  const node = {
+    id: 'old',
+    metadata: codec('google.protobuf.Struct').fromJson({ version: { kumaCp: { version: '2.14.3' } }, features: stockFeatures }),
+  }
   for (const type of ['Mesh', 'MeshTimeout', 'TrafficRoute']) subscribe(zone, stream, type, { node })
   const mesh = decodeResponse(await stream.next())
   const wire = codec('kuma.mesh.v1alpha1.KumaResource').decode(mesh.resources?.[0]?.resource?.value ?? new Uint8Array(0))
@@ -208,8 +258,13 @@ test('a zone without hash-suffix in its node gets plain names, without it in its
   await answer(zone, down)
   assert.equal(jsonResources(await answer(zone, down))[0]?.name, 'slow.default')
   const up = zone.open(methods.zoneToGlobal, headers)
-  await until(() => up.call.readableLength >= 0)
-  up.send(encodeResponse({ typeUrl: 'MeshService', nonce: '1', resources: [jsonResource('default', 'web', { ports: [{ port: 80 }] })] }))
+  up.send(
+    encodeResponse({
+      typeUrl: 'MeshService',
+      nonce: '1',
+      resources: [jsonResource('default', 'web', { ports: [{ port: 80 }] }, { 'kuma.io/display-name': 'web' })],
+    }),
+  )
   await until(() => global.store.list('MeshService').length === 1)
   assert.equal(global.store.list('MeshService')[0]?.name, 'old.web')
 })
@@ -253,7 +308,10 @@ test('what a zone sends is stored under its session, whatever it claims to be', 
       typeUrl: 'MeshService',
       nonce: '1',
       controlPlane: { identifier: 'zone-a' },
-      resources: [jsonResource('default', 'web-hash', { ports: [{ port: 80 }] }, labels), jsonResource('default', 'bad', { ports: 'none' }, labels)],
+      resources: [
+        jsonResource('default', 'web-hash', { ports: [{ port: 80 }] }, labels),
+        jsonResource('default', 'bad', { ports: 'none' }, labels),
+      ],
     }),
   )
   await until(() => global.store.list('MeshService').length === 1)
@@ -271,7 +329,13 @@ test('a zone cannot touch what belongs to another one', async () => {
   await global.put('MeshService', 'default', 'web-x', { ports: [{ port: 1 }] }, { 'kuma.io/origin': 'zone', 'kuma.io/zone': 'zone-a' })
   await using zone = rawZone('zone-b', global.server.port)
   const stream = zone.open(methods.zoneToGlobal)
-  stream.send(encodeResponse({ typeUrl: 'MeshService', nonce: '1', resources: [jsonResource('default', 'web-x', { ports: [{ port: 2 }] }), jsonResource('default', 'mine', {})] }))
+  stream.send(
+    encodeResponse({
+      typeUrl: 'MeshService',
+      nonce: '1',
+      resources: [jsonResource('default', 'web-x', { ports: [{ port: 2 }] }), jsonResource('default', 'mine', {})],
+    }),
+  )
   let nack: ReturnType<typeof decodeRequest> | undefined
   while (!nack?.responseNonce) nack = decodeRequest(await stream.next())
   assert.match(nack.errorDetail?.message ?? '', /name=web-x .*already exists/)
@@ -292,7 +356,10 @@ test('the first list of a stock zone deletes what it lacks, later responses only
   await until(() => global.store.list('MeshService').length === 1)
   stream.send(encodeResponse({ typeUrl: 'MeshService', nonce: '2', resources: [jsonResource('default', 'new', {}, mine)] }))
   await until(() => global.store.list('MeshService').length === 2)
-  assert.deepEqual(global.store.list('MeshService').map((service) => service.name), ['kept', 'new'])
+  assert.deepEqual(
+    global.store.list('MeshService').map((service) => service.name),
+    ['kept', 'new'],
+  )
 })
 
 test('a first list that lacks most of a type is held until someone approves', async () => {
@@ -308,7 +375,10 @@ test('a first list that lacks most of a type is held until someone approves', as
   stream.send(encodeResponse({ typeUrl: 'MeshService', nonce: '2', resources: [jsonResource('default', 'b', {}, mine)] }))
   await until(() => global.server.held()[0]?.keys.length === 2)
   assert.equal(await global.server.approveRemoval('zone-1', 'MeshService'), 2)
-  assert.deepEqual(global.store.list('MeshService').map((service) => service.name), ['a', 'b'])
+  assert.deepEqual(
+    global.store.list('MeshService').map((service) => service.name),
+    ['a', 'b'],
+  )
   assert.deepEqual(global.server.held(), [])
 })
 
@@ -319,7 +389,16 @@ test('answers to admin requests nobody waits for are ignored', async () => {
   await until(() => global.server.zones().length === 1)
   const answers = codec('kuma.mesh.v1alpha1.XDSConfigResponse')
   stream.send(answers.encode({ requestId: 'unknown', config: Buffer.from('x') }))
-  const proxy = { type: 'Dataplane', mesh: 'default', name: 'dp1-hash', labels: { 'kuma.io/display-name': 'dp1' }, creationTime: '', modificationTime: '', version: 1, spec: {} }
+  const proxy = {
+    type: 'Dataplane',
+    mesh: 'default',
+    name: 'dp1-hash',
+    labels: { 'kuma.io/display-name': 'dp1' },
+    creationTime: '',
+    modificationTime: '',
+    version: 1,
+    spec: {},
+  }
   const asked = global.server.ask('zone-1', 'configDump', proxy, { includeEds: true })
   const request = codec('kuma.mesh.v1alpha1.XDSConfigRequest').decode(await stream.next())
   assert.deepEqual([request.resourceName, request.resourceMesh, request.includeEds], ['dp1', 'default', true])
@@ -338,7 +417,8 @@ test('answers to admin requests nobody waits for are ignored', async () => {
 
 test('a zone that is not admitted gets nothing and leaves nothing', async () => {
   await using global = await startGlobal({
-    admit: ({ zone, authorization }) => (authorization === 'Bearer good' ? { admitted: true } : { admitted: false, reason: `${zone} may not` }),
+    admit: ({ zone, authorization }) =>
+      authorization === 'Bearer good' ? { admitted: true } : { admitted: false, reason: `${zone} may not` },
   })
   await using zone = rawZone('zone-1', global.server.port)
   assert.deepEqual(await zone.open(methods.globalToZone).ended, { code: status.UNAUTHENTICATED, details: 'zone-1 may not' })
@@ -356,7 +436,9 @@ test('recorded at once: subscription, description, counters, streams', async () 
   const note =
     (name: string) =>
     (...values: readonly unknown[]): void => {
-      seen.push(`${name} ${values.filter((value) => value === 'zone-1' || value === 'Mesh' || value === 'sent' || value === 'acknowledged' || value === 'globalToZone').join(' ')}`.trim())
+      seen.push(
+        `${name} ${values.filter((value) => value === 'zone-1' || value === 'Mesh' || value === 'sent' || value === 'acknowledged' || value === 'globalToZone').join(' ')}`.trim(),
+      )
     }
   await using global = await startGlobal({
     recorder: {
@@ -386,4 +468,3 @@ test('recorded at once: subscription, description, counters, streams', async () 
     'closed zone-1',
   ])
 })
-

@@ -5,7 +5,7 @@ import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import { type Clock, timestamp } from '@weft/foundation/time'
 import { codec, serviceDefinition } from '@weft/proto'
-import { displayName, isSentToGlobal, isSharedAcrossZones, labelKeys, type Registry, type ResourceKey } from '@weft/resources'
+import { displayName, isSentToGlobal, labelKeys, type Registry, type ResourceKey } from '@weft/resources'
 import type { Store } from '@weft/store'
 import { createAdminBroker } from './admin-broker.ts'
 import { adminCodecs, adminMethods } from './admin-messages.ts'
@@ -15,9 +15,19 @@ import type { MassDeleteGuard } from './delta-receiver.ts'
 import { removeHeld } from './held.ts'
 import { createGlobalOutgoing } from './outgoing-to-zone.ts'
 import { hasKubernetesStore, type Self } from './peer.ts'
-import { admitCall, type ByteCall, type CallFacts, callFacts, greeting, runStream, type ServerStream, type StreamHandler } from './server-stream.ts'
+import {
+  admitCall,
+  type ByteCall,
+  type CallFacts,
+  callFacts,
+  greeting,
+  runStream,
+  type ServerStream,
+  type StreamHandler,
+} from './server-stream.ts'
 import { openGlobalToZone, openZoneToGlobal, type SyncContext } from './server-sync.ts'
 import { maxMessageBytes } from './wire.ts'
+import { watchDependencies } from './filter-dependencies.ts'
 import { createZoneRecords } from './zone-records.ts'
 
 export interface KdsServerOptions {
@@ -91,14 +101,14 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
         },
       }
     })
-  const healthCheck = (call: ServerUnaryCall<Buffer, Uint8Array>, done: sendUnaryData<Uint8Array>): void => {
+  const healthCheck = (call: ServerUnaryCall<Buffer, Uint8Array>, respond: sendUnaryData<Uint8Array>): void => {
     admitted(call).then(
       (facts) => {
         recorder.healthChecked(facts.zone, timestamp(clock.now()))
         const ms = options.healthCheckIntervalMs
-        done(null, healthAnswers.encode({ interval: { seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1_000_000 } }))
+        respond(null, healthAnswers.encode({ interval: { seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1_000_000 } }))
       },
-      (error: unknown) => done(refusalStatus(error)),
+      (error: unknown) => respond(refusalStatus(error)),
     )
   }
 
@@ -108,14 +118,20 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
       return port
     },
     start: async () => {
-      const feed = createChangeFeed(store)
+      const feed = createChangeFeed(store, log)
       closeFeed = () => feed.close()
       const context: SyncContext = {
         options,
         self,
         feed,
         records,
-        outgoing: createGlobalOutgoing({ registry, store, log, systemNamespace: options.systemNamespace, skipPrefixes: options.skipPrefixes }),
+        outgoing: createGlobalOutgoing({
+          registry,
+          store,
+          log,
+          systemNamespace: options.systemNamespace,
+          skipPrefixes: options.skipPrefixes,
+        }),
         consumed: registry.all.filter(isSentToGlobal).map((kind) => kind.type),
         onDependency: (listener) => watchDependencies({ feed, registry, store, listener }),
       }
@@ -163,7 +179,8 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
       return broker.ask({ zone, kind, type: proxy.type, name, mesh: proxy.mesh, options: askOptions })
     },
     held: () => records.held(),
-    approveRemoval: (origin, type) => removeHeld({ store, ledger: records.ledger(origin), actor: `zone:${origin}`, ...(type === undefined ? {} : { type }) }),
+    approveRemoval: (origin, type) =>
+      removeHeld({ store, ledger: records.ledger(origin), actor: `zone:${origin}`, ...(type === undefined ? {} : { type }) }),
   }
 }
 
@@ -180,7 +197,8 @@ async function bind(server: Server, { host, port, tls }: KdsServerOptions): Prom
     : ServerCredentials.createInsecure()
   return await new Promise((resolve, reject) => {
     server.bindAsync(`${host.includes(':') ? `[${host}]` : host}:${port}`, credentials, (error, bound) => {
-      if (error) reject(new AppError('process/port-taken', `cannot listen on ${host}:${port} for zones: ${error.message}`, { cause: error }))
+      if (error)
+        reject(new AppError('process/port-taken', `cannot listen on ${host}:${port} for zones: ${error.message}`, { cause: error }))
       else resolve(bound)
     })
   })
@@ -201,29 +219,4 @@ async function ensureZone(name: string, { store }: KdsServerOptions, log: Logger
     // both streams of a zone come at once
     if (!hasCode(error, 'store/already-exists')) log.error({ zone: name, err: messageOf(error) }, 'kds zone cannot be created')
   }
-}
-
-interface DependencyOptions {
-  readonly feed: ReturnType<typeof createChangeFeed>
-  readonly registry: Registry
-  readonly store: Store
-  listener(type: string, keys: readonly ResourceKey[]): void
-}
-
-/** Filters read the Zone of the owner, and for trust the Mesh and its identities. */
-function watchDependencies({ feed, registry, store, listener }: DependencyOptions): () => void {
-  const shared = [...registry.all.filter(isSharedAcrossZones).map((kind) => kind.type), 'MeshTrust']
-  const trustOf = (mesh: string): void => listener('MeshTrust', store.list('MeshTrust', mesh))
-  const stops = [
-    feed.on('Zone', (changes) => {
-      const zones = new Set(changes.map(({ key }) => key.name))
-      for (const type of shared) {
-        const keys = store.list(type).filter(({ labels }) => zones.has(labels[labelKeys.zone] ?? ''))
-        if (keys.length > 0) listener(type, keys)
-      }
-    }),
-    feed.on('Mesh', (changes) => changes.forEach(({ key }) => trustOf(key.name))),
-    feed.on('MeshIdentity', (changes) => new Set(changes.map(({ key }) => key.mesh)).forEach(trustOf)),
-  ]
-  return () => stops.forEach((stop) => stop())
 }

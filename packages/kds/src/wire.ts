@@ -51,7 +51,9 @@ const structs = codec('google.protobuf.Struct')
 export function decodeRequest(bytes: Uint8Array): DeltaRequest {
   const message = decoded('request', () => requests.decode(bytes))
   return {
-    node: message.node ? { id: message.node.id || '', metadata: message.node.metadata && structs.toJson(message.node.metadata) } : undefined,
+    node: message.node
+      ? { id: message.node.id || '', metadata: message.node.metadata && structs.toJson(message.node.metadata) }
+      : undefined,
     type: message.typeUrl || '',
     subscribes: (message.resourceNamesSubscribe ?? []).length > 0,
     initialVersions: new Map(Object.entries(message.initialResourceVersions ?? {})),

@@ -101,7 +101,7 @@ export function createZoneRecords({ store, clock, log, recorder }: ZoneRecordsOp
       return [...ledgers.values()].flatMap((item) => item.held())
     },
     endAll: (code, details) => {
-      for (const stream of [...every]) stream.end(code, details)
+      for (const stream of every) stream.end(code, details)
     },
   }
 }

@@ -27,6 +27,8 @@ export interface DataplaneFact {
   readonly address: string
   readonly gateway: boolean
   readonly inbounds: readonly InboundFact[]
+  /** The protocol of each inbound as the Dataplane wrote it, '' when it wrote none; in the order of `inbounds`. */
+  readonly writtenProtocols: readonly string[]
   readonly zoneListeners: readonly ZoneListenerFact[]
   readonly outbounds: readonly DataplaneOutbound[]
   /** The resource itself asks for transparent proxying (the proxy may as well). */
@@ -61,6 +63,7 @@ export function deriveDataplanes(graph: Graph, resources: Collection<Resource>, 
 export function dataplaneFact(resource: Resource, settings: MeshSettings): DataplaneFact {
   const networking = networkingOf(resource)
   const address = networking.address ?? ''
+  const inbounds = inboundsOf(networking)
   return {
     key: nameKey(resource),
     mesh: resource.mesh,
@@ -72,7 +75,7 @@ export function dataplaneFact(resource: Resource, settings: MeshSettings): Datap
     labels: resource.labels,
     address,
     gateway: networking.gateway !== undefined,
-    inbounds: inboundsOf(networking).map((inbound) => {
+    inbounds: inbounds.map((inbound) => {
       const own = inbound.address || address
       const port = inbound.port ?? 0
       return {
@@ -84,6 +87,7 @@ export function dataplaneFact(resource: Resource, settings: MeshSettings): Datap
         protocol: protocolOf(inbound.protocol),
       }
     }),
+    writtenProtocols: inbounds.map((inbound) => inbound.protocol ?? ''),
     zoneListeners: listenersOf(networking).map((listener) => ({
       section: listener.name || String(listener.port ?? 0),
       kind: listener.type === 'ZoneEgress' ? 'ZoneEgress' : 'ZoneIngress',

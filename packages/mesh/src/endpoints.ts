@@ -77,7 +77,7 @@ export function deriveServiceAssignments(graph: Graph, inputs: ServiceAssignment
         if (!ready?.inbounds[i] || !isTarget(port, inbound)) continue
         const address = resolveAddress(scope, hosts, inbound.address)
         if (address === undefined) continue
-        const metadata = endpointMetadata(dataplane.labels, inbound.protocol)
+        const metadata = endpointMetadata(dataplane.labels, dataplane.writtenProtocols[i] ?? '')
         endpoints.push({
           address,
           port: inbound.port,
@@ -143,10 +143,10 @@ export function sortEndpoints(endpoints: readonly EndpointFact[]): readonly Endp
   })
 }
 
-/** Labels of the dataplane and the protocol, without the legacy service tag (contract/dataplane.md section 8.3). */
+/** Labels of the dataplane and the protocol as written, without the legacy service tag (contract/dataplane.md section 8.3). */
 function endpointMetadata(labels: Labels, protocol: string): Labels {
   const { 'kuma.io/service': _, ...rest } = labels
-  return { ...rest, 'kuma.io/protocol': protocol }
+  return protocol === '' ? rest : { ...rest, 'kuma.io/protocol': protocol }
 }
 
 function compare(a: string, b: string): number {

@@ -15,6 +15,7 @@ export interface ExternalFact extends NamedFact {
 
 /** The egresses of one mesh in this zone. */
 export interface MeshEgress {
+  /** Without metadata: that is of the destination. */
   readonly endpoints: readonly EndpointFact[]
   /** SPIFFE ids of the egresses, sorted. */
   readonly spiffeIds: readonly string[]
@@ -55,11 +56,12 @@ export function deriveExternalServices(graph: Graph, inputs: ExternalInputs, set
           endpoints.push({
             address,
             port: listener.port,
-            zone: proxy.zone,
+            // all egresses are in this zone, so none is nearer than another
+            zone: '',
             priority: 0,
             weight: 1,
             health: endpointHealth(state),
-            metadata: { 'kuma.io/zone': proxy.zone },
+            metadata: {},
           })
         }
       }
@@ -67,7 +69,9 @@ export function deriveExternalServices(graph: Graph, inputs: ExternalInputs, set
     },
   )
   const assignments = graph.derive({ name: 'externalAssignments', from: facts, reads: [egress] }, function* (scope, fact) {
-    yield [fact.id, { id: fact.id, endpoints: scope.get(egress, fact.mesh)?.endpoints ?? [] }] as const
+    // load balancing sees the destination, not the proxy on the way there
+    const endpoints = (scope.get(egress, fact.mesh)?.endpoints ?? []).map((endpoint) => ({ ...endpoint, metadata: fact.labels }))
+    yield [fact.id, { id: fact.id, endpoints }] as const
   })
   return { facts, egress, assignments }
 }

@@ -43,6 +43,19 @@ describe('mesh facts of one zone', () => {
     assert.deepEqual(world.graph.audit(), [])
   })
 
+  it('gives endpoints the protocol as their Dataplane wrote it, and none when it wrote none', async () => {
+    await using world = await createWorld()
+    await world.dataplane('a', { workload: 'svc', address: '10.0.0.1', ports: [{ port: 80 }] })
+    await world.dataplane('b', { workload: 'svc', address: '10.0.0.2', ports: [{ port: 80, protocol: 'tcp' }] })
+    await world.dataplane('c', { workload: 'svc', address: '10.0.0.3', ports: [{ port: 80, protocol: 'HTTP' }] })
+    const endpoints = world.mesh.loadAssignments.get('kri_msvc_default_zone-a__svc_80')?.endpoints
+    assert.deepEqual(
+      endpoints?.map((endpoint) => endpoint.metadata['kuma.io/protocol']),
+      [undefined, 'tcp', 'HTTP'],
+    )
+    assert.equal(Object.hasOwn(endpoints[0]?.metadata ?? {}, 'kuma.io/protocol'), false)
+  })
+
   it('touches exactly one load assignment and no proxy facts when the health of an endpoint changes', async () => {
     await using world = await createWorld()
     await twoBackends(world)
@@ -349,7 +362,7 @@ describe('mesh facts across zones', () => {
     await world.put('MeshIdentity', 'mid1', readyIdentity)
     await world.dataplane('backend-1', { workload: 'backend', address: '10.0.0.1', ports: backendPort })
     await world.put('MeshExternalService', 'ext', {
-      labels: { [labelKeys.origin]: 'zone', [labelKeys.zone]: 'zone-a' },
+      labels: { [labelKeys.origin]: 'zone', [labelKeys.zone]: 'zone-a', access: 'external' },
       spec: { match: { port: 443, protocol: 'tcp' } },
     })
     const id = 'kri_extsvc_default_zone-a__ext_443'
@@ -363,8 +376,8 @@ describe('mesh facts across zones', () => {
     await world.dataplane('zone-proxy', { workload: 'zp', address: '10.0.0.8', networking: { listeners } })
     world.connect('zone-proxy')
     assert.deepEqual(
-      world.mesh.loadAssignments.get(id)?.endpoints.map((e) => [e.address, e.port]),
-      [['10.0.0.8', 10002]],
+      world.mesh.loadAssignments.get(id)?.endpoints.map((e) => [e.address, e.port, e.zone, e.metadata]),
+      [['10.0.0.8', 10002, '', { [labelKeys.origin]: 'zone', [labelKeys.zone]: 'zone-a', access: 'external' }]],
     )
     assert.deepEqual(world.mesh.destinations.get(id)?.spiffeIds, ['spiffe://default.zone-a.mesh.local/workload/zp'])
     assert.equal(world.mesh.destinations.get(id)?.tls, true)

@@ -24,6 +24,7 @@ import { deriveProxyFacts } from './proxy-facts.ts'
 import { createResourceSources } from './resource-sources.ts'
 import { deriveServiceMembers, deriveServices, type ServiceFact } from './services.ts'
 import type { MeshSettings } from './settings.ts'
+import { withShadowPolicies } from './shadow-facts.ts'
 import { deriveTrust } from './trust.ts'
 
 export interface MeshOptions {
@@ -67,6 +68,8 @@ export interface MeshFacts {
   readonly policySets: Collection<PolicySet>
   /** Host names used as addresses anywhere; the values mean nothing. */
   readonly hostNames: Collection<unknown>
+  /** A proxy's facts as if policies labelled as shadow were in effect; its own object when none of them selects it. */
+  shadowFacts(proxyKey: string): ProxyFacts | undefined
   /** Ids of destinations whose only endpoints are those of this dataplane. */
   soleEndpointOf(dataplaneKey: string): readonly string[]
 
@@ -188,6 +191,10 @@ export function createMesh(options: MeshOptions): MeshFacts {
     serviceMembers: members,
     policySets,
     hostNames,
+    shadowFacts: (key) => {
+      const [facts, dataplane] = [proxyFacts.get(key), dataplanes.get(key)]
+      return facts && dataplane && withShadowPolicies(facts, dataplane, kinds)
+    },
     soleEndpointOf: (key) => soleEndpointOf(key, { dataplanes, services, members, assignments: serviceAssignments }),
     start: () => {
       unfollow = resources.follow(store)

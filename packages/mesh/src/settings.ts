@@ -18,6 +18,12 @@ export interface GeneratorFlags {
   readonly trustFederation: boolean
 }
 
+/** Which labels of its dataplanes a generated MeshService takes over. */
+export interface LabelPropagation {
+  /** All keys that are not reserved when empty. */
+  readonly allowedKeys: readonly string[]
+}
+
 export interface MeshSettings {
   readonly mode: 'global' | 'zone'
   /** Name of this zone; '' on global. */
@@ -28,6 +34,8 @@ export interface MeshSettings {
   readonly cidrs: VipRanges
   /** How long a generated MeshService without dataplanes stays. */
   readonly meshServiceGracePeriodMs: number
+  /** Undefined: generated MeshServices have no labels of their dataplanes. */
+  readonly labelPropagation: LabelPropagation | undefined
   /** How long a VIP that became free is not given to another destination. */
   readonly vipReuseMs: number
   readonly generators: GeneratorFlags
@@ -41,6 +49,7 @@ export const defaultMeshSettings: MeshSettings = {
   environment: 'universal',
   cidrs: { meshService: '241.0.0.0/8', meshExternalService: '242.0.0.0/8', meshMultiZoneService: '243.0.0.0/8' },
   meshServiceGracePeriodMs: 3_600_000,
+  labelPropagation: undefined,
   vipReuseMs: 3_600_000,
   generators: { meshServices: true, workloads: true, status: true, vips: true, hostnames: true, trustFederation: true },
 }

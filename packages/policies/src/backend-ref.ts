@@ -42,5 +42,7 @@ export const backendResourceRef = {
 /** Checks that the reference exists and selects by labels. */
 export function backendResourceRefViolations(ref: Infer<typeof backendResourceRef> | undefined, at: string): readonly Violation[] {
   if (ref === undefined) return [{ field: at, message: 'must be defined' }]
-  return ref.labels === undefined || Object.keys(ref.labels).length === 0 ? [{ field: `${at}.labels`, message: 'must not be empty' }] : []
+  return ref.labels === undefined || Object.keys(ref.labels).length === 0
+    ? [{ field: at, message: 'backendRef must have exactly one defined: labels' }]
+    : []
 }

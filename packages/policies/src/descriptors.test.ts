@@ -1,4 +1,13 @@
-import { coreDescriptors, createRegistry, isJsonKind, isReadOnly, isSentToGlobal, isSentToZones, isSharedAcrossZones, syncBits } from '@weft/resources'
+import {
+  coreDescriptors,
+  createRegistry,
+  isJsonKind,
+  isReadOnly,
+  isSentToGlobal,
+  isSentToZones,
+  isSharedAcrossZones,
+  syncBits,
+} from '@weft/resources'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { policyDescriptors } from './descriptors.ts'
@@ -72,7 +81,10 @@ test('global and zones subscribe to the recorded numbers of kinds', () => {
 })
 
 test('policies run in the recorded order and say which lists they have', () => {
-  const facets = policyDescriptors.map(({ type, policy }) => `${policy?.order} ${type} ${policy?.to ? 'to' : '-'} ${policy?.rules ? 'rules' : '-'} ${policy?.single ? 'single' : '-'}`)
+  const facets = policyDescriptors.map(
+    ({ type, policy }) =>
+      `${policy?.order} ${type} ${policy?.to ? 'to' : '-'} ${policy?.rules ? 'rules' : '-'} ${policy?.single ? 'single' : '-'}`,
+  )
   assert.deepEqual(facets, [
     '100 MeshHTTPRoute to - -',
     '200 MeshTCPRoute to - -',
@@ -108,6 +120,7 @@ test('lookups find kinds by every name and nothing by hostile ones', () => {
   assert.equal(registry.byShort('mhttpr')?.type, 'MeshHTTPRoute')
   assert.equal(registry.byCliName('MeshTLSes')?.type, 'MeshTLS')
   for (const name of ['__proto__', 'constructor', 'toString', '']) {
-    for (const found of [registry.get(name), registry.byPath(name), registry.byShort(name), registry.byCliName(name)]) assert.equal(found, undefined)
+    for (const found of [registry.get(name), registry.byPath(name), registry.byShort(name), registry.byCliName(name)])
+      assert.equal(found, undefined)
   }
 })

@@ -3,7 +3,18 @@
 import type { DestinationFact, PolicySet } from '@weft/facts'
 import { messageOf } from '@weft/foundation/errors'
 import { canonicalJson } from '@weft/foundation/schema'
-import { type DestinationLookup, directRule, type OutboundRule, outboundRule, portTarget, routeTarget, type ToEntry, toEntries } from '@weft/policy'
+import {
+  type DestinationLookup,
+  directRule,
+  listField,
+  type OutboundRule,
+  outboundRule,
+  portTarget,
+  routeTarget,
+  type ToEntry,
+  toEntries,
+  topLevelRef,
+} from '@weft/policy'
 import type { Resource } from '@weft/resources'
 import { createIdentityNumbers, createInterner } from './interner.ts'
 import { httpRouteMerge, httpRoutesOf } from './mesh-http-route/routes.ts'
@@ -26,14 +37,21 @@ export interface OutboundConf {
   readonly problems: readonly Problem[]
 }
 
+interface OutboundPolicies {
+  readonly byType: ReadonlyMap<string, readonly Resource[]>
+}
+
 interface Remembered {
-  readonly lookup: DestinationLookup
+  /** The lookup that the conf depends on; undefined when no route refers to a backend. */
+  readonly lookup: DestinationLookup | undefined
   readonly conf: OutboundConf
 }
 
 const intern = createInterner<OutboundConf>()
 const identityOf = createIdentityNumbers()
-const memo = new WeakMap<PolicySet, WeakMap<DestinationFact, Remembered>>()
+const memo = new WeakMap<OutboundPolicies, WeakMap<DestinationFact, Remembered>>()
+const outboundMemo = new WeakMap<PolicySet, OutboundPolicies>()
+const internPolicies = createInterner<OutboundPolicies>()
 const entriesMemo = new WeakMap<readonly Resource[], readonly ToEntry[]>()
 
 /**
@@ -41,19 +59,48 @@ const entriesMemo = new WeakMap<readonly Resource[], readonly ToEntry[]>()
  * identity, interned by content. Never throws: a policy type that fails is reported in `problems`.
  */
 export function effectiveOutbound(policies: PolicySet, destination: DestinationFact, lookup: DestinationLookup): OutboundConf {
-  let byDestination = memo.get(policies)
+  const outbound = outboundPoliciesOf(policies)
+  let byDestination = memo.get(outbound)
   if (byDestination === undefined) {
     byDestination = new WeakMap()
-    memo.set(policies, byDestination)
+    memo.set(outbound, byDestination)
   }
   const known = byDestination.get(destination)
-  if (known !== undefined && known.lookup === lookup) return known.conf
-  const conf = compute(policies, destination, lookup)
-  byDestination.set(destination, { lookup, conf })
+  if (known !== undefined && (known.lookup === undefined || known.lookup === lookup)) return known.conf
+  let consulted: DestinationLookup | undefined
+  const conf = compute(outbound, destination, {
+    byKind: (kind) => {
+      consulted = lookup
+      return lookup.byKind(kind)
+    },
+  })
+  byDestination.set(destination, { lookup: consulted, conf })
   return conf
 }
 
-function compute(policies: PolicySet, destination: DestinationFact, lookup: DestinationLookup): OutboundConf {
+/**
+ * The part of a policy set that destinations depend on: policies with `to`, and those of the whole mesh. Sets that differ only in what single
+ * workloads say about their inbounds share it, and with it every computation.
+ */
+function outboundPoliciesOf(policies: PolicySet): OutboundPolicies {
+  const known = outboundMemo.get(policies)
+  if (known !== undefined) return known
+  const byType = new Map<string, readonly Resource[]>()
+  const key: (string | number)[] = []
+  for (const { type } of plugins) {
+    const list = policies.byType
+      .get(type)
+      ?.filter((policy) => listField(policy.spec, 'to').length > 0 || topLevelRef(policy)?.kind === 'Mesh')
+    if (list === undefined || list.length === 0) continue
+    byType.set(type, list)
+    key.push(type, ...list.map(identityOf))
+  }
+  const outbound = internPolicies(key.join(' '), { byType })
+  outboundMemo.set(policies, outbound)
+  return outbound
+}
+
+function compute(policies: OutboundPolicies, destination: DestinationFact, lookup: DestinationLookup): OutboundConf {
   const problems: Problem[] = []
   const routing = routingOf(policies, destination, lookup, problems)
   const byType: Record<string, unknown> = Object.create(null)
@@ -90,7 +137,7 @@ interface Routing {
 }
 
 /** TCP destinations always get a TCP listener; HTTP ones only when a TCP route and no HTTP route names them (contract/policies.md section 1.10). */
-function routingOf(policies: PolicySet, destination: DestinationFact, lookup: DestinationLookup, problems: Problem[]): Routing {
+function routingOf(policies: OutboundPolicies, destination: DestinationFact, lookup: DestinationLookup, problems: Problem[]): Routing {
   const extras = new Map<string, ExtraDestination>()
   const http = guarded('MeshHTTPRoute', problems, () => outboundRuleOf(policies, 'MeshHTTPRoute', destination))
   const tcp = guarded('MeshTCPRoute', problems, () => outboundRuleOf(policies, 'MeshTCPRoute', destination))
@@ -99,13 +146,20 @@ function routingOf(policies: PolicySet, destination: DestinationFact, lookup: De
     const tcpSplits = guarded('MeshTCPRoute', problems, () => tcpSplitsOf(tcp, { destination, lookup, extras })) ?? []
     const listener = tcpSplits.length > 0 ? 'tcp' : 'none'
     // An HTTP destination whose TCP route leads nowhere is served as if there were none.
-    if (speaksTcp || listener === 'tcp') return { listener, routes: [], tcpSplits, extraDestinations: sorted(extras), routePolicies: new Map() }
+    if (speaksTcp || listener === 'tcp')
+      return { listener, routes: [], tcpSplits, extraDestinations: sorted(extras), routePolicies: new Map() }
   }
-  const routed = guarded('MeshHTTPRoute', problems, () => httpRoutesOf(http, { destination, lookup, extras })) ?? httpRoutesOf(undefined, { destination, lookup, extras })
+  const routed =
+    guarded('MeshHTTPRoute', problems, () => httpRoutesOf(http, { destination, lookup, extras })) ??
+    httpRoutesOf(undefined, { destination, lookup, extras })
   return { listener: 'http', routes: routed.routes, tcpSplits: [], extraDestinations: sorted(extras), routePolicies: routed.policies }
 }
 
-function outboundRuleOf(policies: PolicySet, type: 'MeshHTTPRoute' | 'MeshTCPRoute', destination: DestinationFact): OutboundRule | undefined {
+function outboundRuleOf(
+  policies: OutboundPolicies,
+  type: 'MeshHTTPRoute' | 'MeshTCPRoute',
+  destination: DestinationFact,
+): OutboundRule | undefined {
   const list = policies.byType.get(type)
   if (list === undefined) return undefined
   return outboundRule(entriesOf(list), portTarget(destination), type === 'MeshHTTPRoute' ? httpRouteMerge : { confOf: tcpRouteConf })

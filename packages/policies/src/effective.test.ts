@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { encodeCluster, encodeListener, edsCluster, explicitHttp, filterChain, httpDraft, listenerDraft, socketAddress, staticCluster, tcpDraft } from '@weft/envoy'
+import {
+  encodeCluster,
+  encodeListener,
+  edsCluster,
+  explicitHttp,
+  filterChain,
+  httpDraft,
+  listenerDraft,
+  socketAddress,
+  staticCluster,
+  tcpDraft,
+} from '@weft/envoy'
 import type { Protocol } from '@weft/facts'
 import { destinationLookup } from '@weft/policy'
 import fc from 'fast-check'
@@ -9,7 +20,14 @@ import { caseDestination, policySetOf } from './policy-cases.ts'
 
 const none = destinationLookup([])
 const backend = caseDestination({ name: 'backend' })
-const inbound = { section: 'http', protocol: 'http', address: '127.0.0.1', port: 80, workloadAddress: '127.0.0.1', workloadPort: 8080 } as const
+const inbound = {
+  section: 'http',
+  protocol: 'http',
+  address: '127.0.0.1',
+  port: 80,
+  workloadAddress: '127.0.0.1',
+  workloadPort: 8080,
+} as const
 const toMesh = (conf: object) => ({ to: [{ targetRef: { kind: 'Mesh' }, default: conf }] })
 const timeout = (name: string, conf: object) => ({ type: 'MeshTimeout', name, spec: toMesh(conf) })
 
@@ -22,7 +40,11 @@ describe('identity of effective confs', () => {
 
   it('is one object for equal content from different sets, destinations and inbounds', () => {
     const a = effectiveOutbound(policySetOf([timeout('a', { idleTimeout: '1s' })]), backend, none)
-    const b = effectiveOutbound(policySetOf([timeout('b', { idleTimeout: '1s' })]), caseDestination({ name: 'other' }), destinationLookup([]))
+    const b = effectiveOutbound(
+      policySetOf([timeout('b', { idleTimeout: '1s' })]),
+      caseDestination({ name: 'other' }),
+      destinationLookup([]),
+    )
     assert.equal(a, b)
     assert.equal(effectiveInbound(policySetOf([]), inbound), effectiveInbound(policySetOf([timeout('x', {})]), { ...inbound, port: 81 }))
     const listener = { section: 'ze', kind: 'ZoneEgress', address: '127.0.0.1', port: 1 } as const
@@ -38,7 +60,11 @@ describe('identity of effective confs', () => {
     const refs = [{ kind: 'MeshService', labels: { 'kuma.io/display-name': 'v2' }, port: 80 }]
     const rules = [{ matches: [{ path: { type: 'PathPrefix', value: '/' } }], default: { backendRefs: refs } }]
     const set = policySetOf([
-      { type: 'MeshHTTPRoute', name: 'r', spec: { to: [{ targetRef: { kind: 'MeshService', labels: { 'kuma.io/display-name': 'backend' } }, rules }] } },
+      {
+        type: 'MeshHTTPRoute',
+        name: 'r',
+        spec: { to: [{ targetRef: { kind: 'MeshService', labels: { 'kuma.io/display-name': 'backend' } }, rules }] },
+      },
     ])
     const without = effectiveOutbound(set, backend, none)
     assert.deepEqual(without.extraDestinations, [])
@@ -91,18 +117,84 @@ describe('failures stay where they are', () => {
 })
 
 describe('any stored spec', () => {
-  const word = fc.constantFrom('Mesh', 'MeshService', 'Exact', 'Prefix', 'PathPrefix', 'Strict', 'Permissive', 'RequestMirror', 'URLRewrite', '5xx', '1s', '0s', '-3h', '/', '', '%', '__proto__')
+  const word = fc.constantFrom(
+    'Mesh',
+    'MeshService',
+    'Exact',
+    'Prefix',
+    'PathPrefix',
+    'Strict',
+    'Permissive',
+    'RequestMirror',
+    'URLRewrite',
+    '5xx',
+    '1s',
+    '0s',
+    '-3h',
+    '/',
+    '',
+    '%',
+    '__proto__',
+  )
   const leaf = fc.oneof(word, fc.integer({ min: -1, max: 5_000_000_000 }), fc.boolean(), fc.constant(null), fc.double())
   const key = fc.constantFrom(
-    ...['targetRef', 'kind', 'labels', 'sectionName', 'default', 'rules', 'to', 'matches', 'spiffeID', 'sni', 'type', 'value', 'http', 'grpc', 'tcp', 'path', 'headers', 'name'],
-    ...['backendRefs', 'filters', 'weight', 'port', 'requestMirror', 'urlRewrite', 'allow', 'deny', 'mode', 'tlsVersion', 'connectionLimits', 'maxRetries', 'outlierDetection'],
-    ...['detectors', 'idleTimeout', 'requestTimeout', 'numRetries', 'backOff', 'baseInterval', 'retryOn', 'hostSelection', 'predicate', 'constructor', '__proto__'],
+    'targetRef',
+    'kind',
+    'labels',
+    'sectionName',
+    'default',
+    'rules',
+    'to',
+    'matches',
+    'spiffeID',
+    'sni',
+    'type',
+    'value',
+    'http',
+    'grpc',
+    'tcp',
+    'path',
+    'headers',
+    'name',
+    'backendRefs',
+    'filters',
+    'weight',
+    'port',
+    'requestMirror',
+    'urlRewrite',
+    'allow',
+    'deny',
+    'mode',
+    'tlsVersion',
+    'connectionLimits',
+    'maxRetries',
+    'outlierDetection',
+    'detectors',
+    'idleTimeout',
+    'requestTimeout',
+    'numRetries',
+    'backOff',
+    'baseInterval',
+    'retryOn',
+    'hostSelection',
+    'predicate',
+    'constructor',
+    '__proto__',
   )
   const tree = fc.letrec((tie) => ({
-    value: fc.oneof({ maxDepth: 5, withCrossShrink: true }, leaf, fc.array(tie('value'), { maxLength: 3 }), fc.dictionary(key, tie('value'), { maxKeys: 4 })),
+    value: fc.oneof(
+      { maxDepth: 5, withCrossShrink: true },
+      leaf,
+      fc.array(tie('value'), { maxLength: 3 }),
+      fc.dictionary(key, tie('value'), { maxKeys: 4 }),
+    ),
   })).value
   const rule = fc.record({ default: tree, matches: fc.oneof(tree, fc.array(tree, { maxLength: 2 })) }, { requiredKeys: [] })
-  const item = fc.record({ targetRef: fc.constantFrom<unknown>({ kind: 'Mesh' }, { kind: 'MeshService', labels: {} }), default: tree, rules: fc.array(rule, { maxLength: 2 }) })
+  const item = fc.record({
+    targetRef: fc.constantFrom<unknown>({ kind: 'Mesh' }, { kind: 'MeshService', labels: {} }),
+    default: tree,
+    rules: fc.array(rule, { maxLength: 2 }),
+  })
   const spec = fc.oneof(tree, fc.record({ rules: fc.array(rule, { maxLength: 3 }), to: fc.array(item, { maxLength: 3 }) }))
   const types = ['MeshHTTPRoute', 'MeshTCPRoute', 'MeshTLS', 'MeshTimeout', 'MeshTrafficPermission', 'MeshCircuitBreaker', 'MeshRetry']
   const policies = fc.array(fc.record({ type: fc.constantFrom(...types), name: fc.constantFrom('a', 'b'), spec }), { maxLength: 4 })
@@ -118,14 +210,29 @@ describe('any stored spec', () => {
         const into = effectiveInbound(set, { ...inbound, protocol: speaks })
         assert.deepEqual([...out.problems, ...into.problems], [])
         const terminal = () => (speaks === 'tcp' ? tcpDraft('x', 'x') : httpDraft({ statPrefix: 'x', virtualHost: 'x', routes: [] }))
-        const draft = () => ({ ...listenerDraft({ name: 'x', address: socketAddress('127.0.0.1', 1), direction: 'inbound', bindToPort: true, statPrefix: false }), chains: [filterChain(terminal())] })
+        const draft = () => ({
+          ...listenerDraft({
+            name: 'x',
+            address: socketAddress('127.0.0.1', 1),
+            direction: 'inbound',
+            bindToPort: true,
+            statPrefix: false,
+          }),
+          chains: [filterChain(terminal())],
+        })
         const cluster = { ...edsCluster('x'), httpProtocolOptions: explicitHttp(2) }
         const inCluster = staticCluster('x', [])
         const [listener, inListener] = [draft(), draft()]
         for (const plugin of plugins) {
           plugin.outboundCluster?.({ destination, cluster }, out.byType[plugin.type])
-          plugin.outboundListener?.({ name: 'x', destination, routes: out.routes, tcpSplits: out.tcpSplits, listener }, out.byType[plugin.type])
-          plugin.inbound?.({ section: 'http', protocol: speaks, identity, listener: inListener, cluster: inCluster }, into.byType[plugin.type])
+          plugin.outboundListener?.(
+            { name: 'x', destination, routes: out.routes, tcpSplits: out.tcpSplits, listener },
+            out.byType[plugin.type],
+          )
+          plugin.inbound?.(
+            { section: 'http', protocol: speaks, identity, listener: inListener, cluster: inCluster },
+            into.byType[plugin.type],
+          )
         }
         for (const made of [cluster, inCluster]) encodeCluster(made)
         for (const made of [listener, inListener]) encodeListener(made)

@@ -7,7 +7,7 @@ export const headerName = {
   type: 'string',
   minLength: 1,
   maxLength: 256,
-  pattern: "^[a-z0-9!#$%&'*+\\-.^_`|~]+$",
+  pattern: "^[a-z0-9!#$%&'*+\\-.^_\\x60|~]+$",
 } as const
 
 export const headerMatch = {

@@ -57,12 +57,21 @@ export function repeatRoutes<M extends { readonly match: Match }>(
 
 function conditions(match: Match, keys: FilterStateKeys) {
   const { spiffeID, sni } = match
-  const id = spiffeID === undefined ? [] : [{ key: keys.spiffeId, stringMatch: spiffeID.type === 'Exact' ? { exact: spiffeID.value } : { prefix: spiffeID.value } }]
+  const id =
+    spiffeID === undefined
+      ? []
+      : [{ key: keys.spiffeId, stringMatch: spiffeID.type === 'Exact' ? { exact: spiffeID.value } : { prefix: spiffeID.value } }]
   return sni === undefined ? id : [...id, { key: keys.sni, stringMatch: { exact: sni.value } }]
 }
 
 function value(objectKey: string, format: string) {
-  return { objectKey, factoryKey: 'envoy.string', formatString: { textFormatSource: { inlineString: format } }, readOnly: true, skipIfEmpty: true }
+  return {
+    objectKey,
+    factoryKey: 'envoy.string',
+    formatString: { textFormatSource: { inlineString: format } },
+    readOnly: true,
+    skipIfEmpty: true,
+  }
 }
 
 function covers(broad: Match, narrow: Match): boolean {

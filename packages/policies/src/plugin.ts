@@ -4,7 +4,7 @@ import type { ClusterDraft, ListenerDraft } from '@weft/envoy'
 import type { DestinationFact, Protocol, ZoneListenerFact } from '@weft/facts'
 import type { InboundRule, OutboundRule } from '@weft/policy'
 import type { Resource } from '@weft/resources'
-import type { RouteModel } from './route-model.ts'
+import type { RouteModel, SplitModel } from './route-model.ts'
 
 /** What went wrong for one policy type of one proxy part. The other policies took effect. */
 export interface Problem {
@@ -66,7 +66,7 @@ export interface OutboundListenerView {
   readonly name: string
   readonly destination: DestinationFact
   readonly routes: readonly RouteModel[]
-  readonly tcpSplits: readonly import('./route-model.ts').SplitModel[]
+  readonly tcpSplits: readonly SplitModel[]
   readonly listener: ListenerDraft
 }
 

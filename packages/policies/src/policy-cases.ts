@@ -30,7 +30,12 @@ import type { IdentityView } from './plugin.ts'
 import { plugins } from './plugins.ts'
 
 /** A policy as a case writes it; the rest is filled in. */
-type CasePolicy = { readonly type: string; readonly name: string; readonly labels?: Readonly<Record<string, string>>; readonly spec: unknown }
+type CasePolicy = {
+  readonly type: string
+  readonly name: string
+  readonly labels?: Readonly<Record<string, string>>
+  readonly spec: unknown
+}
 type CaseDestination = Partial<DestinationFact> & { readonly name: string }
 
 interface CaseInput {
@@ -135,7 +140,8 @@ function outcome(input: CaseInput, type: string): unknown {
   for (const plugin of active) {
     const own = conf.byType[plugin.type]
     plugin.outboundCluster?.({ destination, cluster }, own)
-    if (listener !== undefined) plugin.outboundListener?.({ name, destination, routes: conf.routes, tcpSplits: conf.tcpSplits, listener }, own)
+    if (listener !== undefined)
+      plugin.outboundListener?.({ name, destination, routes: conf.routes, tcpSplits: conf.tcpSplits, listener }, own)
   }
   return {
     problems: conf.problems,
@@ -157,7 +163,9 @@ function inboundDrafts(section: string, protocol: Protocol): { readonly listener
 function egressDraft(section: string, protocol: Protocol, sni: string): ListenerDraft {
   const listener = emptyListener(`self_zoneegress_dp_${section}`)
   const tls = downstreamTls({ identitySecret: identityView.secret, trustSecret: identityView.trustSecret, trustDomains: [] })
-  listener.chains.push(filterChain(terminal('external', protocol), { name: 'external', match: { transportProtocol: 'tls', serverNames: [sni] }, tls }))
+  listener.chains.push(
+    filterChain(terminal('external', protocol), { name: 'external', match: { transportProtocol: 'tls', serverNames: [sni] }, tls }),
+  )
   return listener
 }
 
@@ -172,7 +180,12 @@ function outboundCluster(name: string, destination: DestinationFact, identity: I
   const cluster = edsCluster(name)
   if (destination.kind !== 'MeshExternalService' || destination.protocol !== 'tcp') cluster.httpProtocolOptions = explicitHttp(2)
   if (identity !== undefined) {
-    cluster.tls = upstreamTls({ identitySecret: identity.secret, trustSecret: identity.trustSecret, sni: destination.sni ?? '', spiffeIds: destination.spiffeIds })
+    cluster.tls = upstreamTls({
+      identitySecret: identity.secret,
+      trustSecret: identity.trustSecret,
+      sni: destination.sni ?? '',
+      spiffeIds: destination.spiffeIds,
+    })
   }
   return cluster
 }
@@ -183,7 +196,12 @@ function emptyListener(name: string): ListenerDraft {
 
 function terminal(name: string, protocol: Protocol) {
   if (protocol === 'tcp') return tcpDraft(name, name)
-  return httpDraft({ statPrefix: name, routeConfigName: name, virtualHost: name, routes: [routeTo({ prefix: '/', cluster: name, timeoutSeconds: 0 })] })
+  return httpDraft({
+    statPrefix: name,
+    routeConfigName: name,
+    virtualHost: name,
+    routes: [routeTo({ prefix: '/', cluster: name, timeoutSeconds: 0 })],
+  })
 }
 
 /** Through the wire form, so that the golden shows what Envoy reads. */

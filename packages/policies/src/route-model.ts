@@ -8,26 +8,31 @@ export interface BackendModel {
   readonly kind: DestinationKind
 }
 
+/** A backend with its share. */
 export interface SplitModel {
   readonly backend: BackendModel
   readonly weight: number
 }
 
-/** Where a request or connection that no other backend can take goes: a cluster that routes need besides the outbound's own. */
+/** A cluster that routes need besides the outbound's own. */
 export interface ExtraDestination {
   /** Envoy name of its cluster and load assignment. */
   readonly name: string
   readonly destination: DestinationFact
 }
 
+/** A match of the path. */
 export type PathMatch = { readonly type: 'Exact' | 'PathPrefix' | 'RegularExpression'; readonly value: string }
+/** A match of a header. */
 export type HeaderMatch = {
   readonly type: 'Exact' | 'Present' | 'RegularExpression' | 'Absent' | 'Prefix'
   readonly name: string
   readonly value: string
 }
+/** A match of a query parameter. */
 export type QueryMatch = { readonly type: 'Exact' | 'RegularExpression'; readonly name: string; readonly value: string }
 
+/** A match of a route; all parts must hold. */
 export interface HttpMatch {
   readonly path: PathMatch | undefined
   readonly method: string | undefined
@@ -35,19 +40,23 @@ export interface HttpMatch {
   readonly queryParams: readonly QueryMatch[]
 }
 
+/** A header with its value. */
 export interface HeaderValue {
   readonly name: string
   readonly value: string
 }
 
+/** Changes of headers. */
 export interface HeaderModifier {
   readonly set: readonly HeaderValue[]
   readonly add: readonly HeaderValue[]
   readonly remove: readonly string[]
 }
 
+/** A new path, or a new prefix of it. */
 export type PathRewrite = { readonly type: 'ReplaceFullPath' | 'ReplacePrefixMatch'; readonly value: string }
 
+/** What happens to a request besides choosing its backend. */
 export type RouteFilter =
   | { readonly type: 'RequestHeaderModifier' | 'ResponseHeaderModifier'; readonly modifier: HeaderModifier }
   | {

@@ -65,6 +65,11 @@ export function statusCode(value: number, field: string): readonly Violation[] {
   return value >= 100 && value <= 599 ? [] : [{ field, message: 'must be in inclusive range [100, 599]' }]
 }
 
+/** An absolute path of a file; not a folder's name with a trailing slash. */
+export function isFilePath(text: string): boolean {
+  return /^(\/[^/\0]*)+\/?$/.test(text)
+}
+
 /** A port number. */
 export function portNumber(value: number, field: string): readonly Violation[] {
   return value >= 1 && value <= 65535 ? [] : [{ field, message: 'port must be a valid (1-65535)' }]

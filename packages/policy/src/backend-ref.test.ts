@@ -14,9 +14,23 @@ const ref = (over: Partial<BackendRef> = {}): BackendRef => ({
 
 describe('backend references', () => {
   it('reads kind, labels, section and weight', () => {
-    assert.deepEqual(parseBackendRef({ kind: 'MeshService', labels: { a: 'b' }, port: 80 }, policy), { kind: 'MeshService', labels: { a: 'b' }, section: '80', weight: 1 })
-    assert.equal(parseBackendRef({ kind: 'MeshService', labels: { a: 'b' }, port: 80, sectionName: 'http', weight: 0 }, policy)?.section, 'http')
-    for (const bad of [{ kind: 'Mesh' }, { kind: 'MeshService' }, { kind: 'MeshService', labels: {} }, { kind: 'MeshHTTPRoute', labels: { a: 'b' } }, null]) {
+    assert.deepEqual(parseBackendRef({ kind: 'MeshService', labels: { a: 'b' }, port: 80 }, policy), {
+      kind: 'MeshService',
+      labels: { a: 'b' },
+      section: '80',
+      weight: 1,
+    })
+    assert.equal(
+      parseBackendRef({ kind: 'MeshService', labels: { a: 'b' }, port: 80, sectionName: 'http', weight: 0 }, policy)?.section,
+      'http',
+    )
+    for (const bad of [
+      { kind: 'Mesh' },
+      { kind: 'MeshService' },
+      { kind: 'MeshService', labels: {} },
+      { kind: 'MeshHTTPRoute', labels: { a: 'b' } },
+      null,
+    ]) {
       assert.equal(parseBackendRef(bad, policy), undefined)
     }
   })
@@ -25,7 +39,10 @@ describe('backend references', () => {
     const inShop = samplePolicy('p', {}, { 'k8s.kuma.io/namespace': 'shop' })
     const labelsOf = (labels: object) => parseBackendRef({ kind: 'MeshService', labels, port: 80 }, inShop)?.labels
     assert.deepEqual(labelsOf({ 'kuma.io/display-name': 'a' }), { 'kuma.io/display-name': 'a', 'k8s.kuma.io/namespace': 'shop' })
-    assert.deepEqual(labelsOf({ 'kuma.io/display-name': 'a', 'k8s.kuma.io/namespace': 'x' }), { 'kuma.io/display-name': 'a', 'k8s.kuma.io/namespace': 'x' })
+    assert.deepEqual(labelsOf({ 'kuma.io/display-name': 'a', 'k8s.kuma.io/namespace': 'x' }), {
+      'kuma.io/display-name': 'a',
+      'k8s.kuma.io/namespace': 'x',
+    })
     assert.deepEqual(labelsOf({ app: 'a' }), { app: 'a' })
   })
 

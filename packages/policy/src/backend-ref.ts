@@ -4,6 +4,7 @@ import type { Labels, Resource } from '@weft/resources'
 import { labelKeys } from '@weft/resources'
 import { field, labelsMatch, parseTargetRef } from './target-ref.ts'
 
+/** A reference of a route to a destination port. */
 export interface BackendRef {
   readonly kind: DestinationKind
   readonly labels: Labels
@@ -85,7 +86,9 @@ export function backendRefHash(ref: BackendRef): string {
 }
 
 function withSection(destination: DestinationFact, section: string): string {
-  return destination.portName === section ? destination.id : destination.id.slice(0, destination.id.length - destination.portName.length) + section
+  return destination.portName === section
+    ? destination.id
+    : destination.id.slice(0, destination.id.length - destination.portName.length) + section
 }
 
 function ownerOf(destination: DestinationFact): string {

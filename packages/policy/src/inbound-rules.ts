@@ -23,7 +23,9 @@ export function inboundRules(policies: readonly Resource[], section: string): re
     listField(policy.spec, 'rules').forEach((item, index) => entries.push({ policy, index, item }))
   }
   const rules: InboundRule[] = []
-  for (const { policy, index, item } of entries.toSorted((a, b) => comparePolicyRank(a.policy, b.policy) || comparePolicyNames(a.policy, b.policy))) {
+  for (const { policy, index, item } of entries.toSorted(
+    (a, b) => comparePolicyRank(a.policy, b.policy) || comparePolicyNames(a.policy, b.policy),
+  )) {
     const conf = mergeConf([field(item, 'default')])
     if (conf === undefined) continue
     const matches = listField(item, 'matches')
@@ -60,7 +62,9 @@ export function parseMatch(value: unknown): Match | undefined {
   if (present(spiffe) && ((spiffeType !== 'Exact' && spiffeType !== 'Prefix') || spiffeValue === undefined)) return undefined
   if (present(sni) && (field(sni, 'type') !== 'Exact' || sniValue === undefined)) return undefined
   return {
-    ...((spiffeType === 'Exact' || spiffeType === 'Prefix') && spiffeValue !== undefined ? { spiffeID: { type: spiffeType, value: spiffeValue } } : {}),
+    ...((spiffeType === 'Exact' || spiffeType === 'Prefix') && spiffeValue !== undefined
+      ? { spiffeID: { type: spiffeType, value: spiffeValue } }
+      : {}),
     ...(sniValue === undefined ? {} : { sni: { type: 'Exact' as const, value: sniValue } }),
   }
 }

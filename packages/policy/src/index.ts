@@ -1,9 +1,41 @@
-export { type BackendRef, backendRefHash, type DestinationLookup, destinationLookup, parseBackendRef, type ResolvedBackend, resolveBackendRef } from './backend-ref.ts'
+export {
+  type BackendRef,
+  backendRefHash,
+  type DestinationLookup,
+  destinationLookup,
+  parseBackendRef,
+  type ResolvedBackend,
+  resolveBackendRef,
+} from './backend-ref.ts'
 export { catchAllConf, type InboundRule, inboundRules, isEmptyMatch, parseMatch } from './inbound-rules.ts'
 export { isShadow, type MatchOptions, matchPolicies, type ProxyView, policySelects, selectsSection } from './match-policies.ts'
 export { type KeyedList, type MergeSpec, mergeConf } from './merge.ts'
 export { comparePolicyNames, comparePolicyRank, type Entry, type PolicyRole, roleOf, sortPolicies, sortToEntries } from './order.ts'
-export { directRule, isRelevant, type OutboundRule, type OutboundTarget, outboundRule, outboundRules, portTarget, type ResourceRule, routeTarget, type ToEntry, toEntries } from './outbound-rules.ts'
+export {
+  directRule,
+  isRelevant,
+  type OutboundRule,
+  type OutboundTarget,
+  outboundRule,
+  outboundRules,
+  portTarget,
+  type ResourceRule,
+  routeTarget,
+  type ToEntry,
+  toEntries,
+} from './outbound-rules.ts'
 export { proxyConf } from './proxy-conf.ts'
 export { computeRole, type RoleResult } from './role.ts'
-export { field, isObject, kindWeight, labelsMatch, listField, type Match, parseTargetRef, type TargetKind, type TargetRef, textField, topLevelRef } from './target-ref.ts'
+export {
+  field,
+  isObject,
+  kindWeight,
+  labelsMatch,
+  listField,
+  type Match,
+  parseTargetRef,
+  type TargetKind,
+  type TargetRef,
+  textField,
+  topLevelRef,
+} from './target-ref.ts'

@@ -10,7 +10,8 @@ const proxy: ProxyView = {
   sections: ['http', '9090'],
   gateway: false,
 }
-const selects = (targetRef: unknown, labels = {}, view: ProxyView = proxy): boolean => policySelects(samplePolicy('p', { targetRef }, labels), view)
+const selects = (targetRef: unknown, labels = {}, view: ProxyView = proxy): boolean =>
+  policySelects(samplePolicy('p', { targetRef }, labels), view)
 
 describe('selection of proxies', () => {
   it('takes the whole mesh without a reference', () => {
@@ -64,7 +65,15 @@ describe('selection of proxies', () => {
   })
 
   it('skips kinds and references it does not know', () => {
-    for (const ref of [{ kind: 'MeshSubset' }, { kind: 'MeshService', labels: { a: 'b' } }, { kind: '__proto__' }, 'Mesh', 7, [], { kind: 'Dataplane', labels: { a: 1 } }]) {
+    for (const ref of [
+      { kind: 'MeshSubset' },
+      { kind: 'MeshService', labels: { a: 'b' } },
+      { kind: '__proto__' },
+      'Mesh',
+      7,
+      [],
+      { kind: 'Dataplane', labels: { a: 1 } },
+    ]) {
       assert.equal(selects(ref), false, JSON.stringify(ref))
     }
   })

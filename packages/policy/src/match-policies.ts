@@ -14,6 +14,7 @@ export interface ProxyView {
   readonly gateway: boolean
 }
 
+/** What else to take into account. */
 export interface MatchOptions {
   /** Take policies labelled as shadow too (inspection and preview). */
   readonly shadow?: boolean

@@ -26,7 +26,9 @@ describe('merging of confs', () => {
     const rule = (match: string, value: object) => ({ matches: [{ path: match }], default: value })
     const weak = { rules: [rule('/a', { x: 1, y: 1 }), rule('/b', { x: 2 }), rule('/a', { x: 9, z: 9 })] }
     const strong = { rules: [rule('/c', { x: 3 }), rule('/a', { x: 4 })] }
-    assert.deepEqual(mergeConf([weak, strong], routes), { rules: [rule('/c', { x: 3 }), rule('/a', { x: 4, z: 9, y: 1 }), rule('/b', { x: 2 })] })
+    assert.deepEqual(mergeConf([weak, strong], routes), {
+      rules: [rule('/c', { x: 3 }), rule('/a', { x: 4, z: 9, y: 1 }), rule('/b', { x: 2 })],
+    })
   })
 
   it('ignores what is not an object, and null values', () => {

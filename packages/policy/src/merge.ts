@@ -15,6 +15,7 @@ export interface KeyedList {
   readonly firstWins: boolean
 }
 
+/** What a kind asks for beyond the common merge. */
 export interface MergeSpec {
   readonly keyed?: KeyedList
 }

@@ -38,7 +38,9 @@ describe('order of policies', () => {
     })
     fc.assert(
       fc.property(fc.uniqueArray(policy, { selector: (value) => value.name }), fc.nat(), (list, seed) => {
-        const policies = list.map(({ name, spec, origin }) => samplePolicy(name, spec, { 'kuma.io/origin': origin, 'kuma.io/display-name': 'same' }))
+        const policies = list.map(({ name, spec, origin }) =>
+          samplePolicy(name, spec, { 'kuma.io/origin': origin, 'kuma.io/display-name': 'same' }),
+        )
         const shuffled = policies.toSorted((a, b) => ((a.name.charCodeAt(0) * 31 + seed) % 7) - ((b.name.charCodeAt(0) * 31 + seed) % 7))
         assert.deepEqual(names(sortPolicies(shuffled)), names(sortPolicies(policies)))
       }),
@@ -48,9 +50,18 @@ describe('order of policies', () => {
 
 describe('order of to entries', () => {
   it('ranks the kind of the target, then a section of a MeshService, then the name', () => {
-    const to = (kind: string, sectionName?: string) => ({ targetRef: { kind, labels: { a: 'b' }, ...(sectionName === undefined ? {} : { sectionName }) } })
+    const to = (kind: string, sectionName?: string) => ({
+      targetRef: { kind, labels: { a: 'b' }, ...(sectionName === undefined ? {} : { sectionName }) },
+    })
     const policy = samplePolicy('p', {
-      to: [to('MeshHTTPRoute'), to('MeshMultiZoneService'), to('MeshExternalService'), to('MeshService', 'http'), to('MeshService'), to('Mesh')],
+      to: [
+        to('MeshHTTPRoute'),
+        to('MeshMultiZoneService'),
+        to('MeshExternalService'),
+        to('MeshService', 'http'),
+        to('MeshService'),
+        to('Mesh'),
+      ],
     })
     assert.deepEqual(
       toEntries([policy]).map((entry) => entry.index),
@@ -59,7 +70,9 @@ describe('order of to entries', () => {
   })
 
   it('leaves out entries that cannot be understood', () => {
-    const policy = samplePolicy('p', { to: [null, 7, {}, { targetRef: { kind: 'MeshSubset' } }, { targetRef: { kind: 'constructor' } }, { targetRef: { kind: 'Mesh' } }] })
+    const policy = samplePolicy('p', {
+      to: [null, 7, {}, { targetRef: { kind: 'MeshSubset' } }, { targetRef: { kind: 'constructor' } }, { targetRef: { kind: 'Mesh' } }],
+    })
     assert.deepEqual(
       toEntries([policy]).map((entry) => entry.index),
       [5],

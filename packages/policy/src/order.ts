@@ -4,6 +4,7 @@ import type { Resource } from '@weft/resources'
 import { displayName, labelKeys } from '@weft/resources'
 import { kindWeight, type TargetRef, topLevelRef } from './target-ref.ts'
 
+/** Who made a policy and for whom (contract/policies.md section 1.7), weakest first. */
 export type PolicyRole = 'system' | 'producer' | 'consumer' | 'workload-owner'
 
 const roleRank: ReadonlyMap<string, number> = new Map<PolicyRole, number>([
@@ -59,7 +60,9 @@ export function sortToEntries<E extends Entry & { readonly ref: TargetRef }>(ent
     (a, b) =>
       comparePolicyRank(a.policy, b.policy) ||
       kindWeight(a.ref.kind) - kindWeight(b.ref.kind) ||
-      (a.ref.kind === 'MeshService' && b.ref.kind === 'MeshService' ? Number(a.ref.sectionName !== undefined) - Number(b.ref.sectionName !== undefined) : 0) ||
+      (a.ref.kind === 'MeshService' && b.ref.kind === 'MeshService'
+        ? Number(a.ref.sectionName !== undefined) - Number(b.ref.sectionName !== undefined)
+        : 0) ||
       comparePolicyNames(a.policy, b.policy),
   )
 }

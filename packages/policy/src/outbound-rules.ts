@@ -2,7 +2,7 @@
 // (contract/policies.md section 1.5). One computation serves proxies, inspection and previews.
 import type { DestinationFact, DestinationKind } from '@weft/facts'
 import type { Labels, Resource } from '@weft/resources'
-import { displayName } from '@weft/resources'
+import { displayName, labelKeys } from '@weft/resources'
 import { type MergeSpec, mergeConf } from './merge.ts'
 import { type Entry, sortToEntries } from './order.ts'
 import { field, labelsMatch, listField, parseTargetRef, type TargetRef } from './target-ref.ts'
@@ -13,6 +13,7 @@ export type OutboundTarget =
   | { readonly kind: DestinationKind; readonly labels: Labels; readonly displayName: string; readonly section: string | undefined }
   | { readonly kind: 'MeshHTTPRoute'; readonly labels: Labels; readonly displayName: string }
 
+/** One item of a `to` list with its reference. */
 export interface ToEntry extends Entry {
   readonly ref: TargetRef
 }
@@ -64,7 +65,7 @@ export function outboundRule(
   target: OutboundTarget,
   options: { readonly merge?: MergeSpec; readonly confOf?: (item: unknown) => unknown } = {},
 ): OutboundRule | undefined {
-  const relevant = entries.filter((entry) => isRelevant(entry, target))
+  const relevant = possibleEntries(entries, target).filter((entry) => isRelevant(entry, target))
   const confOf = options.confOf ?? defaultOf
   const conf = mergeConf(
     relevant.map((entry) => confOf(entry.item)),
@@ -79,7 +80,7 @@ export function directRule(
   target: OutboundTarget,
   options: { readonly merge?: MergeSpec; readonly confOf?: (item: unknown) => unknown } = {},
 ): OutboundRule | undefined {
-  const named = entries.some((entry) => entry.ref.kind !== 'Mesh' && isRelevant(entry, target))
+  const named = possibleEntries(entries, target).some((entry) => entry.ref.kind !== 'Mesh' && isRelevant(entry, target))
   return named ? outboundRule(entries, target, options) : undefined
 }
 
@@ -97,18 +98,65 @@ export function outboundRules<T>(
   const entries = toEntries(policies)
   const rules: ResourceRule<T>[] = []
   for (const { target, of } of candidates) {
-    if (!entries.some((entry) => names(entry, target))) continue
+    if (!possibleEntries(entries, target).some((entry) => names(entry, target))) continue
     const rule = outboundRule(entries, target, options)
     if (rule !== undefined) rules.push({ ...rule, target: of })
   }
   return rules
 }
 
+interface EntryIndex {
+  /** Entries that ask for this display name, and all that ask for none, in their order. */
+  readonly byName: ReadonlyMap<string, readonly ToEntry[]>
+  readonly nameless: readonly ToEntry[]
+}
+
+/** Lists shorter than this are searched as they are. */
+const smallList = 8
+const indexes = new WeakMap<readonly ToEntry[], EntryIndex>()
+
+/** Entries that may count for the target, in their order: most name one service, and meshes have many. */
+function possibleEntries(entries: readonly ToEntry[], target: OutboundTarget): readonly ToEntry[] {
+  if (entries.length < smallList) return entries
+  let index = indexes.get(entries)
+  if (index === undefined) {
+    index = indexEntries(entries)
+    indexes.set(entries, index)
+  }
+  return target.kind === 'Mesh' ? index.nameless : (index.byName.get(target.displayName) ?? index.nameless)
+}
+
+function indexEntries(entries: readonly ToEntry[]): EntryIndex {
+  const names = new Set(entries.flatMap((entry) => nameOf(entry) ?? []))
+  const nameless: ToEntry[] = []
+  const byName = new Map<string, ToEntry[]>([...names].map((name) => [name, []]))
+  const positions = new Map(entries.map((entry, position) => [entry, position]))
+  for (const entry of entries) {
+    const name = nameOf(entry)
+    if (name === undefined) nameless.push(entry)
+    else byName.get(name)?.push(entry)
+  }
+  for (const list of byName.values()) {
+    list.push(...nameless)
+    list.sort((a, b) => (positions.get(a) ?? 0) - (positions.get(b) ?? 0))
+  }
+  return { byName, nameless }
+}
+
+function nameOf(entry: ToEntry): string | undefined {
+  return entry.ref.labels?.[labelKeys.displayName]
+}
+
 /** True when the entry's reference resolves to exactly this target, section included. */
 function names(entry: ToEntry, target: OutboundTarget): boolean {
   if (entry.ref.kind === 'Mesh') return target.kind === 'Mesh'
   if (!isRelevant(entry, target)) return false
-  return target.kind === 'Mesh' || target.kind === 'MeshHTTPRoute' || target.kind === 'MeshExternalService' || entry.ref.sectionName === target.section
+  return (
+    target.kind === 'Mesh' ||
+    target.kind === 'MeshHTTPRoute' ||
+    target.kind === 'MeshExternalService' ||
+    entry.ref.sectionName === target.section
+  )
 }
 
 function defaultOf(item: unknown): unknown {

@@ -4,6 +4,7 @@ import { labelKeys } from '@weft/resources'
 import type { PolicyRole } from './order.ts'
 import { field, listField, parseTargetRef } from './target-ref.ts'
 
+/** The role, or why the spec has none. */
 export type RoleResult = { readonly role: PolicyRole } | { readonly violations: readonly Violation[] }
 
 /** Computes the role of a policy's spec in a namespace. An unset namespace (Universal) or the system namespace means system. */

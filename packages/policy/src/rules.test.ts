@@ -22,7 +22,9 @@ describe('inbound rules', () => {
   const sni = { sni: { type: 'Exact', value: 'x' } }
 
   it('makes one rule per match and puts the most specific first', () => {
-    const policy = samplePolicy('p', { rules: [{ default: { n: 0 } }, { matches: [sni, prefix, exact, { ...exact, ...sni }], default: { n: 1 } }] })
+    const policy = samplePolicy('p', {
+      rules: [{ default: { n: 0 } }, { matches: [sni, prefix, exact, { ...exact, ...sni }], default: { n: 1 } }],
+    })
     const rules = inboundRules([policy], 'http')
     assert.deepEqual(
       rules.map((rule) => rule.match),
@@ -56,7 +58,16 @@ describe('inbound rules', () => {
   })
 
   it('never throws on any stored spec', () => {
-    fc.assert(fc.property(fc.anything(), (rules) => void inboundRules([samplePolicy('p', { rules }), samplePolicy('q', { rules: [rules, { matches: [rules], default: {} }] })], 'http')))
+    fc.assert(
+      fc.property(
+        fc.anything(),
+        (rules) =>
+          void inboundRules(
+            [samplePolicy('p', { rules }), samplePolicy('q', { rules: [rules, { matches: [rules], default: {} }] })],
+            'http',
+          ),
+      ),
+    )
   })
 })
 
@@ -97,12 +108,18 @@ describe('outbound rules', () => {
 
   it('ignores sections for external services', () => {
     const external = sampleDestination({ kind: 'MeshExternalService', labels: { team: 'x' } })
-    const rule = outboundRule(toEntries([samplePolicy('p', { to: [item({ kind: 'MeshExternalService', labels: { team: 'x' } }, { a: 1 })] })]), portTarget(external))
+    const rule = outboundRule(
+      toEntries([samplePolicy('p', { to: [item({ kind: 'MeshExternalService', labels: { team: 'x' } }, { a: 1 })] })]),
+      portTarget(external),
+    )
     assert.deepEqual(rule?.conf, { a: 1 })
   })
 
   it('never selects services by a reference without labels', () => {
-    assert.equal(outboundRule(toEntries([samplePolicy('p', { to: [item({ kind: 'MeshService' }, { a: 1 })] })]), portTarget(http)), undefined)
+    assert.equal(
+      outboundRule(toEntries([samplePolicy('p', { to: [item({ kind: 'MeshService' }, { a: 1 })] })]), portTarget(http)),
+      undefined,
+    )
   })
 
   it('lists a rule for each target that an entry names', () => {
@@ -133,7 +150,10 @@ describe('outbound rules', () => {
 
 describe('conf of a whole proxy', () => {
   it('merges all defaults', () => {
-    assert.deepEqual(proxyConf([samplePolicy('a', { default: { x: 1, y: 1 } }), samplePolicy('b', {}), samplePolicy('c', { default: { y: 2 } })]), { x: 1, y: 2 })
+    assert.deepEqual(
+      proxyConf([samplePolicy('a', { default: { x: 1, y: 1 } }), samplePolicy('b', {}), samplePolicy('c', { default: { y: 2 } })]),
+      { x: 1, y: 2 },
+    )
     assert.equal(proxyConf([]), undefined)
   })
 })

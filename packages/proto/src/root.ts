@@ -1,6 +1,6 @@
 // The reflection roots all codecs come from: Envoy's pruned set with Kuma's messages, and on demand Envoy's full set.
 // A root is loaded once, at its first use, and never changes afterwards.
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { brotliDecompressSync } from 'node:zlib'
 import protobuf from 'protobufjs'
 import 'protobufjs/ext/descriptor.js'
@@ -9,7 +9,9 @@ import type { Root } from 'protobufjs'
 import { type HardenedRoot, harden } from './harden.ts'
 import { kumaProtoFiles } from './kuma-files.ts'
 
-const folder = new URL('../../../proto/', import.meta.url)
+/** Beside the sources, or beside the folder a bundled program lies in. */
+const folder =
+  ['../../../proto/', '../proto/'].map((path) => new URL(path, import.meta.url)).find((url) => existsSync(url)) ?? new URL(import.meta.url)
 
 let pruned: HardenedRoot | undefined
 let full: HardenedRoot | undefined

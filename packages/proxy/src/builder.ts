@@ -13,7 +13,7 @@ import { type ProxyTraits, traitsOf } from './features.ts'
 import type { AdminCertificate } from './generators/admin.ts'
 import type { OutboundAddress } from './generators/outbound.ts'
 import { createLoadAssignments } from './load-assignments.ts'
-import { type OwnResources, ownResources } from './own-resources.ts'
+import { type OwnParts, type OwnResources, ownResources, sameItems } from './own-resources.ts'
 import type { BuildProblem, ResourceProblem } from './problem.ts'
 import { createIdentities, createTrustBundles, type IdentityCertificate } from './secrets.ts'
 import { createSharedOutbounds, type SharedResource } from './shared-outbounds.ts'
@@ -59,6 +59,7 @@ interface ProxyState {
   /** Identities of everything the own resources were built from. */
   ownInputs: readonly unknown[]
   ownProblems: readonly ResourceProblem[]
+  readonly ownParts: OwnParts
   /** Problems of the last build, each under the text of all its parts. */
   problems: ReadonlyMap<string, BuildProblem>
 }
@@ -73,6 +74,7 @@ function freshState(served: boolean): ProxyState {
     own: { cluster: new Map(), listener: new Map() },
     ownInputs: [],
     ownProblems: [],
+    ownParts: new Map(),
     problems: noProblems,
   }
 }
@@ -171,7 +173,7 @@ export function createProxyBuilder(options: ProxyBuilderOptions): ProxyBuilder {
     const certificate = options.adminCertificate(facts)
     const inputs = ownInputsOf(facts, certificate, ingressRoutes)
     if (sameItems(inputs, state.ownInputs)) return
-    const own: OwnResources = ownResources({ facts, traits, certificate, ingressRoutes })
+    const own: OwnResources = ownResources({ facts, traits, certificate, ingressRoutes }, state.ownParts)
     state.ownInputs = inputs
     state.ownProblems = own.problems
     const failed = new Set(own.problems.filter((problem) => problem.policy === undefined).map((problem) => problem.resource))
@@ -289,24 +291,6 @@ function ownInputsOf(
   return [certificate, proxy, inbounds, zoneListeners, identity, trust, policies, labels, dns, address, gateway, workload, zone, ...routes]
 }
 
-/** Sets the cells of what was built, keeps those of what failed, drops the rest. */
-function replaceCells(
-  type: XdsType,
-  cells: Map<string, ResourceCell>,
-  { built, failed }: { readonly built: ReadonlyMap<string, EncodedResource>; readonly failed: ReadonlySet<string> },
-): void {
-  for (const name of cells.keys()) if (!built.has(name) && !failed.has(name)) cells.delete(name)
-  for (const [name, encoded] of built) {
-    const cell = cells.get(name)
-    if (cell === undefined) cells.set(name, createCell(type, name, encoded))
-    else cell.set(encoded)
-  }
-}
-
-function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
-  return a.length === b.length && a.every((item, index) => item === b[index])
-}
-
 function sameSnapshot(a: ProxySnapshot, b: ProxySnapshot): boolean {
   return (
     sameCells(a.cluster, b.cluster) &&
@@ -320,4 +304,18 @@ function sameCells(a: ReadonlyMap<string, ResourceCell>, b: ReadonlyMap<string, 
   if (a.size !== b.size) return false
   for (const [name, cell] of a) if (b.get(name) !== cell) return false
   return true
+}
+
+/** Sets the cells of what was built, keeps those of what failed, drops the rest. */
+function replaceCells(
+  type: XdsType,
+  cells: Map<string, ResourceCell>,
+  { built, failed }: { readonly built: ReadonlyMap<string, EncodedResource>; readonly failed: ReadonlySet<string> },
+): void {
+  for (const name of cells.keys()) if (!built.has(name) && !failed.has(name)) cells.delete(name)
+  for (const [name, encoded] of built) {
+    const cell = cells.get(name)
+    if (cell === undefined) cells.set(name, createCell(type, name, encoded))
+    else cell.set(encoded)
+  }
 }

@@ -1,8 +1,8 @@
 // The resources that are really a proxy's own: admin, passthrough, inbounds, dynamic configuration and its zone listeners.
 import { type ClusterDraft, inboundName, type ListenerDraft, systemNames, zoneIngressName } from '@weft/envoy'
-import type { ProxyFacts, ZoneListenerFact } from '@weft/facts'
+import type { InboundFact, ProxyFacts, ZoneListenerFact } from '@weft/facts'
 import { messageOf } from '@weft/foundation/errors'
-import { effectiveInbound, effectiveZoneListener, type IdentityView, type Problem } from '@weft/policies'
+import { effectiveInbound, effectiveZoneListener, type IdentityView, type InboundConf, type Problem } from '@weft/policies'
 import type { EncodedResource, XdsType } from '@weft/xds'
 import { applyInbound, applyZoneListener, type PolicyFailure } from './apply-policies.ts'
 import { encodedCluster, encodedListener } from './encoded.ts'
@@ -31,72 +31,134 @@ export interface OwnResources {
   readonly problems: readonly ResourceProblem[]
 }
 
-/** Builds all of a proxy's own resources; each fails alone. */
-export function ownResources(input: OwnInput): OwnResources {
+/** A group of resources with the identities of everything they were built from: equal inputs are not built again. */
+interface OwnPart extends OwnResources {
+  readonly inputs: readonly unknown[]
+}
+
+/** The parts of one proxy's last build. */
+export type OwnParts = Map<string, OwnPart>
+
+/** Builds a proxy's own resources, as far as their inputs changed since the build that filled `parts`; each resource fails alone. */
+export function ownResources(input: OwnInput, parts: OwnParts): OwnResources {
   const { facts, traits } = input
-  const clusters = new Map<string, EncodedResource>()
-  const listeners = new Map<string, EncodedResource>()
-  const problems: ResourceProblem[] = []
-  const attempt = (type: XdsType, resource: string, build: () => void): void => {
-    try {
-      build()
-    } catch (error) {
-      problems.push({ type, resource, policy: undefined, message: messageOf(error) })
-    }
-  }
-  const addCluster = (draft: ClusterDraft): void => {
-    attempt('cluster', draft.name, () => clusters.set(draft.name, encodedCluster(draft)))
-  }
-  const addListener = (draft: ListenerDraft | undefined): void => {
-    if (draft !== undefined) attempt('listener', draft.name, () => listeners.set(draft.name, encodedListener(draft)))
-  }
-  const report = (resource: string, failures: readonly PolicyFailure[], confProblems: readonly Problem[]): void => {
-    for (const failure of failures) problems.push({ type: 'listener', resource, ...failure })
-    for (const problem of confProblems) problems.push({ type: 'listener', resource, policy: problem.type, message: problem.message })
+  const { proxy, labels, address, gateway, workload, zone, identity, trust, dns } = facts
+  const base = [proxy, labels, address, gateway, workload, zone]
+  const used: OwnParts = new Map()
+  const part = (name: string, inputs: readonly unknown[], build: (into: PartBuild) => void): void => {
+    const before = parts.get(name)
+    used.set(name, before !== undefined && sameItems(before.inputs, inputs) ? before : buildPart(inputs, build))
   }
 
-  attempt('listener', systemNames.admin, () => {
-    for (const cluster of adminClusters(input)) addCluster(cluster)
-    addListener(adminListener(input))
+  part('admin', [...base, input.certificate], (into) => {
+    into.attempt('listener', systemNames.admin, () => {
+      for (const cluster of adminClusters(input)) into.addCluster(cluster)
+      into.addListener(adminListener(input))
+    })
   })
   const inbounds = facts.inbounds.filter((inbound) => inbound.port !== servicelessPort)
   const confs = inbounds.map((inbound) => effectiveInbound(facts.policies, inbound))
   const allStrict = confs.every((conf) => conf.tlsMode === 'Strict')
-  const restricted = traits.strictInboundPorts && facts.identity !== undefined && !facts.gateway && allStrict
-  const passthrough = {
-    facts,
-    traits,
-    inboundPorts: restricted ? [...new Set(inbounds.map((inbound) => inbound.port))] : undefined,
-  }
-  for (const cluster of passthroughClusters(passthrough)) addCluster(cluster)
-  for (const listener of passthroughListeners(passthrough)) addListener(listener)
+  const restricted = traits.strictInboundPorts && identity !== undefined && !gateway && allStrict
+  const inboundPorts = restricted ? [...new Set(inbounds.map((inbound) => inbound.port))] : undefined
+  part('passthrough', [...base, identity, inboundPorts?.join()], (into) => {
+    const passthrough = { facts, traits, inboundPorts }
+    for (const cluster of passthroughClusters(passthrough)) into.addCluster(cluster)
+    for (const listener of passthroughListeners(passthrough)) into.addListener(listener)
+  })
 
-  const identity = identityView(facts)
   inbounds.forEach((inbound, index) => {
     const conf = confs[index]
     if (conf === undefined) return
-    const name = inboundName(inbound.section)
-    attempt('listener', name, () => {
-      const at = { facts, traits, inbound }
-      const applied = applyInbound(
-        conf.byType,
-        () => ({ cluster: inboundCluster(at), listener: inboundListener(at) }),
-        ({ cluster, listener }) => ({ section: inbound.section, protocol: inbound.protocol, identity, listener, cluster }),
-      )
-      report(name, applied.failures, conf.problems)
-      addCluster(applied.draft.cluster)
-      addListener(applied.draft.listener)
+    part(`inbound ${inbound.section}`, [...base, identity, trust, inbound, conf], (into) => buildInbound(into, { input, inbound, conf }))
+  })
+  part('dynamic-config', [...base, identity, dns], (into) => {
+    into.attempt('listener', systemNames.dynamicConfig, () => {
+      const entry = dnsEntry(facts, traits)
+      into.addListener(dynamicConfigListener(facts, entry === undefined ? [] : [entry]))
     })
   })
-  attempt('listener', systemNames.dynamicConfig, () => {
-    const dns = dnsEntry(facts, traits)
-    addListener(dynamicConfigListener(facts, dns === undefined ? [] : [dns]))
-  })
+  const routes = input.ingressRoutes.flatMap((route) => [route.cluster, route.destination])
   for (const fact of facts.zoneListeners) {
     if (fact.kind !== 'ZoneIngress' || input.ingressRoutes.length === 0) continue
-    attempt('listener', zoneIngressName(fact.section), () => addListener(zoneListener(fact, input, report)))
+    const conf = effectiveZoneListener(facts.policies, fact)
+    part(`zone ${fact.section}`, [...base, identity, trust, fact, conf, ...routes], (into) => {
+      into.attempt('listener', zoneIngressName(fact.section), () => into.addListener(zoneListener(fact, input, into.report)))
+    })
+  }
+  parts.clear()
+  for (const [name, built] of used) parts.set(name, built)
+  return joined(used.values())
+}
+
+function joined(parts: Iterable<OwnPart>): OwnResources {
+  const clusters = new Map<string, EncodedResource>()
+  const listeners = new Map<string, EncodedResource>()
+  const problems: ResourceProblem[] = []
+  for (const part of parts) {
+    for (const [name, cluster] of part.clusters) clusters.set(name, cluster)
+    for (const [name, listener] of part.listeners) listeners.set(name, listener)
+    problems.push(...part.problems)
   }
   return { clusters, listeners, problems }
+}
+
+/** Collects one part. */
+interface PartBuild {
+  attempt(type: XdsType, resource: string, build: () => void): void
+  addCluster(draft: ClusterDraft): void
+  addListener(draft: ListenerDraft | undefined): void
+  report(resource: string, failures: readonly PolicyFailure[], confProblems: readonly Problem[]): void
+}
+
+function buildPart(inputs: readonly unknown[], build: (into: PartBuild) => void): OwnPart {
+  const clusters = new Map<string, EncodedResource>()
+  const listeners = new Map<string, EncodedResource>()
+  const problems: ResourceProblem[] = []
+  const attempt = (type: XdsType, resource: string, make: () => void): void => {
+    try {
+      make()
+    } catch (error) {
+      problems.push({ type, resource, policy: undefined, message: messageOf(error) })
+    }
+  }
+  build({
+    attempt,
+    addCluster: (draft) => attempt('cluster', draft.name, () => clusters.set(draft.name, encodedCluster(draft))),
+    addListener: (draft) => {
+      if (draft !== undefined) attempt('listener', draft.name, () => listeners.set(draft.name, encodedListener(draft)))
+    },
+    report: (resource, failures, confProblems) => {
+      for (const failure of failures) problems.push({ type: 'listener', resource, ...failure })
+      for (const problem of confProblems) problems.push({ type: 'listener', resource, policy: problem.type, message: problem.message })
+    },
+  })
+  return { inputs, clusters, listeners, problems }
+}
+
+function buildInbound(
+  into: PartBuild,
+  { input, inbound, conf }: { readonly input: OwnInput; readonly inbound: InboundFact; readonly conf: InboundConf },
+): void {
+  const { facts, traits } = input
+  const name = inboundName(inbound.section)
+  into.attempt('listener', name, () => {
+    const at = { facts, traits, inbound }
+    const identity = identityView(facts)
+    const applied = applyInbound(
+      conf.byType,
+      () => ({ cluster: inboundCluster(at), listener: inboundListener(at) }),
+      ({ cluster, listener }) => ({ section: inbound.section, protocol: inbound.protocol, identity, listener, cluster }),
+    )
+    into.report(name, applied.failures, conf.problems)
+    into.addCluster(applied.draft.cluster)
+    into.addListener(applied.draft.listener)
+  })
+}
+
+/** True when both lists hold the identical items. */
+export function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((item, index) => item === b[index])
 }
 
 function zoneListener(

@@ -10,8 +10,12 @@ export function isIpOrDnsName(text: string): boolean {
 }
 
 /** Checks an address that others connect to. */
-export function addressViolations(address: string, field: string): readonly Violation[] {
+export function addressViolations(
+  address: string,
+  field: string,
+  malformed = 'address has to be valid IP address or domain name',
+): readonly Violation[] {
   if (address === '') return [{ field, message: "address can't be empty" }]
   if (address === '0.0.0.0' || address === '::') return [{ field, message: 'must not be 0.0.0.0 or ::' }]
-  return isIpOrDnsName(address) ? [] : [{ field, message: 'address has to be valid IP address or domain name' }]
+  return isIpOrDnsName(address) ? [] : [{ field, message: malformed }]
 }

@@ -1,6 +1,11 @@
 export { addressViolations, isIpOrDnsName } from './addresses.ts'
 export { decodeKdsResource, encodeKdsResource } from './codecs/kds-any.ts'
 export type { KdsResource } from './codecs/kds-any.ts'
+export { encodeKubernetes } from './codecs/kubernetes-json.ts'
+export { decodeRest, decodeRestAs, destinationSnis, encodeRest } from './codecs/rest-json.ts'
+export type { DecodedBody, JsonBody, PortSni } from './codecs/rest-json.ts'
+export { parseYamlDocuments } from './codecs/yaml.ts'
+export type { YamlDocument } from './codecs/yaml.ts'
 export { checkSpec, checkStatus, emptyStatus } from './codecs/spec-json.ts'
 export { defineResource, isJsonKind, isReadOnly, specPath } from './descriptor.ts'
 export type {
@@ -73,13 +78,25 @@ export { computeLabels, sortLabels } from './labels.ts'
 export type { LabelPlace } from './labels.ts'
 export { displayName, keyText, labelKeys, nameKey } from './model.ts'
 export type { Labels, Resource, ResourceKey } from './model.ts'
-export { isRfc1035Label, isRfc1123Label, isRfc1123Subdomain, meshViolations, nameViolations, rfc1035Messages } from './names.ts'
+export {
+  invalidSubdomain1123,
+  isRfc1035Label,
+  isRfc1123Label,
+  isRfc1123Subdomain,
+  meshViolations,
+  nameViolations,
+  rfc1035Messages,
+} from './names.ts'
 export { computePolicyRole, mixedRoleMessage } from './policy-role.ts'
 export type { PolicyRole, RolePlace } from './policy-role.ts'
 export { createRegistry } from './registry.ts'
 export type { Registry } from './registry.ts'
 export { sniOf } from './sni.ts'
+export { renderTemplate } from './template.ts'
+export type { Rendering, TemplateInput } from './template.ts'
 export { isProvidedBy, isSentToGlobal, isSentToZones, isSharedAcrossZones, syncBits, syncFlags } from './sync-plan.ts'
 export type { ControlPlaneMode, SyncPlan } from './sync-plan.ts'
 export { validateResource } from './validate-resource.ts'
 export type { ValidationScope } from './validate-resource.ts'
+export { immutableLabelViolations, originViolations, writeLabelViolations, zonedNameViolations } from './write-label-rules.ts'
+export type { WritePlace } from './write-label-rules.ts'

@@ -2,7 +2,7 @@
 // (contract/rest-cli-gui.md section 4.1).
 import type { Violation } from '@weft/foundation/errors'
 import { labelKeys, type Labels } from './model.ts'
-import { isRfc1123Subdomain } from './names.ts'
+import { invalidSubdomain1123, isRfc1123Subdomain } from './names.ts'
 
 const namePattern = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/
 const valuePattern = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/
@@ -12,8 +12,7 @@ const nameForm =
   "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 const valueForm =
   "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-const prefixForm =
-  "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+const prefixForm = `prefix part ${invalidSubdomain1123}`
 
 /** Path of a label in violations: `labels["kuma.io/zone"]`. */
 export function labelPath(key: string): string {

@@ -13,6 +13,10 @@ const tooLong = 'value length must less or equal 253'
 const invalidLabel1035 =
   "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
 
+/** What a name that others resolve must look like, in the peers' words. */
+export const invalidSubdomain1123 =
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+
 /** One DNS label of at most 63 characters. */
 export function isRfc1123Label(text: string): boolean {
   return text.length <= 63 && label1123.test(text)

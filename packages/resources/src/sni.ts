@@ -4,7 +4,11 @@ import { kriOf } from './kri.ts'
 import type { Labels } from './model.ts'
 
 /** `sni.<short>.<mesh>[.<zone>[.<namespace>]].<name>.<section>`, or undefined when a part does not make a valid server name. */
-export function sniOf(short: string, resource: { readonly mesh: string; readonly name: string; readonly labels: Labels }, section: string): string | undefined {
+export function sniOf(
+  short: string,
+  resource: { readonly mesh: string; readonly name: string; readonly labels: Labels },
+  section: string,
+): string | undefined {
   const kri = kriOf(short, resource, section)
   const parts = [kri.mesh]
   if (kri.zone !== '') {

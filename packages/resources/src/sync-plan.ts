@@ -21,9 +21,9 @@ const bits = {
   /** Written on both sides and sent to the other; a zone's own does not reach other zones. */
   'both-ways': 29,
   /** Written on both sides; a zone's own also reaches other zones. */
-  'everywhere': 61,
+  everywhere: 61,
   /** Written on both sides, never sent. */
-  'local': 24,
+  local: 24,
   /** Written on global, never sent. */
   'global-only': 16,
 } as const

@@ -11,7 +11,7 @@ import { hasCode } from '@weft/foundation/errors'
 import { silentLogger } from '@weft/foundation/log'
 import { createMetrics } from '@weft/foundation/metrics'
 import { FakeClock, systemClock } from '@weft/foundation/time'
-import { storeConformance } from './conformance/index.ts'
+import { storeConformance } from './testing/conformance.ts'
 import type { WriteContext } from './contract.ts'
 import { openEmbeddedStore } from './embedded.ts'
 import { strictStore } from './strict.ts'
@@ -190,7 +190,7 @@ it('metrics count changes, results and sizes', async () => {
 it('acknowledged transactions survive kill -9', async () => {
   await inFolder(async (dir) => {
     for (let round = 0; round < 3; round += 1) {
-      const child = spawn(process.execPath, [join(import.meta.dirname, 'conformance', 'writer.ts'), dir, String(round)], {
+      const child = spawn(process.execPath, [join(import.meta.dirname, 'testing', 'writer.ts'), dir, String(round)], {
         stdio: ['ignore', 'pipe', 'inherit'],
       })
       const acknowledged = await killAfter(child, 40 + round * 25)

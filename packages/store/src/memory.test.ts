@@ -1,5 +1,5 @@
 import { silentLogger } from '@weft/foundation/log'
-import { storeConformance } from './conformance/index.ts'
+import { storeConformance } from './testing/conformance.ts'
 import { createMemoryStore } from './memory.ts'
 import { strictStore } from './strict.ts'
 

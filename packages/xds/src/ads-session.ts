@@ -60,6 +60,7 @@ export class AdsSession {
   readonly #options: SessionOptions
   #state: State = { kind: 'new' }
   #deadline: Timer | undefined
+  #ending: Timer | undefined
 
   constructor(call: AdsCall, options: SessionOptions) {
     this.#call = call
@@ -74,8 +75,11 @@ export class AdsSession {
     call.on('data', (bytes: Buffer) => this.#receive(bytes))
     call.on('drain', () => this.#stream?.drained())
     call.on('end', () => {
-      this.#over('ended')
-      call.end()
+      // a broken stream ends its reading side as well, and says so a moment later
+      this.#ending = this.#options.clock.after(0, () => {
+        this.#over('ended')
+        call.end()
+      })
     })
     call.on('cancelled', () => this.#over('cancelled'))
     call.on('error', () => this.#over('cancelled'))
@@ -181,6 +185,7 @@ export class AdsSession {
     if (state.kind === 'over') return
     this.#state = { kind: 'over' }
     this.#deadline?.cancel()
+    this.#ending?.cancel()
     if (state.kind === 'opening') state.abort.abort()
     if (state.kind === 'open') state.stream.close(reason)
     this.#options.onOver(refusal)
@@ -200,7 +205,9 @@ function isOurFault(error: unknown): boolean {
 export function endWith(call: AdsCall, code: status, details: string): void {
   // grpc-js sends the status of an error that a call emits; without a listener of its own that would be an uncaught one
   if (call.listenerCount('error') === 0) call.on('error', () => {})
-  call.emit('error', Object.assign(new Error(details), { code, details }))
+  // it is put into a header, for which half a surrogate pair is fatal
+  const text = details.toWellFormed()
+  call.emit('error', Object.assign(new Error(text), { code, details: text }))
 }
 
 /** contract/dataplane.md section 5.2: UNKNOWN, except for what a proxy should simply try again. */

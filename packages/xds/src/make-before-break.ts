@@ -9,7 +9,11 @@ type Cells = ReadonlyMap<string, ResourceCell>
  * Clusters that `listener` newly names and the proxy has not accepted in any version. A name that the snapshot lacks counts too, since its
  * cluster may come with the next snapshot, but not at the start, and not when what the proxy runs names it already.
  */
-export function missingClusters(listener: EncodedResource, snapshot: ProxySnapshot, lanes: { readonly clusters: Subscription; readonly listeners: Subscription }): readonly string[] {
+export function missingClusters(
+  listener: EncodedResource,
+  snapshot: ProxySnapshot,
+  lanes: { readonly clusters: Subscription; readonly listeners: Subscription },
+): readonly string[] {
   const { clusters, listeners } = lanes
   if (!clusters.requested) return []
   const known = [listeners.accepted, listeners.uncertain].flatMap((held) => held.get(listener.name)?.needs?.clusters ?? [])

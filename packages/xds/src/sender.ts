@@ -106,7 +106,8 @@ export class Sender {
     this.#sendUpdates(lane, updates, [], probe)
   }
 
-  #sendListeners({ snapshot, retain }: TurnScope): void {    const lane = this.#options.lanes.listener
+  #sendListeners({ snapshot, retain }: TurnScope): void {
+    const lane = this.#options.lanes.listener
     const { subscription } = lane
     if (!subscription.requested || this.#awaitsAck(lane)) return
     const due = this.#due(lane, snapshot)

@@ -1,7 +1,10 @@
 // What a stream tells its owner. Handlers are called in the middle of the stream's work: they take note and return.
 import type { XdsType } from './contract.ts'
 
-/** Why a stream is over. `ended`: the proxy closed it; `cancelled`: it broke, or the proxy reset it; `refused`: the proxy broke the protocol. */
+/**
+ * Why a stream is over. `ended`: the proxy finished it; `cancelled`: it was reset, or its
+ * connection ended one way or another; `refused`: it broke the protocol; `stopped`: the service stopped; `failed`: a fault of our own.
+ */
 export type CloseReason = 'ended' | 'cancelled' | 'refused' | 'stopped' | 'failed'
 
 export interface AckEvent {

@@ -195,27 +195,25 @@ export class Subscription {
     for (const [name, held] of response.updates) {
       this.#settle(name, nonce)
       if (!this.wants(name)) continue
-      this.uncertain.set(name, held)
+      const before = this.uncertain.get(name)
+      // a culprit was certainly not applied; of the others the proxy may run any version it was sent since its last ACK
+      if (named.includes(name)) {
+        this.rejected.set(name, held.version)
+        this.uncertain.set(name, before ?? { version: held.version, needs: {} })
+      } else this.uncertain.set(name, before === undefined ? held : eitherOf(before, held))
       this.dirty.add(name)
-    }
-    for (const name of named) {
-      const held = response.updates.get(name)
-      if (held !== undefined && this.wants(name)) this.rejected.set(name, held.version)
     }
     if (named.length === 0) this.probeSize = Math.max(1, Math.floor(names.length / 2))
     return { response, rejected: named }
   }
 
   /** Refused resources get another chance because something they may have depended on changed. */
-  forgive(which: (name: string) => boolean = () => true): boolean {
-    let any = false
+  forgive(which: (name: string) => boolean = () => true): void {
     for (const name of this.rejected.keys()) {
       if (!which(name)) continue
       this.rejected.delete(name)
       this.dirty.add(name)
-      any = true
     }
-    return any
   }
 
   /** Names the proxy may have that `snapshot` lacks, plus every name of `snapshot`: all that a new wildcard has to look at. */
@@ -245,6 +243,20 @@ export class Subscription {
     this.uncertain.delete(name)
     this.rejected.delete(name)
     this.dirty.delete(name)
+  }
+}
+
+/** Stands for two versions of which the proxy runs one. */
+function eitherOf(a: HeldResource, b: HeldResource): HeldResource {
+  const both = (x: readonly string[] = [], y: readonly string[] = []): readonly string[] => [...new Set([...x, ...y])]
+  if (a.needs === undefined || b.needs === undefined) return { version: b.version }
+  return {
+    version: b.version,
+    needs: {
+      clusters: both(a.needs.clusters, b.needs.clusters),
+      endpoints: both(a.needs.endpoints, b.needs.endpoints),
+      secrets: both(a.needs.secrets, b.needs.secrets),
+    },
   }
 }
 

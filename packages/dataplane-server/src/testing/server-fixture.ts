@@ -2,7 +2,7 @@
 import { ChannelCredentials, Client, type ClientDuplexStream, Metadata, type StatusObject } from '@grpc/grpc-js'
 import { silentLogger } from '@weft/foundation/log'
 import { createMetrics } from '@weft/foundation/metrics'
-import { type Clock, FakeClock, systemClock } from '@weft/foundation/time'
+import { type Clock, FakeClock, systemClock, type Timer } from '@weft/foundation/time'
 import {
   createKeyRing,
   createServerCertificate,
@@ -61,13 +61,20 @@ export async function meshStore(clock: Clock): Promise<Store> {
 }
 
 /** Writes a resource as a person would. */
-export async function put(store: Store, resource: { type: string; mesh: string; name: string; labels: Labels; spec: unknown; status?: unknown }): Promise<void> {
+export async function put(
+  store: Store,
+  resource: { type: string; mesh: string; name: string; labels: Labels; spec: unknown; status?: unknown },
+): Promise<void> {
   await store.transact([{ op: 'put', resource }], { actor: 'user:test', reason: 'test', class: 'desired' })
 }
 
 /** JSON text of a Dataplane as a launcher sends it. */
 export function dataplaneText(name: string, change: { readonly labels?: Labels; readonly networking?: object } = {}): string {
-  const networking = { address: '127.0.0.1', inbound: [{ port: 10080, servicePort: 18080, name: 'http', protocol: 'http' }], ...change.networking }
+  const networking = {
+    address: '127.0.0.1',
+    inbound: [{ port: 10080, servicePort: 18080, name: 'http', protocol: 'http' }],
+    ...change.networking,
+  }
   return JSON.stringify({ type: 'Dataplane', mesh, name, labels: change.labels ?? { 'kuma.io/workload': 'web' }, networking })
 }
 
@@ -83,8 +90,17 @@ export interface ServerFixture {
   stop(): Promise<void>
 }
 
-export async function startServer(change: { settings?: Partial<DataplaneServerSettings>; options?: Partial<DataplaneServerOptions> } = {}): Promise<ServerFixture> {
-  const clock = new FakeClock(Date.now())
+/** Short waits, such as those that gather changes, pass by themselves; long ones, such as grace periods, only when the test says so. */
+class TestClock extends FakeClock {
+  override after(ms: number, fn: () => void): Timer {
+    return ms <= 200 ? systemClock.after(ms, fn) : super.after(ms, fn)
+  }
+}
+
+export async function startServer(
+  change: { settings?: Partial<DataplaneServerSettings>; options?: Partial<DataplaneServerOptions> } = {},
+): Promise<ServerFixture> {
+  const clock = new TestClock(Date.now())
   const store = await meshStore(clock)
   const certificate = await createServerCertificate({ hosts: ['localhost', '127.0.0.1'], commonName: 'test', now: Date.now() })
   const keys = createKeyRing({ secrets: store })
@@ -141,7 +157,12 @@ type Node = Messages['envoy.config.core.v3.Node']
 export function nodeOf(name: string, metadata: Readonly<Record<string, unknown>> = {}): Node {
   const json = {
     id: `${mesh}.${name}`,
-    metadata: { 'dataplane.proxyType': 'dataplane', 'dataplane.admin.port': '9901', 'dataplane.resource': dataplaneText(name), ...metadata },
+    metadata: {
+      'dataplane.proxyType': 'dataplane',
+      'dataplane.admin.port': '9901',
+      'dataplane.resource': dataplaneText(name),
+      ...metadata,
+    },
   }
   return codec('envoy.config.core.v3.Node').fromJson(json)
 }
@@ -165,7 +186,12 @@ export function openStream(client: Client, method: 'ads' | 'sotw' | 'hds', token
   }[method]
   const metadata = new Metadata()
   if (token !== undefined) metadata.set('authorization', token)
-  const call = client.makeBidiStreamRequest<Uint8Array, Uint8Array>(path, (message) => Buffer.from(message), (bytes) => bytes, metadata)
+  const call = client.makeBidiStreamRequest<Uint8Array, Uint8Array>(
+    path,
+    (message) => Buffer.from(message),
+    (bytes) => bytes,
+    metadata,
+  )
   const received: Uint8Array[] = []
   const waiting: ((bytes: Uint8Array) => void)[] = []
   call.on('data', (bytes: Uint8Array) => {

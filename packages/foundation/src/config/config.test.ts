@@ -83,21 +83,42 @@ test('unknown keys and own variables are warned of with the nearest known one, f
 })
 
 test('a wrong value names its place', () => {
-  assert.equal(message(() => loadConfig(section, { env: { KUMA_MODE: 'three' } })), 'KUMA_MODE must be one of one, two, not "three"')
+  assert.equal(
+    message(() => loadConfig(section, { env: { KUMA_MODE: 'three' } })),
+    'KUMA_MODE must be one of one, two, not "three"',
+  )
   assert.equal(
     message(() => loadConfig(section, { env: { WEFT_PORT: '0' } })),
     'WEFT_PORT must be a whole number from 1 to 65535, not "0"',
   )
-  assert.match(message(() => loadConfig(section, { file: file('server:\n  timeout: 10\n'), env: {} })), /^server\.timeout in .* must be a duration/)
-  assert.match(message(() => loadConfig(section, { file: file('server: 5'), env: {} })), /^server in .* must be a map of settings$/)
-  assert.match(message(() => loadConfig(section, { file: file('a: [1'), env: {} })), /weft\.yaml: /)
-  assert.match(message(() => loadConfig(section, { env: {}, flags: { 'server.prot': '1' } })), /^unknown setting server\.prot; did you mean server\.port\?$/)
-  assert.match(message(() => loadConfig(section, { env: { KUMA_TIMEOUT: '-5s' } })), /KUMA_TIMEOUT must be a duration/)
+  assert.match(
+    message(() => loadConfig(section, { file: file('server:\n  timeout: 10\n'), env: {} })),
+    /^server\.timeout in .* must be a duration/,
+  )
+  assert.match(
+    message(() => loadConfig(section, { file: file('server: 5'), env: {} })),
+    /^server in .* must be a map of settings$/,
+  )
+  assert.match(
+    message(() => loadConfig(section, { file: file('a: [1'), env: {} })),
+    /weft\.yaml: /,
+  )
+  assert.match(
+    message(() => loadConfig(section, { env: {}, flags: { 'server.prot': '1' } })),
+    /^unknown setting server\.prot; did you mean server\.port\?$/,
+  )
+  assert.match(
+    message(() => loadConfig(section, { env: { KUMA_TIMEOUT: '-5s' } })),
+    /KUMA_TIMEOUT must be a duration/,
+  )
 })
 
 test('a wrong secret is not repeated', () => {
   const hidden = { type: 'object', properties: { pin: { type: 'integer', secret: true, env: 'KUMA_PIN' } } } as const
-  assert.equal(message(() => loadConfig(hidden, { env: { KUMA_PIN: 'hush' } })), 'KUMA_PIN must be a whole number')
+  assert.equal(
+    message(() => loadConfig(hidden, { env: { KUMA_PIN: 'hush' } })),
+    'KUMA_PIN must be a whole number',
+  )
 })
 
 test('a file that cannot be read is another error, and an alias bomb is refused', () => {
@@ -106,8 +127,12 @@ test('a file that cannot be read is another error, and an alias bomb is refused'
     (error: unknown) => hasCode(error, 'config/unreadable'),
   )
   const bomb = ['a: &a [x,x,x,x,x,x,x,x,x]']
-  for (const [left, right] of ['ba', 'cb', 'dc', 'ed', 'fe', 'gf'].map((pair) => [...pair])) bomb.push(`${left}: &${left} [*${right},*${right},*${right},*${right},*${right},*${right},*${right}]`)
-  assert.match(message(() => loadConfig(section, { file: file(bomb.join('\n')), env: {} })), /alias/i)
+  for (const [left, right] of ['ba', 'cb', 'dc', 'ed', 'fe', 'gf'].map((pair) => [...pair]))
+    bomb.push(`${left}: &${left} [*${right},*${right},*${right},*${right},*${right},*${right},*${right}]`)
+  assert.match(
+    message(() => loadConfig(section, { file: file(bomb.join('\n')), env: {} })),
+    /alias/i,
+  )
 })
 
 test('the public form masks secrets and writes durations as text', () => {

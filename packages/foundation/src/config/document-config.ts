@@ -39,7 +39,7 @@ export function configJsonSchema(section: Section): { readonly [key: string]: Js
 }
 
 function settingSchema(setting: Setting): Json {
-  const about = { ...(setting.description === undefined ? {} : { description: setting.description }) }
+  const about = setting.description === undefined ? {} : { description: setting.description }
   const value = defaultOf(setting)
   const base = { ...about, ...(value === undefined ? {} : { default: value }) }
   switch (setting.type) {

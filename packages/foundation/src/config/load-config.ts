@@ -37,7 +37,8 @@ export function loadConfig(section: Section, sources: ConfigSources): LoadedConf
   const warnings: string[] = []
   const values = new Map<string, unknown>()
   for (const { key, setting } of keys) {
-    if ('default' in setting && setting.default !== undefined) values.set(key, readSetting(setting, setting.default, `the default of ${key}`))
+    if ('default' in setting && setting.default !== undefined)
+      values.set(key, readSetting(setting, setting.default, `the default of ${key}`))
   }
   const given = new Set<string>()
   const give = (key: ConfigKey, value: unknown, from: string): void => {

@@ -40,7 +40,11 @@ export function readSetting(setting: Setting, value: unknown, from: string): unk
       return ms
     }
     case 'list': {
-      if (typeof value === 'string') return value.split(',').map((item) => item.trim()).filter((item) => item !== '')
+      if (typeof value === 'string')
+        return value
+          .split(',')
+          .map((item) => item.trim())
+          .filter((item) => item !== '')
       if (!Array.isArray(value)) throw wrong('a list of texts')
       return value.map((item: unknown) => {
         if (typeof item === 'string') return item

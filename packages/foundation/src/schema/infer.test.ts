@@ -16,7 +16,10 @@ const sample = {
     note: { type: 'string', nullable: true },
     free: { type: 'any' },
     tags: { type: 'map', values: { type: 'string' } },
-    items: { type: 'array', items: { type: 'object', properties: { port: { type: 'integer' }, on: { type: 'boolean' } }, required: ['port'] } },
+    items: {
+      type: 'array',
+      items: { type: 'object', properties: { port: { type: 'integer' }, on: { type: 'boolean' } }, required: ['port'] },
+    },
   },
   required: ['name', 'note'],
 } as const

@@ -16,7 +16,9 @@ type Plain<S> = S extends { readonly type: 'string' }
   : S extends { readonly type: 'int64' }
     ? string
     : S extends { readonly type: 'integer' | 'number' }
-      ? number
+      ? S extends { readonly enum: readonly number[] }
+        ? ListOf<S, 'enum'>
+        : number
       : S extends { readonly type: 'boolean' }
         ? boolean
         : S extends { readonly type: 'intOrString' }

@@ -27,8 +27,9 @@ function bodyOf(schema: Schema): JsonObject {
         }),
       }
     case 'integer':
+      return { type: 'integer', ...defined({ enum: schema.enum, minimum: schema.minimum, maximum: schema.maximum }) }
     case 'number':
-      return { type: schema.type, ...defined({ minimum: schema.minimum, maximum: schema.maximum }) }
+      return { type: 'number', ...defined({ minimum: schema.minimum, maximum: schema.maximum }) }
     case 'int64':
       return { type: ['string', 'integer'], format: schema.unsigned === true ? 'uint64' : 'int64' }
     case 'boolean':

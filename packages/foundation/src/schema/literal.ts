@@ -26,6 +26,7 @@ export interface StringSchema extends Described {
 
 export interface IntegerSchema extends Described {
   readonly type: 'integer'
+  readonly enum?: readonly number[]
   readonly minimum?: number
   readonly maximum?: number
   readonly default?: number

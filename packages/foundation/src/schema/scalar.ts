@@ -1,5 +1,5 @@
 // Checks of single values: strings, numbers, booleans. Returns the canonical form or what is wrong.
-import { parseDuration } from '../time/index.ts'
+import { formatDuration, parseDuration } from '../time/index.ts'
 import type { BooleanSchema, Int64Schema, IntegerSchema, IntOrStringSchema, NumberSchema, StringFormat, StringSchema } from './literal.ts'
 
 export type ScalarSchema = StringSchema | IntegerSchema | Int64Schema | NumberSchema | BooleanSchema | IntOrStringSchema
@@ -14,7 +14,10 @@ export type SchemaProfile = 'exact' | 'json' | 'proto'
 const int64Range = { signed: [-(2n ** 63n), 2n ** 63n - 1n], unsigned: [0n, 2n ** 64n - 1n] } as const
 const patterns = new Map<string, RegExp>()
 
-/** Checks one scalar. The value of a good result is canonical: 64-bit integers as text, protobuf durations with 0, 3, 6 or 9 decimals. */
+/**
+ * Checks one scalar. The value of a good result is canonical: 64-bit integers as text, durations as Go prints them, protobuf durations
+ * with 0, 3, 6 or 9 decimals.
+ */
 export function checkScalar(schema: ScalarSchema, value: unknown, profile: SchemaProfile): ScalarResult {
   switch (schema.type) {
     case 'string':
@@ -29,7 +32,7 @@ export function checkScalar(schema: ScalarSchema, value: unknown, profile: Schem
       return typeof value === 'boolean' ? { value } : mismatch('boolean', value)
     case 'intOrString':
       if (typeof value === 'string') return { value }
-      return typeof value === 'number' && Number.isInteger(value) ? { value } : mismatch('integer or string', value)
+      return typeof value === 'number' && Number.isInteger(value) ? { value } : mismatch('integer', value)
   }
 }
 
@@ -71,10 +74,14 @@ function patternOf(source: string): RegExp {
 }
 
 function checkFormat(format: StringFormat, value: string): ScalarResult {
-  const bad: ScalarResult = { message: `in body must be of type ${format}: ${JSON.stringify(value)}` }
+  // bytes may be a secret, so the text is not repeated
+  const shown = format === 'bytes' ? '' : `: ${JSON.stringify(value.slice(0, 100))}`
+  const bad: ScalarResult = { message: `in body must be of type ${format}${shown}` }
   switch (format) {
-    case 'duration':
-      return parseDuration(value) === undefined ? bad : { value }
+    case 'duration': {
+      const ms = parseDuration(value)
+      return ms === undefined ? bad : { value: formatDuration(ms) }
+    }
     case 'seconds':
       return canonicalSeconds(value) ?? bad
     case 'date-time':
@@ -108,11 +115,20 @@ function checkNumber(schema: IntegerSchema | NumberSchema, value: unknown, whole
   const wanted = whole ? 'integer' : 'number'
   if (typeof value !== 'number' || !Number.isFinite(value) || (whole && !Number.isSafeInteger(value))) return mismatch(wanted, value)
   if (schema.minimum !== undefined && value < schema.minimum) {
-    return { message: `in body should be greater than or equal to ${schema.minimum}` }
+    return { message: `in body should be greater than or equal to ${shownNumber(schema.minimum)}` }
   }
-  if (schema.maximum !== undefined && value > schema.maximum)
-    return { message: `in body should be less than or equal to ${schema.maximum}` }
+  if (schema.maximum !== undefined && value > schema.maximum) {
+    return { message: `in body should be less than or equal to ${shownNumber(schema.maximum)}` }
+  }
+  if (schema.type === 'integer' && schema.enum !== undefined && !schema.enum.includes(value)) {
+    return { message: `in body should be one of [${schema.enum.join(' ')}]` }
+  }
   return { value: value === 0 ? 0 : value }
+}
+
+/** Bounds as the peers print them: from a million on with an exponent. */
+function shownNumber(value: number): string {
+  return Math.abs(value) < 1e6 ? String(value) : value.toExponential().replace(/e\+(\d)$/, 'e+0$1')
 }
 
 function checkInt64(schema: Int64Schema, value: unknown): ScalarResult {

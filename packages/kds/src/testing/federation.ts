@@ -33,7 +33,10 @@ export const meshTimeout = defineResource({
       },
     },
   },
-  validate: (spec) => (spec.to?.some((item) => item.default?.idleTimeout === 'never') ? [{ field: 'spec.to[0].default.idleTimeout', message: 'must be a duration' }] : []),
+  validate: (spec) =>
+    spec.to?.some((item) => item.default?.idleTimeout === 'never')
+      ? [{ field: 'spec.to[0].default.idleTimeout', message: 'must be a duration' }]
+      : [],
 })
 
 export const registry = createRegistry([...coreDescriptors, meshTimeout])
@@ -144,4 +147,12 @@ export async function federation(
   }
 }
 
-
+/** Starts a component and stops it at the end of the block, unless the block did. */
+export async function running<C extends { start(): Promise<void>; stop(): Promise<void> }>(component: C): Promise<C & AsyncDisposable> {
+  await component.start()
+  let stopping: Promise<void> | undefined
+  const stop = (): Promise<void> => (stopping ??= component.stop())
+  const own = { stop, [Symbol.asyncDispose]: stop }
+  // everything else is inherited, accessors too
+  return Object.setPrototypeOf(own, component) as C & AsyncDisposable
+}

@@ -82,7 +82,9 @@ export function rawZone(zone: string, port: number): RawZone {
       const box = mailbox<Buffer>()
       call.on('data', (bytes: Buffer) => box.push(bytes))
       call.on('error', () => {})
-      const ended = new Promise<{ code: status; details: string }>((resolve) => call.on('status', ({ code, details }) => resolve({ code, details })))
+      const ended = new Promise<{ code: status; details: string }>((resolve) =>
+        call.on('status', ({ code, details }) => resolve({ code, details })),
+      )
       return { call, ended, next: () => box.take(method), send: (bytes) => void call.write(bytes) }
     },
     [Symbol.asyncDispose]: async () => client.close(),
@@ -121,7 +123,16 @@ export function jsonResources(response: Response): readonly PlainResource[] {
 }
 
 /** A resource as a stock sender packs it. */
-export function jsonResource(mesh: string, name: string, spec: unknown, labels: Readonly<Record<string, string>> = {}): NonNullable<Response['resources']>[number] {
+export function jsonResource(
+  mesh: string,
+  name: string,
+  spec: unknown,
+  labels: Readonly<Record<string, string>> = {},
+): NonNullable<Response['resources']>[number] {
   const value = resources.encode({ meta: { name, mesh, labels }, spec: { typeUrl: '', value: Buffer.from(JSON.stringify(spec)) } })
-  return { name: `${name}.${mesh}`, version: `v-${name}`, resource: { typeUrl: 'type.googleapis.com/kuma.mesh.v1alpha1.KumaResource', value } }
+  return {
+    name: `${name}.${mesh}`,
+    version: `v-${name}`,
+    resource: { typeUrl: 'type.googleapis.com/kuma.mesh.v1alpha1.KumaResource', value },
+  }
 }

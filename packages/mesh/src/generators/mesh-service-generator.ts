@@ -5,8 +5,9 @@ import { timestamp } from '@weft/foundation/time'
 import { type Collection, type Graph, structuralEqual } from '@weft/graph'
 import { isRfc1035Label, labelKeys, type Labels, type MeshServiceSpec, nameKey, type Resource, type ResourceKey } from '@weft/resources'
 import type { DataplaneFact } from '../dataplanes.ts'
-import { isLocal, type MeshSettings } from '../settings.ts'
+import { isLocal, type LabelPropagation, type MeshSettings } from '../settings.ts'
 import { type Draft, fieldsOf, type GeneratedPart } from './generated-part.ts'
+import { applyPropagated, propagatedLabels } from './label-propagation.ts'
 
 export const meshServiceGenerator = 'meshservice-generator'
 
@@ -20,12 +21,15 @@ interface WantedPort {
 export interface WantedService {
   readonly workload: string
   readonly ports: readonly WantedPort[]
+  /** Undefined when labels are not propagated. */
+  readonly labels: Labels | undefined
 }
 
 export interface WantedServiceInputs {
   readonly meshes: Collection<Resource>
   readonly meshServices: Collection<Resource>
   readonly dataplanesByWorkload: Collection<readonly DataplaneFact[]>
+  readonly labelPropagation: LabelPropagation | undefined
 }
 
 /** Local dataplanes by `mesh/workload`; values that cannot be the name of a service are left out. */
@@ -41,21 +45,20 @@ export function groupByWorkload(
 
 /** By `mesh/name`. */
 export function deriveWantedServices(graph: Graph, inputs: WantedServiceInputs): Collection<WantedService> {
-  const { meshes, meshServices } = inputs
+  const { meshes, meshServices, labelPropagation } = inputs
   return graph.map(
     { name: 'wantedServices', from: inputs.dataplanesByWorkload, reads: [meshes, meshServices] },
     (scope, dataplanes, key) => {
       const [first] = dataplanes
       if (!first || !scope.get(meshes, `/${first.mesh}`)) return undefined
-      const variants = [...dataplanes]
-        .sort((a, b) => compare(a.creationTime, b.creationTime) || compare(a.name, b.name))
-        .map(portsOf)
-        .filter((ports) => ports.length > 0)
+      const serving = dataplanes.filter((dataplane) => dataplane.inbounds.length > 0)
+      const variants = serving.toSorted((a, b) => compare(a.creationTime, b.creationTime) || compare(a.name, b.name)).map(portsOf)
       const [oldest] = variants
       if (!oldest) return undefined
       const existing = scope.get(meshServices, key)
       const held = existing && variants.find((ports) => structuralEqual(ports, storedPorts(existing)))
-      return { workload: first.workload, ports: held ?? oldest }
+      const labels = labelPropagation && propagatedLabels(serving, labelPropagation)
+      return { workload: first.workload, ports: held ?? oldest, labels }
     },
   )
 }
@@ -105,7 +108,7 @@ export function createMeshServicePart(options: MeshServicePartOptions): Generate
     const spec = fieldsOf(draft?.spec ?? { state: 'Unavailable' })
     return {
       labels: {
-        ...labels,
+        ...(wanted.labels ? applyPropagated(labels, wanted.labels) : labels),
         [labelKeys.mesh]: key.mesh,
         [labelKeys.displayName]: key.name,
         [labelKeys.managedBy]: meshServiceGenerator,

@@ -41,20 +41,20 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     'generator',
   ])
   let marked = new Map<string, ResourceKey>()
-  let running: Promise<void> | undefined
-  let scheduled = false
+  let flushed: Promise<void> = Promise.resolve()
+  let isFlushing = false
   let retry: Timer | undefined
   let attempt = 0
   let isStopped = false
   let waiters: (() => void)[] = []
 
   const schedule = (): void => {
-    if (scheduled || running || retry || isStopped) return
-    scheduled = true
+    // one flush at a time: a write makes the graph mark more while it is still under way
+    if (isFlushing || retry || isStopped) return
+    isFlushing = true
     queueMicrotask(() => {
-      scheduled = false
-      running = flush().finally(() => {
-        running = undefined
+      flushed = flush().finally(() => {
+        isFlushing = false
         if (marked.size > 0) schedule()
         else if (!retry) for (const resolve of waiters.splice(0)) resolve()
       })
@@ -141,13 +141,13 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       marked.set(keyText(key), { type: key.type, mesh: key.mesh, name: key.name })
       schedule()
     },
-    settled: () => (marked.size === 0 && !running ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
+    settled: () => (marked.size === 0 && !isFlushing ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
     stop: async () => {
       isStopped = true
       retry?.cancel()
       retry = undefined
       marked.clear()
-      await running
+      await flushed
       for (const resolve of waiters) resolve()
       waiters = []
     },

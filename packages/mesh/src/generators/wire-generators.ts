@@ -43,7 +43,12 @@ function wireZone(wiring: GeneratorWiring): Generators {
   const isUniversal = settings.environment === 'universal'
   const byWorkload = groupByWorkload(graph, facts.dataplanes, settings)
   if (flags.meshServices && isUniversal) {
-    const wanted = deriveWantedServices(graph, { meshes: of('Mesh'), meshServices: of('MeshService'), dataplanesByWorkload: byWorkload })
+    const wanted = deriveWantedServices(graph, {
+      meshes: of('Mesh'),
+      meshServices: of('MeshService'),
+      dataplanesByWorkload: byWorkload,
+      labelPropagation: settings.labelPropagation,
+    })
     const part = createMeshServicePart({ wanted, settings, clock, mark })
     markNamed(wanted, 'MeshService', mark)
     parts.push(part)

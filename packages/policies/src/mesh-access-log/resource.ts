@@ -12,6 +12,15 @@ const keyValues = {
   items: { type: 'object', properties: { key: { type: 'string' }, value: { type: 'string' } }, required: ['key', 'value'] },
 } as const
 
+const attributes = {
+  type: 'array',
+  items: {
+    type: 'object',
+    properties: { key: { type: 'string', pattern: '^[a-z]([a-z0-9]|[._][a-z0-9])*$' }, value: { type: 'string' } },
+    required: ['key', 'value'],
+  },
+} as const
+
 const format = {
   type: 'object',
   properties: {
@@ -31,7 +40,7 @@ const backend = {
     file: { type: 'object', properties: { format, path: { type: 'string', minLength: 1 } }, required: ['path'] },
     openTelemetry: {
       type: 'object',
-      properties: { attributes: keyValues, body: { type: 'any' }, backendRef: backendResourceRef },
+      properties: { attributes, body: { type: 'any' }, backendRef: backendResourceRef },
     },
   },
   required: ['type'],

@@ -5,10 +5,10 @@ import { backendResourceRefViolations } from '../backend-ref.ts'
 import { anyOutboundKind, exclusiveEntries, needsEntries, toViolations } from '../entries.ts'
 import { matchesViolations } from '../match.ts'
 import { topLevelViolations } from '../target-ref.ts'
-import { mustBeDefined } from '../value-rules.ts'
+import { isFilePath, mustBeDefined, mustNotBeEmpty } from '../value-rules.ts'
 import type { AccessLogBackend, AccessLogConf, AccessLogFormat, MeshAccessLogSpec } from './resource.ts'
 
-const attributeName = /^[a-z](?:[a-z0-9]|[._][a-z0-9])*$/
+const reservedName = "must not use the reserved OpenTelemetry prefix 'otel.'"
 
 export function validateMeshAccessLog(spec: MeshAccessLogSpec, { at }: ValidationContext): readonly Violation[] {
   return [
@@ -39,24 +39,26 @@ function backendViolations(backend: AccessLogBackend, at: string): readonly Viol
     case 'File': {
       const { file } = backend
       if (file === undefined) return [{ field: `${at}.file`, message: mustBeDefined }]
-      // a control character would end up in a file name nobody can remove by typing it
-      const path = /^[^\p{Cc}]+$/u.test(file.path) ? [] : [{ field: `${at}.file.path`, message: 'file backend requires a valid path' }]
+      const path = isFilePath(file.path) ? [] : [{ field: `${at}.file.path`, message: 'file backend requires a valid path' }]
       return [...formatViolations(file.format, `${at}.file.format`), ...path]
     }
     case 'OpenTelemetry': {
       const { openTelemetry } = backend
       if (openTelemetry === undefined) return [{ field: `${at}.openTelemetry`, message: mustBeDefined }]
+      const { backendRef, attributes = [] } = openTelemetry
       return [
-        ...backendResourceRefViolations(openTelemetry.backendRef, `${at}.openTelemetry.backendRef`),
-        ...(openTelemetry.attributes ?? []).flatMap(({ key }, index) => attributeViolations(key, `${at}.openTelemetry.attributes[${index}].key`)),
+        ...backendResourceRefViolations(backendRef, `${at}.openTelemetry.backendRef`),
+        ...attributes.flatMap(({ key }, index) =>
+          key.startsWith('otel.') ? [{ field: `${at}.openTelemetry.attributes[${index}].key`, message: reservedName }] : [],
+        ),
       ]
     }
   }
 }
 
-/** `host:port`, a bare host with a dot, or an address. */
+/** A URL, `host:port`, or a bare host with a dot. */
 function isHostPort(text: string): boolean {
-  const found = /^(?:[a-z]+:\/\/)?(\[[0-9a-fA-F:.]+\]|[^:/\s]+)(?::(\d{1,5}))?$/.exec(text)
+  const found = /^(?:[a-z]+:\/\/)?(\[[0-9a-fA-F:.]+\]|[^:/\s]+)(?::(\d{1,5}))?(?:\/\S*)?$/.exec(text)
   const host = found?.[1]?.replace(/^\[|\]$/g, '')
   if (host === undefined || !isIpOrDnsName(host)) return false
   const port = found?.[2]
@@ -65,21 +67,26 @@ function isHostPort(text: string): boolean {
 
 function formatViolations(format: AccessLogFormat | undefined, at: string): readonly Violation[] {
   if (format === undefined) return []
-  if (format.type === 'Plain') return format.plain ? [] : [{ field: `${at}.plain`, message: mustBeDefined }]
-  if (format.json === undefined || format.json.length === 0) return [{ field: `${at}.json`, message: mustBeDefined }]
-  return format.json.flatMap(({ key, value }, index) => [
-    ...(key === '' ? [{ field: `${at}.json[${index}].key`, message: 'key cannot be empty' }] : []),
-    ...(value === '' ? [{ field: `${at}.json[${index}].value`, message: 'value cannot be empty' }] : []),
-  ])
+  const name = format.type === 'Plain' ? 'plain' : 'json'
+  const value = format[name]
+  if (value === undefined) return [{ field: `${at}.${name}`, message: mustBeDefined }]
+  if (value.length === 0) return [{ field: `${at}.${name}`, message: mustNotBeEmpty }]
+  if (format.type === 'Plain') return []
+  return (format.json ?? []).flatMap(({ key, value: text }, index) => {
+    const field = `${at}.json[${index}]`
+    const empty = [
+      ...(key === '' ? [{ field: `${field}.key`, message: 'key cannot be empty' }] : []),
+      ...(text === '' ? [{ field: `${field}.value`, message: 'value cannot be empty' }] : []),
+    ]
+    return isJsonMember(key, text) ? empty : [...empty, { field, message: 'is not a valid JSON object' }]
+  })
 }
 
-function attributeViolations(key: string, field: string): readonly Violation[] {
-  if (key === '') return [{ field, message: mustBeDefined }]
-  if (key.includes('%')) {
-    return [{ field, message: 'must be a static OpenTelemetry attribute name; placeholders are only supported in values' }]
+/** Both texts go between quotation marks as they are. */
+function isJsonMember(key: string, value: string): boolean {
+  try {
+    return typeof JSON.parse(`{"${key}":"${value}"}`) === 'object'
+  } catch {
+    return false
   }
-  if (key.startsWith('otel.')) return [{ field, message: "must not use the reserved OpenTelemetry prefix 'otel.'" }]
-  if (attributeName.test(key)) return []
-  const rule = "must start with a lowercase letter, use only lowercase letters, digits, '.' or '_', avoid consecutive delimiters, and end with a letter or digit"
-  return [{ field, message: rule }]
 }

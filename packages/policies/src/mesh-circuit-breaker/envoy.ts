@@ -28,7 +28,10 @@ function setLimits(cluster: ClusterDraft, limits: unknown): void {
     const value = uintField(limits, name)
     if (value !== undefined) threshold[name] = uintValue(value)
   }
-  cluster.config.circuitBreakers = { ...cluster.config.circuitBreakers, thresholds: [threshold, ...(cluster.config.circuitBreakers?.thresholds?.slice(1) ?? [])] }
+  cluster.config.circuitBreakers = {
+    ...cluster.config.circuitBreakers,
+    thresholds: [threshold, ...(cluster.config.circuitBreakers?.thresholds?.slice(1) ?? [])],
+  }
 }
 
 /** Detectors that are not configured are switched off explicitly: Envoy has some of them on by default. */

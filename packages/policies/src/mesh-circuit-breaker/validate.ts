@@ -14,7 +14,11 @@ export function validateMeshCircuitBreaker(spec: MeshCircuitBreakerSpec, { at }:
     ...topLevelViolations(spec.targetRef, (spec.rules ?? []).length > 0, at),
     ...needsEntries(spec.to, spec.rules, at),
     ...(spec.rules ?? []).flatMap((rule, index) => confViolations(rule.default, `${at}.rules[${index}].default`)),
-    ...toViolations(spec.to, { kinds: meshOrDestinationKind, at, check: (entry, field) => confViolations(entry.default, `${field}.default`) }),
+    ...toViolations(spec.to, {
+      kinds: meshOrDestinationKind,
+      at,
+      check: (entry, field) => confViolations(entry.default, `${field}.default`),
+    }),
   ]
 }
 

@@ -22,7 +22,8 @@ const fault = {
   },
 } as const
 
-const conf = { type: 'object', default: {}, properties: { http: { type: 'array', items: fault } } } as const
+const faults = { type: 'object', properties: { http: { type: 'array', items: fault } } } as const
+const conf = { ...faults, default: {} } as const
 
 const spec = {
   type: 'object',
@@ -32,7 +33,7 @@ const spec = {
       type: 'array',
       items: { type: 'object', properties: { targetRef: outboundTargetRef, default: conf }, required: ['targetRef'] },
     },
-    rules: { type: 'array', items: { type: 'object', properties: { matches, default: conf } } },
+    rules: { type: 'array', items: { type: 'object', properties: { matches, default: faults }, required: ['default'] } },
   },
 } as const
 

@@ -16,7 +16,11 @@ export function validateMeshFaultInjection(spec: MeshFaultInjectionSpec, { at }:
   return [
     ...topLevelViolations(spec.targetRef, rules.length > 0, at),
     ...(to.length > 0 && !wholeMesh ? [{ field: `${at}.to`, message: mustNotBeDefined }] : []),
-    ...toViolations(wholeMesh ? to : [], { kinds: ['Mesh'], at, check: (entry, field) => confViolations(entry.default, `${field}.default`) }),
+    ...toViolations(wholeMesh ? to : [], {
+      kinds: ['Mesh'],
+      at,
+      check: (entry, field) => confViolations(entry.default, `${field}.default`),
+    }),
     ...rules.flatMap((rule, index) => {
       const field = `${at}.rules[${index}]`
       return [...matchesViolations(rule.matches, `${field}.matches`), ...confViolations(rule.default, `${field}.default`)]

@@ -3,14 +3,17 @@ import type { Violation } from '@weft/foundation/errors'
 import type { ValidationContext } from '@weft/resources'
 import { meshOrDestinationKind, toViolations } from '../entries.ts'
 import { topLevelViolations } from '../target-ref.ts'
-import { integerPercentage, mustBeDefined, positiveDuration, statusCode } from '../value-rules.ts'
+import { integerPercentage, isFilePath, mustBeDefined, positiveDuration, statusCode } from '../value-rules.ts'
 import type { HealthCheckConf, MeshHealthCheckSpec } from './resource.ts'
 
 export function validateMeshHealthCheck(spec: MeshHealthCheckSpec, { at }: ValidationContext): readonly Violation[] {
   return [
     ...topLevelViolations(spec.targetRef, false, at),
-    ...((spec.to ?? []).length === 0 ? [{ field: `${at}.to`, message: 'needs at least one item' }] : []),
-    ...toViolations(spec.to, { kinds: meshOrDestinationKind, at, check: (entry, field) => confViolations(entry.default, `${field}.default`) }),
+    ...toViolations(spec.to, {
+      kinds: meshOrDestinationKind,
+      at,
+      check: (entry, field) => confViolations(entry.default, `${field}.default`),
+    }),
   ]
 }
 
@@ -22,11 +25,11 @@ function confViolations(conf: HealthCheckConf, at: string): readonly Violation[]
     if (value !== undefined && value <= 0) violations.push({ field: `${at}.${name}`, message: 'must be greater than zero when defined' })
   }
   violations.push(...integerPercentage(conf.intervalJitterPercent, `${at}.intervalJitterPercent`))
-  if (conf.eventLogPath !== undefined && !/^\/?[^\p{Cc}]+$/u.test(conf.eventLogPath)) {
+  if (conf.eventLogPath !== undefined && !isFilePath(conf.eventLogPath)) {
     violations.push({ field: `${at}.eventLogPath`, message: 'must be a valid path when defined' })
   }
   if (conf.tcp === undefined && conf.http === undefined && conf.grpc === undefined) {
-    violations.push({ field: at, message: 'must have at least one defined: tcp, http, grpc' })
+    violations.push({ field: at, message: 'must have at least one defined: http, tcp, grpc' })
   }
   if (conf.http?.path === '') violations.push({ field: `${at}.http.path`, message: mustBeDefined })
   for (const [index, status] of (conf.http?.expectedStatuses ?? []).entries()) {

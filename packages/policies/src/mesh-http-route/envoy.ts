@@ -53,7 +53,11 @@ function actionOf(route: RouteModel, ownCluster: string): NonNullable<Route['rou
   const action: NonNullable<Route['route']> =
     first !== undefined && route.splits.length === 1
       ? { cluster: first.backend.name ?? ownCluster }
-      : { weightedClusters: { clusters: weightedClusters(route.splits, ownCluster).map(({ name, weight }) => ({ name, weight: uintValue(weight) })) } }
+      : {
+          weightedClusters: {
+            clusters: weightedClusters(route.splits, ownCluster).map(({ name, weight }) => ({ name, weight: uintValue(weight) })),
+          },
+        }
   // MeshTimeout sets the real one: Envoy's own default would cut long requests.
   action.timeout = { seconds: 0 }
   if (route.splits.some((split) => split.backend.kind === 'MeshExternalService')) action.autoHostRewrite = { value: true }

@@ -9,6 +9,7 @@ type RegexRewrite = NonNullable<Redirect['regexRewrite']>
 
 const responseCodes = { 301: 0, 302: 1, 303: 2, 307: 3, 308: 4 } as const
 
+/** What filters need to know about the route besides its model. */
 export interface FilterScope {
   readonly byPrefix: boolean
   readonly ownCluster: string
@@ -43,7 +44,10 @@ export function applyFilters(route: Route, filters: readonly RouteFilter[], scop
 /** Headers to set come before headers to add. */
 function headerOptions(modifier: HeaderModifier) {
   const option = (header: HeaderValue) => ({ header: { key: header.name, value: header.value } })
-  return [...modifier.set.map((header) => ({ ...option(header), appendAction: appendAction.OVERWRITE_IF_EXISTS_OR_ADD })), ...modifier.add.map(option)]
+  return [
+    ...modifier.set.map((header) => ({ ...option(header), appendAction: appendAction.OVERWRITE_IF_EXISTS_OR_ADD })),
+    ...modifier.add.map(option),
+  ]
 }
 
 function redirectOf(filter: RouteFilter & { readonly type: 'RequestRedirect' }, byPrefix: boolean): Redirect {
@@ -78,7 +82,10 @@ function mirror(action: NonNullable<Route['route']>, filter: RouteFilter & { rea
  * A new path. A prefix match ends in a slash, and so does what takes its place: `/v1/x` with `/v1` replaced by `/v2` is `/v2/x`
  * (contract/policies.md section 6 hazard 5 describes the peers' different result).
  */
-function pathChange(path: PathRewrite | undefined, byPrefix: boolean): { readonly prefixRewrite?: string; readonly regexRewrite?: RegexRewrite } {
+function pathChange(
+  path: PathRewrite | undefined,
+  byPrefix: boolean,
+): { readonly prefixRewrite?: string; readonly regexRewrite?: RegexRewrite } {
   if (path === undefined) return {}
   if (path.type === 'ReplacePrefixMatch' && byPrefix) return { prefixRewrite: path.value.endsWith('/') ? path.value : `${path.value}/` }
   const whole = path.type === 'ReplacePrefixMatch' && path.value === '' ? '/' : path.value

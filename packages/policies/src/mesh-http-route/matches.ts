@@ -5,6 +5,7 @@ import type { HttpMatch, PathMatch } from '../route-model.ts'
 
 type RouteMatch = NonNullable<HttpDraft['virtualHosts'][number]['routes'][number]['match']>
 
+/** A match of a route in Envoy. */
 export interface EnvoyMatch {
   readonly match: RouteMatch
   /** True when the match is Envoy's prefix and not the exact path, which decides how prefixes are rewritten. */

@@ -73,7 +73,7 @@ const filter = {
         hostname,
         path,
         port: { type: 'integer', minimum: 1, maximum: 65535 },
-        statusCode: { type: 'integer', default: 302 },
+        statusCode: { type: 'integer', enum: [301, 302, 303, 307, 308], default: 302 },
       },
     },
     urlRewrite: { type: 'object', properties: { hostname, path, hostToBackendHostname: { type: 'boolean' } } },

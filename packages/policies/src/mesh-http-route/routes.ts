@@ -2,7 +2,17 @@
 // every other request (contract/policies.md section 3.5).
 import { defaultRouteName } from '@weft/envoy'
 import { canonicalJson } from '@weft/foundation/schema'
-import { type BackendRef, field, listField, type MergeSpec, type OutboundRule, parseBackendRef, type ResolvedBackend, resolveBackendRef, type ToEntry } from '@weft/policy'
+import {
+  type BackendRef,
+  field,
+  listField,
+  type MergeSpec,
+  type OutboundRule,
+  parseBackendRef,
+  type ResolvedBackend,
+  resolveBackendRef,
+  type ToEntry,
+} from '@weft/policy'
 import { kriText, type Resource } from '@weft/resources'
 import type { SplitScope } from '../mesh-tcp-route/splits.ts'
 import type { HttpMatch, RouteModel, SplitModel } from '../route-model.ts'
@@ -14,6 +24,7 @@ export const httpRouteMerge: { readonly confOf: (item: unknown) => unknown; read
   merge: { keyed: { list: 'rules', key: 'matches', value: 'default', firstWins: true } },
 }
 
+/** Routes of an outbound. */
 export interface HttpRouting {
   readonly routes: readonly RouteModel[]
   /** The policy behind each route name; the last route of every outbound has none. */
@@ -26,7 +37,14 @@ const defaultWeight = 100
 /** The routes of a destination by the merged rule of its MeshHTTPRoutes; without one the route that leads to the destination itself. */
 export function httpRoutesOf(rule: OutboundRule | undefined, scope: SplitScope): HttpRouting {
   const own: SplitModel = { backend: { name: undefined, kind: scope.destination.kind }, weight: defaultWeight }
-  const last: RouteModel = { name: defaultRouteName, match: everyRequest, splits: [own], unresolvedWeight: 0, totalWeight: defaultWeight, filters: [] }
+  const last: RouteModel = {
+    name: defaultRouteName,
+    match: everyRequest,
+    splits: [own],
+    unresolvedWeight: 0,
+    totalWeight: defaultWeight,
+    filters: [],
+  }
   const policies = new Map<string, Resource>()
   const routes: RouteModel[] = []
   if (rule !== undefined) {
@@ -96,7 +114,9 @@ interface Origin {
   readonly refsOf: ToEntry
 }
 
-function originsOf(entries: readonly ToEntry[]): ReadonlyMap<string, { readonly entry: ToEntry; readonly refsOf: { readonly policy: Resource } }> {
+function originsOf(
+  entries: readonly ToEntry[],
+): ReadonlyMap<string, { readonly entry: ToEntry; readonly refsOf: { readonly policy: Resource } }> {
   const origins = new Map<string, Origin>()
   for (const entry of entries) {
     for (const rule of listField(entry.item, 'rules')) {

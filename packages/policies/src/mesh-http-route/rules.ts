@@ -2,7 +2,16 @@
 import { field, isObject, listField, textField } from '@weft/policy'
 import { decimalField, uintField } from '../conf-values.ts'
 import { readHeaderMatch } from '../header-match.ts'
-import type { BackendModel, HeaderModifier, HeaderValue, HttpMatch, PathMatch, PathRewrite, QueryMatch, RouteFilter } from '../route-model.ts'
+import type {
+  BackendModel,
+  HeaderModifier,
+  HeaderValue,
+  HttpMatch,
+  PathMatch,
+  PathRewrite,
+  QueryMatch,
+  RouteFilter,
+} from '../route-model.ts'
 
 const statusCodes = [301, 302, 303, 307, 308] as const
 
@@ -37,7 +46,13 @@ export function compareHttpMatches(a: HttpMatch, b: HttpMatch): number {
 
 /** True for a match that holds for every request and says nothing else. */
 export function isCatchAll(match: HttpMatch): boolean {
-  return match.path?.type === 'PathPrefix' && match.path.value === '/' && match.method === undefined && match.headers.length === 0 && match.queryParams.length === 0
+  return (
+    match.path?.type === 'PathPrefix' &&
+    match.path.value === '/' &&
+    match.method === undefined &&
+    match.headers.length === 0 &&
+    match.queryParams.length === 0
+  )
 }
 
 /** Reads the filters of a rule. `backendOf` resolves a mirror's backend; a mirror without one is left out. */

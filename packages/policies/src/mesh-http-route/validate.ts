@@ -12,7 +12,6 @@ import type { HttpRouteFilter, HttpRouteMatch, HttpRouteRule, MeshHttpRouteSpec 
 type HeaderModifier = NonNullable<HttpRouteFilter['requestHeaderModifier']>
 type PathRewrite = NonNullable<NonNullable<HttpRouteFilter['urlRewrite']>['path']>
 
-const redirectCodes: readonly number[] = [301, 302, 303, 307, 308]
 const trailingSlash = 'does not need a trailing slash because only a `/`-separated prefix or an entire path is matched'
 
 export function validateMeshHttpRoute(spec: MeshHttpRouteSpec, { at }: ValidationContext): readonly Violation[] {
@@ -64,12 +63,7 @@ function filterViolations(filter: HttpRouteFilter, matches: readonly HttpRouteMa
       const field = `${at}.requestRedirect`
       const redirect = filter.requestRedirect
       if (redirect === undefined) return [{ field, message: mustBeDefined }]
-      const known = redirectCodes.includes(redirect.statusCode)
-      return [
-        ...rewriteViolations(redirect.path, matches, `${field}.path`),
-        ...hostnameViolations(redirect.hostname, `${field}.hostname`),
-        ...(known ? [] : [{ field: `${field}.statusCode`, message: `in body should be one of [${redirectCodes.join(' ')}]` }]),
-      ]
+      return [...rewriteViolations(redirect.path, matches, `${field}.path`), ...hostnameViolations(redirect.hostname, `${field}.hostname`)]
     }
     case 'URLRewrite': {
       const field = `${at}.urlRewrite`
@@ -78,7 +72,7 @@ function filterViolations(filter: HttpRouteFilter, matches: readonly HttpRouteMa
       return [
         ...rewriteViolations(rewrite.path, matches, `${field}.path`),
         ...hostnameViolations(rewrite.hostname, `${field}.hostname`),
-        ...(rewrite.hostToBackendHostname === true ? [{ field: `${field}.hostToBackendHostname`, message: 'must not be set' }] : []),
+        ...backendHostnameViolations(rewrite, `${field}.hostToBackendHostname`),
       ]
     }
     case 'RequestMirror': {
@@ -118,6 +112,12 @@ function rewriteViolations(path: PathRewrite | undefined, matches: readonly Http
     violations.push({ field: `${at}.replacePrefixMatch`, message: 'can only appear if all matches match a path prefix' })
   }
   return violations
+}
+
+function backendHostnameViolations(rewrite: NonNullable<HttpRouteFilter['urlRewrite']>, field: string): readonly Violation[] {
+  if (rewrite.hostToBackendHostname !== true) return []
+  const unsupported = { field, message: 'must not be set' }
+  return rewrite.hostname === undefined ? [unsupported] : [unsupported, { field, message: 'cannot be set together with hostname' }]
 }
 
 function hostnameViolations(hostname: string | undefined, field: string): readonly Violation[] {

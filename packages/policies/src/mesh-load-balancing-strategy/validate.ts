@@ -9,12 +9,12 @@ import type { LoadBalancingConf, MeshLoadBalancingStrategySpec } from './resourc
 type Locality = NonNullable<LoadBalancingConf['localityAwareness']>
 type HashPolicy = NonNullable<LoadBalancingConf['hashPolicies']>[number]
 
+const onlyHashing = 'field is not allowed when targetRef.kind is MeshHTTPRoute, only hashPolicies is supported'
 const localOnly = 'must not be set: MeshService traffic is local'
 
 export function validateMeshLoadBalancingStrategy(spec: MeshLoadBalancingStrategySpec, { at }: ValidationContext): readonly Violation[] {
   return [
     ...topLevelViolations(spec.targetRef, false, at),
-    ...((spec.to ?? []).length === 0 ? [{ field: `${at}.to`, message: 'needs at least one item' }] : []),
     ...toViolations(spec.to, {
       kinds: anyOutboundKind,
       at,
@@ -27,7 +27,7 @@ function confViolations(conf: LoadBalancingConf, kind: string, at: string): read
   const violations: Violation[] = []
   if (kind === 'MeshHTTPRoute') {
     for (const name of ['localityAwareness', 'loadBalancer'] as const) {
-      if (conf[name] !== undefined) violations.push({ field: `${at}.${name}`, message: 'must not be set with kind MeshHTTPRoute' })
+      if (conf[name] !== undefined) violations.push({ field: `${at}.${name}`, message: onlyHashing })
     }
   }
   const { localityAwareness: locality, loadBalancer } = conf

@@ -6,7 +6,8 @@ import { topLevelViolations } from '../target-ref.ts'
 import { portNumber } from '../value-rules.ts'
 import type { MeshPassthroughSpec, PassthroughMatch } from './resource.ts'
 
-const requestProtocols: readonly string[] = ['http', 'http2', 'grpc']
+const requestProtocols: readonly string[] = ['grpc', 'http', 'http2']
+const onePortOneProtocol = `using the same port in multiple matches requires the same protocol for the following protocols: [${requestProtocols.join(' ')}]`
 
 export function validateMeshPassthrough(spec: MeshPassthroughSpec, { at }: ValidationContext): readonly Violation[] {
   const list = spec.default.appendMatch ?? []
@@ -33,15 +34,18 @@ function domainViolations(match: PassthroughMatch, at: string): readonly Violati
   if (match.protocol === 'tcp' || match.protocol === 'mysql') {
     return [{ field: `${at}.protocol`, message: `protocol ${match.protocol} is not supported for a domain` }]
   }
+  const violations: Violation[] = []
   const wildcard = match.value.startsWith('*')
-  if (wildcard && !match.value.startsWith('*.')) {
-    return [{ field: `${at}.value`, message: 'provided DNS has incorrect value: partial wildcard is not supported' }]
+  const name = match.value.replace(/^\*\.?/, '')
+  if (wildcard && match.value !== '*' && !match.value.startsWith('*.')) {
+    violations.push({ field: `${at}.value`, message: 'provided DNS has incorrect value, partial wildcard is currently not supported' })
+  } else if (match.value !== '*' && (!isIpOrDnsName(name) || isIP(name) !== 0)) {
+    violations.push({ field: `${at}.value`, message: 'provided DNS has incorrect value' })
   }
-  const name = wildcard ? match.value.slice(2) : match.value
-  if (!isIpOrDnsName(name) || isIP(name) !== 0) return [{ field: `${at}.value`, message: 'provided DNS has incorrect value' }]
-  return wildcard && requestProtocols.includes(match.protocol) && match.port === undefined
-    ? [{ field: `${at}.port`, message: 'wildcard domains doesn\'t work for all ports and layer 7 protocol' }]
-    : []
+  if (wildcard && requestProtocols.includes(match.protocol) && match.port === undefined) {
+    violations.push({ field: `${at}.port`, message: "wildcard domains doesn't work for all ports and layer 7 protocol" })
+  }
+  return violations
 }
 
 function isCidr(text: string): boolean {
@@ -53,18 +57,19 @@ function isCidr(text: string): boolean {
 function togetherViolations(list: readonly PassthroughMatch[], at: string): readonly Violation[] {
   const violations: Violation[] = []
   const seen = new Set<string>()
-  const protocols = new Map<string, string>()
-  for (const [index, { protocol, port, value }] of list.entries()) {
+  const firstProtocol = new Map<string, string>()
+  for (const [index, { type, protocol, port, value }] of list.entries()) {
     const place = String(port ?? '*')
-    const key = JSON.stringify([protocol, place, value])
-    if (seen.has(key)) violations.push({ field: `${at}[${index}].value`, message: `value ${value} is already defined for this port and protocol` })
+    const key = JSON.stringify([type, protocol, place, value])
+    // the misspelling is the peers' own text
+    if (seen.has(key))
+      violations.push({ field: `${at}[${index}].value`, message: `value ${value} is already defiend for this port and protocol` })
     seen.add(key)
-    if (!requestProtocols.includes(protocol)) continue
-    const other = protocols.get(place)
-    if (other !== undefined && other !== protocol) {
-      violations.push({ field: `${at}[${index}].port`, message: `using the same port in multiple matches requires the same protocol for the following protocols: ${requestProtocols.join(', ')}` })
-    }
-    protocols.set(place, protocol)
+    if (port === undefined) continue
+    const first = firstProtocol.get(place) ?? protocol
+    firstProtocol.set(place, first)
+    if (requestProtocols.includes(protocol) && first !== protocol)
+      violations.push({ field: `${at}[${index}].port`, message: onePortOneProtocol })
   }
   return violations
 }

@@ -77,8 +77,9 @@ const spec = {
   type: 'object',
   properties: {
     targetRef: topLevelTargetRef,
-    default: { type: 'object', default: {}, properties: { appendModifications: { type: 'array', items: modification } } },
+    default: { type: 'object', properties: { appendModifications: { type: 'array', items: modification } } },
   },
+  required: ['default'],
 } as const
 
 export const meshProxyPatch = defineResource({

@@ -8,6 +8,7 @@ import type { MeshProxyPatchSpec, ProxyModification } from './resource.ts'
 const parts = ['cluster', 'listener', 'networkFilter', 'httpFilter', 'virtualHost'] as const
 type Part = (typeof parts)[number]
 type Operation = NonNullable<ProxyModification[Part]>
+type JsonPatch = NonNullable<Operation['jsonPatches']>[number]
 
 export function validateMeshProxyPatch(spec: MeshProxyPatchSpec, { at }: ValidationContext): readonly Violation[] {
   const list = spec.default.appendModifications ?? []
@@ -21,47 +22,64 @@ export function validateMeshProxyPatch(spec: MeshProxyPatchSpec, { at }: Validat
 
 function modificationViolations(modification: ProxyModification, at: string): readonly Violation[] {
   const given = parts.filter((part) => modification[part] !== undefined)
-  const [part, ...others] = given
-  if (part === undefined) return [{ field: at, message: 'at least one modification has to be defined' }]
-  if (others.length > 0) return [{ field: at, message: `exactly one of ${parts.join(', ')} must be defined, got ${given.join(', ')}` }]
+  const [part] = given
+  if (part === undefined || given.length > 1) {
+    return [
+      { field: at, message: `exactly one modification can be defined at a time. Currently, ${given.length} modifications are defined` },
+    ]
+  }
   const operation = modification[part]
-  return operation === undefined ? [] : operationViolations(part, operation, `${at}.${part}`)
+  return operation === undefined
+    ? []
+    : [...valueViolations(part, operation, `${at}.${part}`), ...matchViolations(part, operation, `${at}.${part}`)]
 }
 
-function operationViolations(part: Part, operation: Operation, at: string): readonly Violation[] {
-  const violations: Violation[] = []
-  const { operation: name, value, jsonPatches, match } = operation
-  const hasPatches = jsonPatches !== undefined && jsonPatches.length > 0
-  if (name === 'Remove') {
-    if (value !== undefined) violations.push({ field: `${at}.value`, message: mustNotBeDefined })
-    if (hasPatches) violations.push({ field: `${at}.jsonPatches`, message: mustNotBeDefined })
-  } else if (name === 'Patch') {
-    if ((value !== undefined) === hasPatches) violations.push({ field: at, message: 'exactly one of value, jsonPatches must be defined' })
-  } else {
-    if (value === undefined || value === '') violations.push({ field: `${at}.value`, message: mustNotBeEmpty })
-    if (hasPatches) violations.push({ field: `${at}.jsonPatches`, message: mustNotBeDefined })
+function valueViolations(part: Part, { operation, value, jsonPatches = [] }: Operation, at: string): readonly Violation[] {
+  switch (operation) {
+    case 'Remove':
+      return value === undefined ? [] : [{ field: `${at}.value`, message: mustNotBeDefined }]
+    case 'Patch': {
+      if (value !== undefined && jsonPatches.length > 0)
+        return [{ field: at, message: `${part} must have only one type defined: value, jsonPatches` }]
+      if (value === undefined && jsonPatches.length === 0)
+        return [{ field: at, message: `${part} must have exactly one defined: value, jsonPatches` }]
+      return jsonPatches.flatMap((patch, index) => patchViolations(patch, `${at}.jsonPatches[${index}]`))
+    }
+    default:
+      return value === undefined ? [{ field: `${at}.value`, message: mustBeDefined }] : []
   }
+}
+
+function matchViolations(part: Part, { operation, match }: Operation, at: string): readonly Violation[] {
+  const field = `${at}.match`
   const isFilter = part === 'networkFilter' || part === 'httpFilter'
-  if (name === 'Add' && (part === 'cluster' || part === 'listener') && match !== undefined) {
-    violations.push({ field: `${at}.match`, message: mustNotBeDefined })
+  if (operation === 'Add' && (part === 'cluster' || part === 'listener') && match !== undefined)
+    return [{ field, message: mustNotBeDefined }]
+  if (operation === 'Add' && part === 'virtualHost' && match?.name !== undefined)
+    return [{ field: `${field}.name`, message: mustNotBeDefined }]
+  if (!isFilter || match?.name) return []
+  const which = { AddBefore: 'before', AddAfter: 'after' } as const
+  if (operation === 'AddBefore' || operation === 'AddAfter') {
+    const hint = `You need to pick a filter ${which[operation]} which this one will be added`
+    return [{ field: `${field}.name`, message: `${mustBeDefined}. ${hint}` }]
   }
-  if (name === 'Add' && part === 'virtualHost' && match?.name !== undefined) {
-    violations.push({ field: `${at}.match.name`, message: mustNotBeDefined })
+  return operation === 'Patch' ? [{ field: `${field}.name`, message: mustBeDefined }] : []
+}
+
+function patchViolations({ op, path, value, from }: JsonPatch, at: string): readonly Violation[] {
+  const violations: Violation[] = []
+  if (!isPointer(path)) violations.push({ field: `${at}.path`, message: 'must be a valid JSON pointer' })
+  if ((op === 'add' || op === 'replace') && value === undefined) {
+    violations.push({ field: `${at}.value`, message: '"value" must not be empty when "op" is one of ["add", "replace"]' })
   }
-  if (isFilter && (name === 'AddBefore' || name === 'AddAfter' || name === 'Patch') && !match?.name) {
-    violations.push({ field: `${at}.match.name`, message: mustBeDefined })
+  if ((op === 'move' || op === 'copy') && (from === undefined || from === '')) {
+    violations.push({ field: `${at}.from`, message: '"from" must not be empty when "op" is one of ["move", "copy"]' })
   }
-  for (const [index, patch] of (jsonPatches ?? []).entries()) {
-    const field = `${at}.jsonPatches[${index}]`
-    if (!isPointer(patch.path)) violations.push({ field: `${field}.path`, message: 'must be a valid JSON pointer' })
-    const moves = patch.op === 'move' || patch.op === 'copy'
-    if (moves && patch.from === undefined) violations.push({ field: `${field}.from`, message: mustBeDefined })
-    if (patch.from !== undefined && !isPointer(patch.from)) violations.push({ field: `${field}.from`, message: 'must be a valid JSON pointer' })
-    if ((patch.op === 'add' || patch.op === 'replace') && patch.value === undefined) violations.push({ field: `${field}.value`, message: mustBeDefined })
-  }
+  if (from !== undefined && from !== '' && !isPointer(from))
+    violations.push({ field: `${at}.from`, message: 'must be a valid JSON pointer' })
   return violations
 }
 
 function isPointer(text: string): boolean {
-  return text === '' || /^(\/([^~]|~[01])*)+$/.test(text)
+  return text === '' || (text.startsWith('/') && !/~(?![01])/.test(text))
 }

@@ -21,7 +21,11 @@ export function validateMeshRateLimit(spec: MeshRateLimitSpec, { at }: Validatio
     ...needsEntries(to, rules, at),
     ...(wholeMesh && rules.length > 0 ? [{ field: `${at}.rules`, message: mustNotBeDefined }] : []),
     ...(!wholeMesh && to.length > 0 ? [{ field: `${at}.to`, message: mustNotBeDefined }] : []),
-    ...toViolations(wholeMesh ? to : [], { kinds: ['Mesh'], at, check: (entry, field) => confViolations(entry.default, `${field}.default`) }),
+    ...toViolations(wholeMesh ? to : [], {
+      kinds: ['Mesh'],
+      at,
+      check: (entry, field) => confViolations(entry.default, `${field}.default`),
+    }),
     ...(wholeMesh ? [] : rules).flatMap((rule, index) => {
       const field = `${at}.rules[${index}]`
       const bySource = (rule.matches ?? []).some((match) => match.spiffeID !== undefined)

@@ -10,7 +10,10 @@ export interface RetryConf {
   readonly numRetries?: number
   readonly perTryTimeoutMs?: number
   readonly backOff?: { readonly baseMs: number; readonly maxMs?: number }
-  readonly rateLimitedBackOff?: { readonly resetHeaders: readonly { readonly name: string; readonly format: 0 | 1 }[]; readonly maxMs?: number }
+  readonly rateLimitedBackOff?: {
+    readonly resetHeaders: readonly { readonly name: string; readonly format: 0 | 1 }[]
+    readonly maxMs?: number
+  }
   readonly statusCodes: readonly number[]
   readonly methods: readonly string[]
   readonly requestHeaders: readonly HeaderMatch[]
@@ -111,7 +114,9 @@ function common(conf: unknown): Pick<RetryConf, 'numRetries' | 'perTryTimeoutMs'
     ...optional('perTryTimeoutMs', durationField(conf, 'perTryTimeout')),
     // Envoy refuses a maximum below the base.
     ...(isObject(backOff) ? { backOff: { baseMs, ...optional('maxMs', maxMs === undefined ? undefined : Math.max(maxMs, baseMs)) } } : {}),
-    ...(headers.length > 0 ? { rateLimitedBackOff: { resetHeaders: headers, ...optional('maxMs', durationField(limited, 'maxInterval') || undefined) } } : {}),
+    ...(headers.length > 0
+      ? { rateLimitedBackOff: { resetHeaders: headers, ...optional('maxMs', durationField(limited, 'maxInterval') || undefined) } }
+      : {}),
   }
 }
 
@@ -128,7 +133,9 @@ function headerMatches(conf: unknown, name: string): readonly HeaderMatch[] {
 
 function tagsOf(item: unknown): Readonly<Record<string, string>> {
   const tags = field(item, 'tags')
-  return isObject(tags) ? Object.fromEntries(Object.entries(tags).flatMap(([key, value]) => (typeof value === 'string' ? [[key, value]] : []))) : {}
+  return isObject(tags)
+    ? Object.fromEntries(Object.entries(tags).flatMap(([key, value]) => (typeof value === 'string' ? [[key, value]] : [])))
+    : {}
 }
 
 function optional<K extends string>(name: K, value: number | undefined): { readonly [P in K]?: number } {

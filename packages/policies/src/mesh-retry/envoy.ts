@@ -9,6 +9,7 @@ import { grpcRetryConf, httpRetryConf, type RetryConf, tcpConnectAttempts } from
 
 type RetryPolicy = Mutable<Messages['envoy.config.route.v3.RetryPolicy']>
 
+/** Retries of a destination. */
 export interface OutboundRetries {
   readonly service?: RetryConf
   /** By route name: only routes that a policy names; null where it switches retries off. */
@@ -16,6 +17,7 @@ export interface OutboundRetries {
   readonly tcpAttempts?: number
 }
 
+/** Edits routes and TCP proxies of outbounds. */
 export const meshRetryPlugin: PolicyPlugin<undefined, OutboundRetries | undefined> = {
   type: 'MeshRetry',
   order: 1400,
@@ -43,7 +45,9 @@ function retriesOf({ destination, rule, routeRules }: OutboundScope): OutboundRe
   const tcpAttempts = destination.protocol === 'tcp' ? tcpConnectAttempts(rule?.conf) : undefined
   return {
     ...(service === undefined ? {} : { service }),
-    routes: Object.fromEntries([...routeRules].map(([name, routeRule]) => [name, retryConfFor(destination.protocol, routeRule.conf) ?? null])),
+    routes: Object.fromEntries(
+      [...routeRules].map(([name, routeRule]) => [name, retryConfFor(destination.protocol, routeRule.conf) ?? null]),
+    ),
     ...(tcpAttempts === undefined ? {} : { tcpAttempts }),
   }
 }
@@ -55,13 +59,20 @@ function retryConfFor(protocol: Protocol, conf: unknown): RetryConf | undefined 
 
 function policyMessage(conf: RetryConf): RetryPolicy {
   const predicates = predicatesOf(conf)
-  const requestHeaders = [...conf.methods.map((method) => ({ name: ':method', stringMatch: { exact: method } })), ...conf.requestHeaders.map(headerMatcher)]
+  const requestHeaders = [
+    ...conf.methods.map((method) => ({ name: ':method', stringMatch: { exact: method } })),
+    ...conf.requestHeaders.map(headerMatcher),
+  ]
   const message: RetryPolicy = { retryOn: conf.retryOn }
   if (conf.numRetries !== undefined) message.numRetries = uintValue(conf.numRetries)
   if (conf.perTryTimeoutMs !== undefined) message.perTryTimeout = durationMs(conf.perTryTimeoutMs)
-  if (conf.backOff !== undefined) message.retryBackOff = { baseInterval: duration(conf.backOff.baseMs), maxInterval: duration(conf.backOff.maxMs) }
+  if (conf.backOff !== undefined)
+    message.retryBackOff = { baseInterval: duration(conf.backOff.baseMs), maxInterval: duration(conf.backOff.maxMs) }
   if (conf.rateLimitedBackOff !== undefined) {
-    message.rateLimitedRetryBackOff = { resetHeaders: [...conf.rateLimitedBackOff.resetHeaders], maxInterval: duration(conf.rateLimitedBackOff.maxMs) }
+    message.rateLimitedRetryBackOff = {
+      resetHeaders: [...conf.rateLimitedBackOff.resetHeaders],
+      maxInterval: duration(conf.rateLimitedBackOff.maxMs),
+    }
   }
   if (conf.statusCodes.length > 0) message.retriableStatusCodes = [...conf.statusCodes]
   if (requestHeaders.length > 0) message.retriableRequestHeaders = requestHeaders
@@ -71,7 +82,9 @@ function policyMessage(conf: RetryConf): RetryPolicy {
   if (conf.previousPriorities !== undefined) {
     message.retryPriority = {
       name: 'envoy.retry_priorities.previous_priorities',
-      typedConfig: packed('envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig', { updateFrequency: conf.previousPriorities }),
+      typedConfig: packed('envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig', {
+        updateFrequency: conf.previousPriorities,
+      }),
     }
   }
   return message

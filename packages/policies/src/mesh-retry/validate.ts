@@ -3,7 +3,6 @@ import type { Violation } from '@weft/foundation/errors'
 import type { ValidationContext } from '@weft/resources'
 import { STATUS_CODES } from 'node:http'
 import { anyOutboundKind, toViolations } from '../entries.ts'
-import { headerMatchViolations } from '../headers.ts'
 import { topLevelViolations } from '../target-ref.ts'
 import { mustBeDefined, mustNotBeEmpty, nonNegativeDuration, positiveDuration } from '../value-rules.ts'
 import type { MeshRetryConf, MeshRetrySpec } from './resource.ts'
@@ -27,7 +26,6 @@ const retryOn: ReadonlySet<string> = new Set([
 export function validateMeshRetry(spec: MeshRetrySpec, { at }: ValidationContext): readonly Violation[] {
   return [
     ...topLevelViolations(spec.targetRef, false, at),
-    ...((spec.to ?? []).length === 0 ? [{ field: `${at}.to`, message: 'needs at least one item' }] : []),
     ...toViolations(spec.to, { kinds: anyOutboundKind, at, check: (entry, field) => confViolations(entry.default, `${field}.default`) }),
   ]
 }
@@ -59,8 +57,6 @@ function httpViolations(http: HttpConf, at: string): readonly Violation[] {
         ? []
         : [{ field: `${at}.retryOn[${index}]`, message: `unknown item '${item}'` }],
     ),
-    ...headerMatchViolations(http.retriableResponseHeaders, `${at}.retriableResponseHeaders`),
-    ...headerMatchViolations(http.retriableRequestHeaders, `${at}.retriableRequestHeaders`),
     ...hostSelectionViolations(http.hostSelection, `${at}.hostSelection`),
   ]
 }
@@ -70,7 +66,8 @@ function hostSelectionViolations(list: HttpConf['hostSelection'], at: string): r
   let priorities = 0
   for (const [index, item] of (list ?? []).entries()) {
     const field = `${at}[${index}]`
-    if (item.predicate === 'OmitHostsWithTags' && item.tags === undefined) violations.push({ field: `${field}.tags`, message: mustBeDefined })
+    if (item.predicate === 'OmitHostsWithTags' && item.tags === undefined)
+      violations.push({ field: `${field}.tags`, message: mustBeDefined })
     if (item.predicate !== 'OmitPreviousPriorities') continue
     priorities += 1
     if (priorities > 1) violations.push({ field: `${field}.predicate`, message: `${item.predicate} must only be specified once` })
@@ -99,7 +96,10 @@ function backOffViolations(backOff: HttpConf['backOff'], at: string): readonly V
 function rateLimitedViolations(backOff: HttpConf['rateLimitedBackOff'], at: string): readonly Violation[] {
   if (backOff === undefined) return []
   return [
-    ...positiveDuration(backOff.maxInterval, `${at}.maxInterval`).map(({ field }) => ({ field, message: 'must be defined and greater than zero' })),
+    ...positiveDuration(backOff.maxInterval, `${at}.maxInterval`).map(({ field }) => ({
+      field,
+      message: 'must be defined and greater than zero',
+    })),
     ...(backOff.resetHeaders === undefined ? [{ field: `${at}.resetHeaders`, message: mustBeDefined }] : []),
   ]
 }

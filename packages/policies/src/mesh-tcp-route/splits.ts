@@ -1,8 +1,18 @@
 // Where connections of a destination go by MeshTCPRoute (contract/policies.md section 3.6).
 import type { DestinationFact } from '@weft/facts'
-import { type DestinationLookup, field, isObject, listField, type OutboundRule, parseBackendRef, resolveBackendRef, type ToEntry } from '@weft/policy'
+import {
+  type DestinationLookup,
+  field,
+  isObject,
+  listField,
+  type OutboundRule,
+  parseBackendRef,
+  resolveBackendRef,
+  type ToEntry,
+} from '@weft/policy'
 import type { ExtraDestination, SplitModel } from '../route-model.ts'
 
+/** What resolving backends needs. */
 export interface SplitScope {
   readonly destination: DestinationFact
   readonly lookup: DestinationLookup

@@ -14,7 +14,7 @@ export function validateMeshTcpRoute(spec: MeshTcpRouteSpec, { at }: ValidationC
       kinds: destinationKinds,
       at,
       check: (entry, field) =>
-        (entry.rules ?? []).flatMap((rule, index) => {
+        entry.rules.flatMap((rule, index) => {
           const refs = rule.default.backendRefs ?? []
           const path = `${field}.rules[${index}].default.backendRefs`
           if (refs.length === 0) return [{ field: path, message: mustBeDefined }]

@@ -2,6 +2,7 @@
 import { field } from '@weft/policy'
 import { durationField } from '../conf-values.ts'
 
+/** Timeouts as far as policies name them, in milliseconds; 0 switches a timeout off. */
 export interface TimeoutConf {
   readonly connectMs?: number
   readonly idleMs?: number

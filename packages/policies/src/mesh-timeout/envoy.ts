@@ -7,6 +7,7 @@ import { matchedRules, repeatRoutes } from '../matched-rules.ts'
 import type { InboundScope, PolicyPlugin } from '../plugin.ts'
 import { type TimeoutConf, timeoutConf, timeoutDefaults } from './conf.ts'
 
+/** Timeouts of a destination. */
 export interface OutboundTimeouts {
   readonly service: TimeoutConf
   /** By route name: only routes that a policy names. */
@@ -19,6 +20,7 @@ export interface CallerTimeouts {
   readonly conf: TimeoutConf
 }
 
+/** Timeouts of an inbound. */
 export interface InboundTimeouts {
   /** For all traffic; absent when there are rules but none for all traffic, and then what the inbound was built with stays. */
   readonly all?: TimeoutConf
@@ -26,16 +28,15 @@ export interface InboundTimeouts {
   readonly callers: readonly CallerTimeouts[]
 }
 
-export interface ZoneTimeouts {
-  /** For chains that no rule names; absent when no rule holds for all traffic. */
-  readonly all?: TimeoutConf
-  readonly callers: readonly CallerTimeouts[]
-  /** For chains of a server name. */
-  readonly bySni: Readonly<Record<string, InboundTimeouts>>
+/** Timeouts of a zone listener. */
+export interface ZoneTimeouts extends InboundTimeouts {
+  /** For chains of a server name, after `all`: what they do not say falls back to the defaults, except the idle stream time. */
+  readonly bySni: Readonly<Record<string, TimeoutConf>>
 }
 
 const stateKeys = { spiffeId: 'kuma.mesh_timeout.match.spiffe_id', sni: 'kuma.mesh_timeout.match.sni' }
 
+/** Edits clusters, routes, connection managers and TCP proxies of inbounds, outbounds and zone listeners. */
 export const meshTimeoutPlugin: PolicyPlugin<InboundTimeouts, OutboundTimeouts, ZoneTimeouts | undefined> = {
   type: 'MeshTimeout',
   order: 1000,
@@ -63,10 +64,11 @@ export const meshTimeoutPlugin: PolicyPlugin<InboundTimeouts, OutboundTimeouts, 
   zoneListener({ listener }, conf) {
     if (conf === undefined) return
     for (const chain of listener.chains) {
+      if (conf.all !== undefined) setChainTimeouts(chain, conf.all)
       const sni = chain.match?.serverNames?.find((name) => Object.hasOwn(conf.bySni, name))
-      const own = (sni === undefined ? undefined : conf.bySni[sni]) ?? conf
-      if (own.all !== undefined) setChainTimeouts(chain, own.all)
-      setCallerTimeouts(chain, own.callers)
+      const named = sni === undefined ? undefined : conf.bySni[sni]
+      if (named !== undefined) setChainTimeouts(chain, named)
+      setCallerTimeouts(chain, conf.callers)
     }
   },
 }
@@ -84,29 +86,21 @@ function callerTimeouts(rules: readonly InboundRule[]): readonly CallerTimeouts[
   })
 }
 
-/** Zone listeners have no defaults of their own. Rules with a server name only act on the chains of that name. */
+/** Zone listeners have no defaults of their own. Rules with nothing but a server name act on the chains of that name. */
 function zoneTimeouts({ rules }: InboundScope): ZoneTimeouts | undefined {
-  const unnamed = rules.filter((rule) => rule.match?.sni === undefined)
-  const general = zoneChainTimeouts(unnamed)
-  const names = new Set(rules.flatMap((rule) => rule.match?.sni?.value ?? []))
-  if (names.size === 0 && general.all === undefined && general.callers.length === 0) return undefined
-  const bySni = [...names].map((name) => {
-    // Rules that name the server come after the general ones, which they overrule.
-    const named = rules.flatMap((rule) => (rule.match?.sni?.value === name ? withoutSni(rule) : []))
-    return [name, zoneChainTimeouts([...unnamed, ...named])] as const
-  })
-  return { ...general, bySni: Object.fromEntries(bySni) }
-}
-
-function zoneChainTimeouts(rules: readonly InboundRule[]): InboundTimeouts {
-  const conf = catchAllConf(rules)
-  return { ...(conf === undefined ? {} : { all: timeoutConf(conf) }), callers: callerTimeouts(rules) }
-}
-
-/** The rule as it reads on a chain that only serves its server name. */
-function withoutSni(rule: InboundRule): InboundRule {
-  const spiffeID = rule.match?.spiffeID
-  return { ...rule, match: spiffeID === undefined ? undefined : { spiffeID } }
+  const all = catchAllConf(rules)
+  const callers = callerTimeouts(rules)
+  const named = new Map<string, unknown[]>()
+  for (const { match, conf } of rules) {
+    if (match?.sni === undefined || match.spiffeID !== undefined) continue
+    named.set(match.sni.value, [...(named.get(match.sni.value) ?? []), conf])
+  }
+  if (all === undefined && callers.length === 0 && named.size === 0) return undefined
+  return {
+    ...(all === undefined ? {} : { all: timeoutConf(all) }),
+    callers,
+    bySni: Object.fromEntries([...named].map(([sni, confs]) => [sni, timeoutConf(mergeConf(confs))])),
+  }
 }
 
 function setClusterTimeouts(cluster: ClusterDraft, conf: TimeoutConf, protocol: Protocol): void {
@@ -154,9 +148,12 @@ type RouteAction = NonNullable<HttpDraft['virtualHosts'][number]['routes'][numbe
 
 function setRouteTimeouts(route: RouteAction, conf: TimeoutConf): void {
   route.timeout = durationMs(conf.requestMs ?? timeoutDefaults.requestMs)
-  if (conf.streamIdleMs !== undefined || !route.idleTimeout) route.idleTimeout = durationMs(conf.streamIdleMs ?? timeoutDefaults.streamIdleMs)
+  if (conf.streamIdleMs !== undefined || !route.idleTimeout)
+    route.idleTimeout = durationMs(conf.streamIdleMs ?? timeoutDefaults.streamIdleMs)
 }
 
 function routesOf(listener: ListenerDraft): readonly HttpDraft['virtualHosts'][number]['routes'][number][] {
-  return listener.chains.flatMap((chain) => (chain.terminal.kind === 'http' ? chain.terminal.virtualHosts.flatMap((host) => host.routes) : []))
+  return listener.chains.flatMap((chain) =>
+    chain.terminal.kind === 'http' ? chain.terminal.virtualHosts.flatMap((host) => host.routes) : [],
+  )
 }

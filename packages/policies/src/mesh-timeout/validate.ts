@@ -45,7 +45,10 @@ function confViolations(conf: MeshTimeoutConf, at: string): readonly Violation[]
   if (connectionTimeout === undefined && idleTimeout === undefined && http === undefined) {
     return [{ field: at, message: 'at least one timeout should be configured' }]
   }
-  const violations = [...positiveDuration(connectionTimeout, `${at}.connectionTimeout`), ...nonNegativeDuration(idleTimeout, `${at}.idleTimeout`)]
+  const violations = [
+    ...positiveDuration(connectionTimeout, `${at}.connectionTimeout`),
+    ...nonNegativeDuration(idleTimeout, `${at}.idleTimeout`),
+  ]
   if (http === undefined) return violations
   const { requestTimeout, streamIdleTimeout, maxStreamDuration, maxConnectionDuration, requestHeadersTimeout } = http
   if ([requestTimeout, streamIdleTimeout, maxStreamDuration, maxConnectionDuration].every((value) => value === undefined)) {

@@ -24,6 +24,7 @@ export interface TlsParameters {
   readonly ciphers?: readonly string[]
 }
 
+/** What an inbound demands. */
 export interface MeshTlsInboundConf {
   readonly mode: 'Strict' | 'Permissive'
   readonly parameters?: TlsParameters
@@ -41,7 +42,14 @@ export function meshTlsInboundConf(rules: readonly InboundRule[]): MeshTlsInboun
  * policies alone, whatever inbounds the proxy has (contract/policies.md section 6 hazard 10).
  */
 export function meshTlsClientParameters(policies: readonly Resource[]): TlsParameters | undefined {
-  return parametersOf(catchAllConf(inboundRules(policies.filter((policy) => topLevelRef(policy)?.kind === 'Mesh'), '')))
+  return parametersOf(
+    catchAllConf(
+      inboundRules(
+        policies.filter((policy) => topLevelRef(policy)?.kind === 'Mesh'),
+        '',
+      ),
+    ),
+  )
 }
 
 /** The mode in a conf of this policy; Strict for anything else. */

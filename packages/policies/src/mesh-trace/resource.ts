@@ -20,7 +20,11 @@ const backend = {
       },
       required: ['url'],
     },
-    datadog: { type: 'object', properties: { url: { type: 'string' }, splitService: { type: 'boolean', default: false } }, required: ['url'] },
+    datadog: {
+      type: 'object',
+      properties: { url: { type: 'string' }, splitService: { type: 'boolean', default: false } },
+      required: ['url'],
+    },
     openTelemetry: { type: 'object', properties: { backendRef: backendResourceRef } },
   },
   required: ['type'],
@@ -40,7 +44,7 @@ const conf = {
   type: 'object',
   default: {},
   properties: {
-    backends: { type: 'array', items: backend },
+    backends: { type: 'array', maxItems: 1, items: backend },
     sampling: {
       type: 'object',
       properties: { overall: { type: 'intOrString' }, client: { type: 'intOrString' }, random: { type: 'intOrString' } },

@@ -3,7 +3,7 @@ import type { Violation } from '@weft/foundation/errors'
 import type { ValidationContext } from '@weft/resources'
 import { backendResourceRefViolations } from '../backend-ref.ts'
 import { topLevelViolations } from '../target-ref.ts'
-import { mustBeDefined, mustNotBeEmpty, percentage } from '../value-rules.ts'
+import { decimalOf, mustBeDefined, mustNotBeEmpty } from '../value-rules.ts'
 import type { MeshTraceSpec, TraceConf } from './resource.ts'
 
 type Backend = NonNullable<TraceConf['backends']>[number]
@@ -12,16 +12,12 @@ type Tag = NonNullable<TraceConf['tags']>[number]
 export function validateMeshTrace(spec: MeshTraceSpec, { at }: ValidationContext): readonly Violation[] {
   const { backends, sampling, tags } = spec.default
   const field = `${at}.default`
-  // one section of a dataplane may be traced on its own, so a section name is allowed without rules
-  const violations: Violation[] = [...topLevelViolations(spec.targetRef, true, at)]
+  const violations: Violation[] = [...topLevelViolations(spec.targetRef, false, at)]
   if (backends === undefined) violations.push({ field: `${field}.backends`, message: mustBeDefined })
-  else if (backends.length > 1) violations.push({ field: `${field}.backends`, message: 'must have zero or one backend defined' })
   else for (const backend of backends) violations.push(...backendViolations(backend, `${field}.backends[0]`))
   return [
     ...violations,
-    ...percentage(sampling?.client, `${field}.sampling.client`),
-    ...percentage(sampling?.random, `${field}.sampling.random`),
-    ...percentage(sampling?.overall, `${field}.sampling.overall`),
+    ...(['client', 'random', 'overall'] as const).flatMap((name) => shareViolations(sampling?.[name], `${field}.sampling.${name}`)),
     ...(tags ?? []).flatMap((tag, index) => tagViolations(tag, `${field}.tags[${index}]`)),
   ]
 }
@@ -44,20 +40,36 @@ function backendViolations(backend: Backend, at: string): readonly Violation[] {
   }
 }
 
+/** Only a host and a port: the tracer adds the rest. */
 function datadogViolations(text: string, field: string): readonly Violation[] {
-  if (text === '') return [{ field, message: mustNotBeEmpty }]
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined) return [{ field, message: 'must be a valid url' }]
-  const violations: Violation[] = []
-  if (url.protocol !== 'http:') violations.push({ field, message: 'scheme must be http' })
-  // a URL hides its scheme's own port, so the port is looked for in the text
-  const port = /^[a-z]+:\/\/[^/?#]*:(\d+)(?:[/?#]|$)/.exec(text)?.[1]
-  if (port === undefined || Number(port) < 1 || Number(port) > 65535) violations.push({ field, message: 'port must be a valid (1-65535)' })
-  if (url.username !== '' || url.password !== '') violations.push({ field, message: 'must not contain user and password' })
-  if (url.pathname !== '/' || /\/$/.test(text)) violations.push({ field, message: 'must not contain path' })
-  if (url.search !== '') violations.push({ field, message: 'must not contain query' })
-  if (url.hash !== '') violations.push({ field, message: 'must not contain fragment' })
-  return violations
+  const unwanted = (isSet: boolean, what: string): readonly Violation[] =>
+    isSet ? [{ field, message: `${what} must not be defined` }] : []
+  // the parsed URL hides its scheme's own port and a path of one slash, so the text is looked at
+  const [, authority, rest = ''] = /^[a-z]+:\/\/([^/?#]*)(.*)$/i.exec(text) ?? []
+  const port = /:(\d+)$/.exec(authority ?? '')?.[1]
+  return [
+    ...(url.protocol === 'http:' ? [] : [{ field, message: 'scheme must be http' }]),
+    ...portViolations(port, field),
+    ...unwanted(authority === undefined, 'opaque'),
+    ...unwanted(url.username !== '' || url.password !== '', 'user'),
+    ...unwanted(rest.startsWith('/'), 'path'),
+    ...unwanted(url.search !== '', 'query'),
+    ...unwanted(url.hash !== '', 'fragment'),
+  ]
+}
+
+function portViolations(port: string | undefined, field: string): readonly Violation[] {
+  if (port === undefined) return [{ field, message: 'port must be defined' }]
+  return Number(port) >= 1 && Number(port) <= 65535 ? [] : [{ field, message: 'port must be a valid (1-65535)' }]
+}
+
+function shareViolations(share: number | string | undefined, field: string): readonly Violation[] {
+  if (share === undefined) return []
+  const number = decimalOf(share)
+  if (number === undefined) return [{ field, message: 'string is not a number' }]
+  return number >= 0 && number <= 100 ? [] : [{ field, message: 'must be between 0 and 100' }]
 }
 
 function tagViolations(tag: Tag, at: string): readonly Violation[] {

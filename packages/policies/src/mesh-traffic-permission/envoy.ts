@@ -47,7 +47,10 @@ export function permissionConf(rules: readonly InboundRule[]): TrafficPermission
   return { deny, allow, shadowDeny }
 }
 
-function matchesOf(conf: unknown, list: 'deny' | 'allow' | 'allowWithShadowDeny'): { readonly matches: readonly Match[]; readonly all: boolean } {
+function matchesOf(
+  conf: unknown,
+  list: 'deny' | 'allow' | 'allowWithShadowDeny',
+): { readonly matches: readonly Match[]; readonly all: boolean } {
   const matches: Match[] = []
   let all = false
   for (const value of listField(conf, list)) {

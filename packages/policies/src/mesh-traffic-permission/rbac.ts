@@ -96,5 +96,10 @@ function single(input: Messages['xds.core.v3.TypedExtensionConfig'], valueMatch:
 }
 
 function action(name: string, effect: 0 | 1): OnMatch {
-  return { action: { name: 'envoy.filters.rbac.action', typedConfig: packed('envoy.config.rbac.v3.Action', effect === denyAction ? { name, action: effect } : { name }) } }
+  return {
+    action: {
+      name: 'envoy.filters.rbac.action',
+      typedConfig: packed('envoy.config.rbac.v3.Action', effect === denyAction ? { name, action: effect } : { name }),
+    },
+  }
 }

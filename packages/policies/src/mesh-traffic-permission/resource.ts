@@ -15,8 +15,9 @@ const spec = {
       items: {
         type: 'object',
         properties: {
-          default: { type: 'object', default: {}, properties: { deny: matches, allowWithShadowDeny: matches, allow: matches } },
+          default: { type: 'object', properties: { deny: matches, allowWithShadowDeny: matches, allow: matches } },
         },
+        required: ['default'],
       },
     },
   },

@@ -11,8 +11,8 @@ export const secureSource = {
     insecureInline: { type: 'object', properties: { value: { type: 'string' } }, required: ['value'] },
     secretRef: {
       type: 'object',
-      properties: { kind: { type: 'string', enum: ['Secret'], default: 'Secret' }, name: { type: 'string' } },
-      required: ['name'],
+      properties: { kind: { type: 'string', enum: ['Secret'] }, name: { type: 'string' } },
+      required: ['kind', 'name'],
     },
   },
   required: ['type'],
@@ -34,8 +34,10 @@ export function secureSourceViolations(source: SecureSource, at: string): readon
     case 'File': {
       const path = source.file?.path
       if (path === undefined || path === '') return present(path, source.file, `${at}.file`, 'path')
-      if (!path.startsWith('/')) return [{ field: `${at}.file.path`, message: 'must be an absolute path' }]
-      return path.split('/').includes('..') ? [{ field: `${at}.file.path`, message: "must not contain '..'" }] : []
+      if (!path.startsWith('/')) return [{ field: `${at}.file.path`, message: `file path must be absolute: ${path}` }]
+      return path.split('/').includes('..')
+        ? [{ field: `${at}.file.path`, message: `file path contains directory traversal sequence: ${path}` }]
+        : []
     }
   }
 }

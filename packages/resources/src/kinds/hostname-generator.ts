@@ -11,11 +11,13 @@ const spec = {
   properties: {
     selector: {
       type: 'object',
+      default: {},
       properties: { meshService: labelSelector, meshExternalService: labelSelector, meshMultiZoneService: labelSelector },
     },
     template: { type: 'string' },
     extension: { type: 'object', properties: { type: { type: 'string' }, config: { type: 'any' } }, required: ['type'] },
   },
+  required: ['template'],
 } as const
 
 export const hostnameGenerator = defineResource({

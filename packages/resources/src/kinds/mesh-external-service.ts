@@ -37,7 +37,7 @@ const spec = {
         verification: {
           type: 'object',
           properties: {
-            mode: { type: 'string', enum: ['SkipSAN', 'SkipCA', 'SkipAll', 'Secured'], default: 'Secured' },
+            mode: { type: 'string', enum: ['SkipSAN', 'SkipCA', 'Secured', 'SkipAll'], default: 'Secured' },
             serverName: { type: 'string' },
             subjectAltNames: {
               type: 'array',

@@ -21,16 +21,16 @@ const spec = {
         bundled: {
           type: 'object',
           properties: {
-            meshTrustCreation: { type: 'string', enum: ['Enabled', 'Disabled'], default: 'Enabled' },
-            insecureAllowSelfSigned: { type: 'boolean', default: false },
+            meshTrustCreation: { type: 'string', enum: ['Enabled', 'Disabled'], description: 'Enabled when absent.' },
+            insecureAllowSelfSigned: { type: 'boolean' },
             certificateParameters: { type: 'object', properties: { expiry: { type: 'string', format: 'duration' } } },
-            autogenerate: { type: 'object', properties: { enabled: { type: 'boolean', default: false } } },
+            autogenerate: { type: 'object', properties: { enabled: { type: 'boolean' } } },
             ca: { type: 'object', properties: { certificate: secureSource, privateKey: secureSource } },
           },
         },
         spire: {
           type: 'object',
-          properties: { agent: { type: 'object', properties: { timeout: { type: 'string', format: 'duration', default: '1s' } } } },
+          properties: { agent: { type: 'object', properties: { timeout: { type: 'string', format: 'duration' } } } },
         },
         extension: { type: 'object', properties: { name: { type: 'string' }, config: { type: 'any' } }, required: ['name'] },
       },

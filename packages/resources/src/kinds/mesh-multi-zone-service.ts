@@ -21,7 +21,7 @@ export const meshMultiZoneService = defineResource({
       selector: {
         type: 'object',
         properties: {
-          meshService: { type: 'object', properties: { matchLabels: stringMap }, required: ['matchLabels'] },
+          meshService: { type: 'object', properties: { matchLabels: { ...stringMap, default: {} } } },
         },
         required: ['meshService'],
       },
@@ -56,11 +56,10 @@ export const meshMultiZoneService = defineResource({
     if (Object.keys(spec.selector.meshService.matchLabels).length === 0) {
       violations.push({ field: `${at}.selector.meshService.matchLabels`, message: 'cannot be empty' })
     }
-    if (spec.ports.length === 0) violations.push({ field: `${at}.ports`, message: 'must have at least one port' })
     for (const [index, item] of spec.ports.entries()) {
       if (item.name === '') violations.push({ field: `${at}.ports[${index}].name`, message: 'must not be empty' })
     }
-    return [...violations, ...portProtocolViolations(spec.ports, at)]
+    return [...violations, ...portProtocolViolations(spec.ports, { at, emptyAllowed: false })]
   },
 })
 

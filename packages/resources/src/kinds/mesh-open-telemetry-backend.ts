@@ -2,16 +2,16 @@
 import type { Infer } from '@weft/foundation/schema'
 import { defineResource, type ResourceOf, type StatusOf } from '../descriptor.ts'
 import { validateOpenTelemetryBackend } from './mesh-open-telemetry-backend-rules.ts'
-import { conditions, port } from './shared-schemas.ts'
+import { conditions } from './shared-schemas.ts'
 
 const spec = {
   type: 'object',
   properties: {
     endpoint: {
       type: 'object',
-      properties: { address: { type: 'string' }, port, path: { type: 'string' } },
+      properties: { address: { type: 'string' }, port: { type: 'integer' }, path: { type: 'string' } },
     },
-    protocol: { type: 'string', enum: ['grpc', 'http'], default: 'grpc' },
+    protocol: { type: 'string', enum: ['grpc', 'http'], description: 'grpc when absent.' },
     env: {
       type: 'object',
       properties: {

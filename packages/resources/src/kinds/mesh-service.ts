@@ -1,4 +1,5 @@
-// MeshService: a destination in one zone, selecting dataplanes by name or labels (contract/resources.md section 4).
+// MeshService: a destination in one zone, selecting dataplanes by name or labels (contract/resources.md section 4). Zones of the previous
+// major version also list ServiceTag identities; they mean nothing here but must not keep the rest of the service out.
 import type { Violation } from '@weft/foundation/errors'
 import { defineResource, type ResourceOf, type SpecOf, type StatusOf } from '../descriptor.ts'
 import { portProtocolViolations, servicePorts } from './service-ports.ts'
@@ -21,6 +22,7 @@ export const meshService = defineResource({
       state: { type: 'string', enum: ['Available', 'Unavailable'], default: 'Unavailable' },
       selector: {
         type: 'object',
+        default: {},
         properties: {
           dataplaneRef: { type: 'object', properties: { name: { type: 'string' } } },
           dataplaneLabels: { type: 'object', properties: { matchLabels: stringMap } },
@@ -60,8 +62,8 @@ export const meshService = defineResource({
   },
   destination: { ports: (spec) => servicePorts(spec.ports) },
   validate: (spec, { at }): readonly Violation[] => {
-    const violations = [...portProtocolViolations(spec.ports, at)]
-    if (spec.selector?.dataplaneRef !== undefined && spec.selector.dataplaneLabels !== undefined) {
+    const violations = [...portProtocolViolations(spec.ports, { at, emptyAllowed: true })]
+    if (spec.selector.dataplaneRef !== undefined && spec.selector.dataplaneLabels !== undefined) {
       violations.unshift({ field: `${at}.selector`, message: 'must specify only one of: dataplaneRef or dataplaneLabels' })
     }
     return violations

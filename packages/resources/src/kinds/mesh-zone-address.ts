@@ -14,8 +14,9 @@ export const meshZoneAddress = defineResource({
   sync: 'zone-to-zones',
   wire: { spec: 'json' },
   kubernetes: { scope: 'Namespaced' },
-  spec: { type: 'object', properties: { address: { type: 'string' }, port }, required: ['address', 'port'] },
-  validate: (spec, { at }): readonly Violation[] => addressViolations(spec.address, `${at}.address`),
+  spec: { type: 'object', properties: { address: { type: 'string', minLength: 1 }, port }, required: ['address', 'port'] },
+  validate: (spec, { at }): readonly Violation[] =>
+    addressViolations(spec.address, `${at}.address`, 'must be a valid IP address or domain name'),
 })
 
 export type MeshZoneAddressSpec = SpecOf<typeof meshZoneAddress>

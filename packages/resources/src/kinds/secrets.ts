@@ -1,7 +1,7 @@
 // Secret, GlobalSecret and Config: values that control planes keep for themselves and for proxies (contract/resources.md section 3.3).
 import { defineResource, type ResourceOf, type SpecOf } from '../descriptor.ts'
 
-const spec = { type: 'object', properties: { data: { type: 'string', format: 'bytes', presence: 'explicit', description: 'Base64.' } } } as const
+const spec = { type: 'object', properties: { data: { type: 'string', format: 'bytes', description: 'Base64.' } } } as const
 
 export const secret = defineResource({
   type: 'Secret',

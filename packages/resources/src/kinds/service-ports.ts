@@ -14,12 +14,15 @@ export function servicePorts(ports: readonly PortLike[] | undefined): readonly S
   return (ports ?? []).map((item) => ({ name: item.name || String(item.port), port: item.port }))
 }
 
-/** `ports[i].appProtocol` must be one the proxies understand; empty is allowed. */
-export function portProtocolViolations(ports: readonly PortLike[] | undefined, at: string): readonly Violation[] {
+/** `ports[i].appProtocol` must be one the proxies understand. */
+export function portProtocolViolations(
+  ports: readonly PortLike[] | undefined,
+  { at, emptyAllowed }: { readonly at: string; readonly emptyAllowed: boolean },
+): readonly Violation[] {
   const known: readonly string[] = destinationProtocols
-  return (ports ?? []).flatMap((item, index) =>
-    item.appProtocol === '' || known.includes(item.appProtocol)
+  return (ports ?? []).flatMap(({ appProtocol }, index) =>
+    known.includes(appProtocol) || (appProtocol === '' && emptyAllowed)
       ? []
-      : [{ field: `${at}.ports[${index}].appProtocol`, message: `must be one of the supported protocols: ${known.join(', ')}` }],
+      : [{ field: `${at}.ports[${index}].appProtocol`, message: `appProtocol must be one of: ${known.join(', ')}` }],
   )
 }

@@ -1,121 +1,158 @@
-// An Envoy as its zone sees it: delta ADS over TLS, subscriptions that follow what it holds, every response ACKed. No traffic.
-// Order as Envoy initialises: clusters, their endpoints and secrets, then listeners.
-import { Client, type ClientDuplexStream, credentials, Metadata } from '@grpc/grpc-js'
-import { codec, type Messages } from '@weft/proto'
+// An Envoy as its zone sees it: delta ADS over TLS, subscriptions that follow what it holds, every response ACKed, no traffic.
+// What it holds outlives a lost stream; the next stream resumes with the versions held.
+import { messageOf } from '@weft/foundation/errors'
+import { type Clock, systemClock, type Timer } from '@weft/foundation/time'
+import { codec, type google, type Messages } from '@weft/proto'
+import {
+  type NamedType,
+  namedTypes,
+  type ResourceSummary,
+  type SimulatedType,
+  simulatedTypes,
+  simulatedTypeUrls,
+  summarise,
+} from './envoy-resource.ts'
+import { type GrpcCall, openGrpcCall } from './grpc-call.ts'
 
-type Request = Messages['envoy.service.discovery.v3.DeltaDiscoveryRequest']
-
-export const simulatedTypes = ['cluster', 'endpoint', 'secret', 'listener'] as const
-export type SimulatedType = (typeof simulatedTypes)[number]
-
-const typeUrls: Readonly<Record<SimulatedType, string>> = {
-  cluster: 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
-  endpoint: 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment',
-  secret: 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret',
-  listener: 'type.googleapis.com/envoy.config.listener.v3.Listener',
+/** One resource as the proxy holds it. */
+export interface HeldResource extends ResourceSummary {
+  readonly version: string
 }
 
-/** One resource as held by the proxy. */
-export interface HeldResource {
-  readonly version: string
-  readonly endpoints: readonly string[]
-  readonly secrets: readonly string[]
-  /** Clusters: connect timeout in ms. */
-  readonly connectTimeoutMs: number
-  /** Load assignments: endpoints that Envoy would call healthy, and degraded ones. */
-  readonly healthy: number
-  readonly degraded: number
+/** How a proxy names itself in its first request. `metadata` is JSON. */
+export interface ProxyNode {
+  readonly id: string
+  readonly cluster: string
+  readonly metadata: Readonly<Record<string, unknown>>
 }
 
 export interface SimulatedProxyOptions {
   /** `host:port` of the dataplane server. */
   readonly address: string
   readonly token: string
-  readonly nodeId: string
-  readonly metadata: Readonly<Record<string, unknown>>
-  /** Called after each response was applied and acknowledged. */
+  readonly node: ProxyNode
+  /** Clusters that must be there, with a preferred endpoint and a listener of the same name, before the proxy is complete. */
+  readonly backends?: readonly string[]
+  /** Called after each response was applied and acknowledged, or refused. */
   readonly onResponse?: (proxy: SimulatedProxy, response: ReceivedResponse) => void
+  readonly clock?: Clock
+  /** Jitter of the back-off, in [0, 1). */
+  readonly random?: () => number
 }
 
 export interface ReceivedResponse {
   readonly type: SimulatedType
-  readonly names: readonly string[]
+  /** Monotonic ms of the proxy's clock when the acknowledgement was sent. */
+  readonly at: number
+  readonly resources: ReadonlyMap<string, HeldResource>
   readonly removed: readonly string[]
+  /** Payload, names and versions of all resources. */
   readonly bytes: number
+  /** True when a resource could not be read, and the response was answered with a NACK. */
+  readonly isRefused: boolean
 }
 
 interface Subscription {
-  wanted: Set<string>
+  wanted: ReadonlySet<string>
+  /** Asked for on the current stream. */
   started: boolean
+  /** Answered on the current stream. */
   answered: boolean
 }
 
-/** State survives a lost stream, as in Envoy; the next stream resumes with the versions held. */
+const path = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources'
+const firstPauseMs = 500
+const longestPauseMs = 30_000
+
+/** A proxy with one stream at a time. Lost streams are tried again with Envoy's back-off: full jitter, 0.5 s doubling up to 30 s. */
 export class SimulatedProxy {
   readonly held: Readonly<Record<SimulatedType, Map<string, HeldResource>>> = {
     cluster: new Map(),
     endpoint: new Map(),
     secret: new Map(),
     listener: new Map(),
+    route: new Map(),
   }
-  responses = 0
-  bytes = 0
-  removedResources = 0
+  /** True from the first response of a stream to its end. */
+  isConnected = false
+  /** Monotonic ms when every type was answered on this stream and nothing a held resource names was missing; else undefined. */
+  readyAt: number | undefined
+  /** Monotonic ms when it was ready and held all its backends; else undefined. */
+  completeAt: number | undefined
+  /** Streams lost after their first response. */
+  disconnects = 0
   lastError = ''
   readonly #options: SimulatedProxyOptions
-  readonly #client: Client
-  #subscriptions: Record<SimulatedType, Subscription> = freshSubscriptions()
-  #stream: ClientDuplexStream<Buffer, Buffer> | undefined
-  #closed = false
-  #retry: NodeJS.Timeout | undefined
+  readonly #clock: Clock
+  #subscriptions = freshSubscriptions()
+  #call: GrpcCall | undefined
+  #retry: Timer | undefined
+  #pauseMs = firstPauseMs
 
-  constructor(options: SimulatedProxyOptions, client?: Client) {
+  constructor(options: SimulatedProxyOptions) {
     this.#options = options
-    this.#client = client ?? createChannel(options.address)
+    this.#clock = options.clock ?? systemClock
   }
 
   get nodeId(): string {
-    return this.#options.nodeId
+    return this.#options.node.id
   }
 
-  /** True once every type was answered and nothing that a held resource names is missing. */
-  get isReady(): boolean {
-    const { cluster, listener, endpoint, secret } = this.#subscriptions
-    return cluster.answered && listener.answered && has(endpoint.wanted, this.held.endpoint) && has(secret.wanted, this.held.secret)
+  /** Names it is subscribed to. */
+  wanted(type: NamedType): ReadonlySet<string> {
+    return this.#subscriptions[type].wanted
   }
 
+  /** Opens a stream, unless one is open. */
   connect(): void {
-    if (this.#closed) return
-    const metadata = new Metadata()
-    metadata.set('authorization', this.#options.token)
-    const pass = (bytes: Buffer): Buffer => bytes
-    const path = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources'
-    const stream = this.#client.makeBidiStreamRequest(path, pass, pass, metadata)
-    this.#stream = stream
+    if (this.#call) return
+    this.#retry?.cancel()
+    this.#retry = undefined
     const again = simulatedTypes.filter((type) => this.#subscriptions[type].started)
     this.#subscriptions = freshSubscriptions(this.#subscriptions)
-    stream.on('data', (bytes: Buffer) => this.#receive(bytes))
-    stream.on('error', (error: Error) => {
-      this.lastError = error.message
+    const call = openGrpcCall({
+      address: this.#options.address,
+      path,
+      headers: { authorization: this.#options.token },
+      onMessage: (message) => this.#receive(message),
+      onEnd: (reason) => this.#ended(reason),
     })
-    stream.on('close', () => {
-      if (this.#stream !== stream) return
-      this.#stream = undefined
-      if (!this.#closed) this.#retry = setTimeout(() => this.connect(), 100 + Math.random() * 400)
-    })
+    this.#call = call
+    // the request for clusters is the first of all and names the node; after a lost stream Envoy asks at once for all it had
     for (const type of simulatedTypes) if (type === 'cluster' || again.includes(type)) this.#subscribe(type)
   }
 
-  /** Ends the stream in order, as a stopping Envoy does. */
+  /** Cancels the stream and ends its connection, as a stopping Envoy does. It can connect again. */
   close(): void {
-    this.#closed = true
-    if (this.#retry) clearTimeout(this.#retry)
-    this.#stream?.end()
-    this.#stream?.cancel()
+    this.#retry?.cancel()
+    this.#retry = undefined
+    const call = this.#call
+    this.#call = undefined
+    call?.close()
+    this.#forgetStream()
   }
 
-  #send(request: Request): void {
-    this.#stream?.write(Buffer.from(codec('envoy.service.discovery.v3.DeltaDiscoveryRequest').encode(request)))
+  #ended(reason: string): void {
+    this.#call = undefined
+    this.lastError = reason
+    if (this.isConnected) {
+      this.disconnects++
+      this.#pauseMs = firstPauseMs
+    }
+    this.#forgetStream()
+    const pause = (this.#options.random ?? Math.random)() * this.#pauseMs
+    this.#pauseMs = Math.min(this.#pauseMs * 2, longestPauseMs)
+    this.#retry = this.#clock.after(pause, () => this.connect())
+  }
+
+  #forgetStream(): void {
+    this.isConnected = false
+    this.readyAt = undefined
+    this.completeAt = undefined
+  }
+
+  #send(request: Messages['envoy.service.discovery.v3.DeltaDiscoveryRequest']): void {
+    this.#call?.send(codec('envoy.service.discovery.v3.DeltaDiscoveryRequest').encode(request))
   }
 
   #subscribe(type: SimulatedType): void {
@@ -123,126 +160,114 @@ export class SimulatedProxy {
     subscription.started = true
     const versions: Record<string, string> = Object.create(null)
     for (const [name, item] of this.held[type]) versions[name] = item.version
-    const node =
-      type === 'cluster' ? { node: { id: this.#options.nodeId, metadata: toStruct(this.#options.metadata), userAgentName: 'envoy' } } : {}
-    this.#send({ ...node, typeUrl: typeUrls[type], resourceNamesSubscribe: [...subscription.wanted], initialResourceVersions: versions })
+    const { id, cluster, metadata } = this.#options.node
+    this.#send({
+      ...(type === 'cluster' && {
+        node: { id, cluster, metadata: codec('google.protobuf.Struct').fromJson(metadata), userAgentName: 'envoy' },
+      }),
+      typeUrl: simulatedTypeUrls[type],
+      resourceNamesSubscribe: [...subscription.wanted],
+      initialResourceVersions: versions,
+    })
   }
 
-  #want(type: 'endpoint' | 'secret', names: ReadonlySet<string>): void {
+  /** Makes the subscription of a named type equal to `names`. */
+  #want(type: NamedType, names: ReadonlySet<string>): void {
     const subscription = this.#subscriptions[type]
     const more = [...names].filter((name) => !subscription.wanted.has(name))
     const less = [...subscription.wanted].filter((name) => !names.has(name))
-    subscription.wanted = new Set(names)
+    subscription.wanted = names
     for (const name of less) this.held[type].delete(name)
     if (more.length + less.length === 0) return
-    if (!subscription.started) this.#subscribe(type)
-    else this.#send({ typeUrl: typeUrls[type], resourceNamesSubscribe: more, resourceNamesUnsubscribe: less })
+    if (subscription.started) {
+      this.#send({ typeUrl: simulatedTypeUrls[type], resourceNamesSubscribe: more, resourceNamesUnsubscribe: less })
+    } else this.#subscribe(type)
   }
 
-  #receive(bytes: Buffer): void {
-    const response = codec('envoy.service.discovery.v3.DeltaDiscoveryResponse').decode(bytes)
-    const type = simulatedTypes.find((candidate) => typeUrls[candidate] === response.typeUrl)
-    this.#send({ typeUrl: response.typeUrl ?? '', responseNonce: response.nonce ?? '' })
-    if (!type) return
-    this.responses++
-    this.bytes += bytes.length
-    const names: string[] = []
-    for (const resource of response.resources ?? []) {
-      names.push(resource.name ?? '')
-      this.held[type].set(resource.name ?? '', summarise(type, resource.version ?? '', resource.resource?.value ?? new Uint8Array()))
+  #receive(message: Buffer): void {
+    let response: Messages['envoy.service.discovery.v3.DeltaDiscoveryResponse']
+    try {
+      response = codec('envoy.service.discovery.v3.DeltaDiscoveryResponse').decode(message)
+    } catch (error) {
+      // not even a response: Envoy resets such a stream
+      this.#call?.close()
+      this.#ended(messageOf(error))
+      return
+    }
+    const answer = { typeUrl: response.typeUrl ?? '', responseNonce: response.nonce ?? '' }
+    const type = simulatedTypes.find((candidate) => simulatedTypeUrls[candidate] === response.typeUrl)
+    if (!type) {
+      this.#send(answer)
+      return
+    }
+    const resources = new Map<string, HeldResource>()
+    let bytes = 0
+    let problem: string | undefined
+    for (const { name = '', version = '', resource } of response.resources ?? []) {
+      const item = tryReading(type, version, resource)
+      if (typeof item === 'string') {
+        problem ??= `${name}: ${item}`
+        continue
+      }
+      bytes += Buffer.byteLength(name) + version.length + (resource?.value?.length ?? 0)
+      resources.set(name, item)
+      this.held[type].set(name, item)
     }
     const removed = response.removedResources ?? []
-    this.removedResources += removed.length
     for (const name of removed) this.held[type].delete(name)
+    this.isConnected = true
     this.#subscriptions[type].answered = true
-    this.#follow()
-    this.#options.onResponse?.(this, { type, names, removed, bytes: bytes.length })
+    // INVALID_ARGUMENT is 3
+    this.#send(problem === undefined ? answer : { ...answer, errorDetail: { code: 3, message: problem } })
+    const at = this.#clock.monotonic()
+    this.#follow(type)
+    this.#options.onResponse?.(this, { type, at, resources, removed, bytes, isRefused: problem !== undefined })
   }
 
-  #follow(): void {
-    const endpoints = new Set<string>()
-    const secrets = new Set<string>()
-    for (const type of ['cluster', 'listener'] as const) {
-      for (const item of this.held[type].values()) {
-        for (const name of item.endpoints) endpoints.add(name)
-        for (const name of item.secrets) secrets.add(name)
-      }
-    }
-    this.#want('endpoint', endpoints)
-    this.#want('secret', secrets)
-    const isWarm = this.#subscriptions.cluster.answered && has(endpoints, this.held.endpoint) && has(secrets, this.held.secret)
-    if (isWarm && !this.#subscriptions.listener.started) this.#subscribe('listener')
+  /** Asks for what the clusters and listeners held refer to, and for listeners once the clusters are warm. */
+  #follow(changed: SimulatedType): void {
+    if (changed === 'cluster' || changed === 'listener') this.#wantAllReferences()
+    const { cluster, listener } = this.#subscriptions
+    const isWarm = cluster.answered && this.#hasAll('endpoint') && this.#hasAll('secret')
+    if (isWarm && !listener.started) this.#subscribe('listener')
+    if (isWarm && listener.answered && this.#hasAll('route')) this.readyAt ??= this.#clock.monotonic()
+    if (this.readyAt !== undefined && (this.#options.backends ?? []).every((name) => this.#serves(name)))
+      this.completeAt ??= this.#clock.monotonic()
+  }
+
+  #wantAllReferences(): void {
+    const names: Record<NamedType, Set<string>> = { endpoint: new Set(), secret: new Set(), route: new Set() }
+    for (const type of ['cluster', 'listener'] as const)
+      for (const { references } of this.held[type].values())
+        for (const to of namedTypes) for (const name of references[to]) names[to].add(name)
+    for (const type of namedTypes) this.#want(type, names[type])
+  }
+
+  #hasAll(type: NamedType): boolean {
+    for (const name of this.#subscriptions[type].wanted) if (!this.held[type].has(name)) return false
+    return true
+  }
+
+  #serves(backend: string): boolean {
+    return (this.held.endpoint.get(backend)?.preferredEndpoints ?? 0) > 0 && this.held.listener.has(backend)
   }
 }
 
-/** A TLS channel to a dataplane server; proxies may share one. The certificate is not verified. */
-export function createChannel(address: string): Client {
-  const channel = credentials.createSsl(null, null, null, { rejectUnauthorized: false, checkServerIdentity: () => undefined })
-  return new Client(address, channel, { 'grpc.use_local_subchannel_pool': 1, 'grpc.max_receive_message_length': 64 << 20 })
-}
-
-function freshSubscriptions(before?: Record<SimulatedType, Subscription>): Record<SimulatedType, Subscription> {
-  const fresh = (type: SimulatedType): Subscription => ({ wanted: new Set(before?.[type].wanted), started: false, answered: false })
-  return { cluster: fresh('cluster'), endpoint: fresh('endpoint'), secret: fresh('secret'), listener: fresh('listener') }
-}
-
-function has(wanted: ReadonlySet<string>, held: ReadonlyMap<string, HeldResource>): boolean {
-  for (const name of wanted) if (!held.has(name)) return false
-  return true
-}
-
-function summarise(type: SimulatedType, version: string, value: Uint8Array): HeldResource {
-  const item = { version, endpoints: [] as string[], secrets: [] as string[], connectTimeoutMs: 0, healthy: 0, degraded: 0 }
-  if (type === 'cluster') {
-    const cluster = codec('envoy.config.cluster.v3.Cluster').decode(value)
-    // discovery type EDS is 3 (envoy.config.cluster.v3.Cluster.DiscoveryType)
-    if (cluster.type === 3) item.endpoints.push(cluster.edsClusterConfig?.serviceName || cluster.name || '')
-    item.connectTimeoutMs = Number(cluster.connectTimeout?.seconds ?? 0) * 1000 + (cluster.connectTimeout?.nanos ?? 0) / 1e6
-    const socket = cluster.transportSocket?.typedConfig
-    if (socket?.typeUrl?.endsWith('UpstreamTlsContext')) {
-      const tls = codec('envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext').decode(socket.value ?? new Uint8Array())
-      collectSecrets(tls.commonTlsContext, item.secrets)
-    }
-  } else if (type === 'listener') {
-    const listener = codec('envoy.config.listener.v3.Listener').decode(value)
-    for (const chain of listener.filterChains ?? []) {
-      const socket = chain.transportSocket?.typedConfig
-      if (!socket?.typeUrl?.endsWith('DownstreamTlsContext')) continue
-      const tls = codec('envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext').decode(socket.value ?? new Uint8Array())
-      collectSecrets(tls.commonTlsContext, item.secrets)
-    }
-  } else if (type === 'endpoint') {
-    const assignment = codec('envoy.config.endpoint.v3.ClusterLoadAssignment').decode(value)
-    for (const endpoint of (assignment.endpoints ?? []).flatMap((locality) => locality.lbEndpoints ?? [])) {
-      // health status DEGRADED is 5, UNKNOWN 0 and HEALTHY 1 count as healthy (envoy.config.core.v3.HealthStatus)
-      if (endpoint.healthStatus === 5) item.degraded++
-      else item.healthy++
-    }
+function tryReading(type: SimulatedType, version: string, resource: google.protobuf.Any | undefined): HeldResource | string {
+  try {
+    return { ...summarise(type, resource ?? {}), version }
+  } catch (error) {
+    return messageOf(error)
   }
-  return item
 }
 
-type CommonTls = Messages['envoy.extensions.transport_sockets.tls.v3.CommonTlsContext']
-
-function collectSecrets(tls: CommonTls | null | undefined, names: string[]): void {
-  for (const config of tls?.tlsCertificateSdsSecretConfigs ?? []) if (config.sdsConfig && config.name) names.push(config.name)
-  const validation = tls?.combinedValidationContext?.validationContextSdsSecretConfig ?? tls?.validationContextSdsSecretConfig
-  if (validation?.sdsConfig && validation.name) names.push(validation.name)
-}
-
-type Value = Messages['google.protobuf.Value']
-
-function toStruct(value: Readonly<Record<string, unknown>>): Messages['google.protobuf.Struct'] {
-  const fields: Record<string, Value> = Object.create(null)
-  for (const [key, entry] of Object.entries(value)) fields[key] = toValue(entry)
-  return { fields }
-}
-
-function toValue(value: unknown): Value {
-  if (typeof value === 'string') return { stringValue: value }
-  if (typeof value === 'number') return { numberValue: value }
-  if (typeof value === 'boolean') return { boolValue: value }
-  if (Array.isArray(value)) return { listValue: { values: value.map(toValue) } }
-  if (typeof value === 'object' && value !== null) return { structValue: toStruct({ ...value }) }
-  return { nullValue: 0 }
+function freshSubscriptions(before?: Readonly<Record<SimulatedType, Subscription>>): Record<SimulatedType, Subscription> {
+  const fresh = (type: SimulatedType): Subscription => ({ wanted: before?.[type].wanted ?? new Set(), started: false, answered: false })
+  return {
+    cluster: fresh('cluster'),
+    endpoint: fresh('endpoint'),
+    secret: fresh('secret'),
+    listener: fresh('listener'),
+    route: fresh('route'),
+  }
 }

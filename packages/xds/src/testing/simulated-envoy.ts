@@ -36,7 +36,12 @@ export interface Temper {
 }
 
 export class SimulatedEnvoy {
-  readonly running: Record<XdsType, Map<string, Running>> = { cluster: new Map(), endpoint: new Map(), secret: new Map(), listener: new Map() }
+  readonly running: Record<XdsType, Map<string, Running>> = {
+    cluster: new Map(),
+    endpoint: new Map(),
+    secret: new Map(),
+    listener: new Map(),
+  }
   /** Clusters that wait for a load assignment before they take over from what `running` holds. */
   readonly warming = new Map<string, Running>()
   readonly received: { readonly type: XdsType; readonly names: readonly string[]; readonly removed: readonly string[] }[] = []
@@ -97,7 +102,12 @@ export class SimulatedEnvoy {
     if (culprits.length === 0 || this.#temper.partial) {
       for (const [name, running] of updates) if (running.content.poison !== true) this.#apply(type, name, running)
     }
-    const error = culprits.length === 0 ? undefined : this.#temper.outspoken ? `Error adding: ${culprits.map((c) => `${c}: bad`).join(', ')}` : 'bad response'
+    const error =
+      culprits.length === 0
+        ? undefined
+        : this.#temper.outspoken
+          ? `Error adding: ${culprits.map((c) => `${c}: bad`).join(', ')}`
+          : 'bad response'
     const answer = request(type, { responseNonce: response.nonce ?? '', error })
     // Envoy answers no cluster response while a cluster warms
     if (type === 'cluster') this.#heldAcks.push(answer)

@@ -11,8 +11,18 @@ import { type Content, SimulatedEnvoy, type Temper } from './simulated-envoy.ts'
 export class World {
   readonly clock = new FakeClock()
   readonly envoy: SimulatedEnvoy
-  readonly contents: Record<XdsType, Map<string, Content>> = { cluster: new Map(), endpoint: new Map(), secret: new Map(), listener: new Map() }
-  readonly #cells: Record<XdsType, Map<string, ResourceCell>> = { cluster: new Map(), endpoint: new Map(), secret: new Map(), listener: new Map() }
+  readonly contents: Record<XdsType, Map<string, Content>> = {
+    cluster: new Map(),
+    endpoint: new Map(),
+    secret: new Map(),
+    listener: new Map(),
+  }
+  readonly #cells: Record<XdsType, Map<string, ResourceCell>> = {
+    cluster: new Map(),
+    endpoint: new Map(),
+    secret: new Map(),
+    listener: new Map(),
+  }
   readonly #queue = createTurnQueue(this.clock, 1_000)
   readonly nacks: string[] = []
   stream: DeltaStream
@@ -43,7 +53,12 @@ export class World {
   publishSnapshot(): void {
     const cells = (type: XdsType): ReadonlyMap<string, ResourceCell> =>
       new Map([...this.contents[type].keys()].map((name) => [name, this.#cell(type, name)]))
-    const snapshot: ProxySnapshot = { cluster: cells('cluster'), endpoint: cells('endpoint'), listener: cells('listener'), secret: cells('secret') }
+    const snapshot: ProxySnapshot = {
+      cluster: cells('cluster'),
+      endpoint: cells('endpoint'),
+      listener: cells('listener'),
+      secret: cells('secret'),
+    }
     this.stream.assign(snapshot)
   }
 

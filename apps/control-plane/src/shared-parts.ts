@@ -27,7 +27,7 @@ import { createProcessIdentity, type ProcessIdentity } from './process-identity.
 import { apiSettings, meshSettings } from './role-settings.ts'
 import { createStartupResources } from './startup-resources.ts'
 
-export interface CommonParts {
+export interface SharedParts {
   readonly config: ControlPlaneConfig
   readonly log: Logger
   readonly clock: typeof systemClock
@@ -48,10 +48,10 @@ export interface CommonParts {
 }
 
 /** Opens the store and makes everything that needs no other part. `keysComplete` tells whether the signing keys have arrived. */
-export async function createCommonParts(
+export async function createSharedParts(
   config: ControlPlaneConfig,
   options: { readonly log: Logger; readonly keysComplete: () => boolean },
-): Promise<CommonParts> {
+): Promise<SharedParts> {
   const { log } = options
   const clock = systemClock
   const metrics = createMetrics()
@@ -107,7 +107,7 @@ export async function createCommonParts(
 }
 
 /** The store as the last thing to close. */
-export function storeComponent({ store, tls }: CommonParts): Component {
+export function storeComponent({ store, tls }: SharedParts): Component {
   return {
     name: 'store',
     start: async () => {},
@@ -119,7 +119,7 @@ export function storeComponent({ store, tls }: CommonParts): Component {
 }
 
 /** The running graph, and the startup resources made beside it: generating keys takes a moment that nobody has to wait for. */
-export function meshComponent(parts: CommonParts): Component {
+export function meshComponent(parts: SharedParts): Component {
   const { mesh, store, registry, log, place, tokens, config } = parts
   let creating: Promise<void> | undefined
   let isCreated = false
@@ -153,7 +153,7 @@ export function meshComponent(parts: CommonParts): Component {
 }
 
 /** MeshInsights are made where people look at all of a mesh: at global and in standalone zones. */
-export function meshInsightsComponent({ store, clock, log, registry, config }: CommonParts): Component | undefined {
+export function meshInsightsComponent({ store, clock, log, registry, config }: SharedParts): Component | undefined {
   if (isFederated(config)) return undefined
   const types = registry.all.filter((kind) => kind.scope === 'Mesh').map((kind) => kind.type)
   return createMeshInsights({ store, clock, log, types, minIntervalMs: config.metrics.mesh.minResyncInterval })
@@ -162,7 +162,7 @@ export function meshInsightsComponent({ store, clock, log, registry, config }: C
 /** What only the role can give the REST API. */
 export type RoleApi = Pick<ApiServerDeps, 'envoyAdmin' | 'proxyConfig'>
 
-export function httpComponents(parts: CommonParts, role: RoleApi, unready: () => readonly string[]): readonly Component[] {
+export function httpComponents(parts: SharedParts, role: RoleApi, unready: () => readonly string[]): readonly Component[] {
   const { store, registry, clock, log, metrics, config, identity, place, tls, tokens, verifier } = parts
   const api = createApiServer({
     store,

@@ -4,7 +4,7 @@ import { FakeClock } from '@weft/foundation/time'
 import { keyText } from '@weft/resources'
 import fc from 'fast-check'
 import type { Change, Store, StoreOp, WriteContext } from '../contract.ts'
-import type { OpenStore } from './index.ts'
+import type { OpenStore } from './conformance.ts'
 
 interface ModelValue {
   readonly labels: Readonly<Record<string, string>>

@@ -1,0 +1,265 @@
+// The sending half alone: order, size, back-off and time limits, driven by hand.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { silentLogger } from '@weft/foundation/log'
+import { FakeClock } from '@weft/foundation/time'
+import type { Resource } from '@weft/resources'
+import { createChangeFeed } from './change-feed.ts'
+import { DeltaSender } from './delta-sender.ts'
+import type { Encoded, Outgoing } from './outgoing.ts'
+import { memberOf, memoryStore } from './testing/federation.ts'
+import { type DeltaRequest, type DeltaResponse, decodeResponse, frameResource } from './wire.ts'
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+function setUp(
+  extra: { readonly chunked?: boolean; readonly sizeOf?: (resource: Resource) => number; readonly types?: readonly string[] } = {},
+) {
+  const store = memoryStore()
+  const clock = new FakeClock()
+  const sent: DeltaResponse[] = []
+  const counted: string[] = []
+  const stalled: string[] = []
+  const errors: string[] = []
+  let room = true
+  const outgoing: Outgoing = {
+    types: extra.types ?? ['Mesh', 'Secret', 'MeshTimeout'],
+    after: (type) => (type === 'MeshTimeout' ? 'Mesh' : undefined),
+    encode: (resource): Encoded | undefined => {
+      if (resource.name.startsWith('hidden')) return undefined
+      const name = `${resource.name}.${resource.mesh}`
+      const version = String(resource.version)
+      return { name, version, frame: frameResource(name, version, Buffer.alloc(extra.sizeOf?.(resource) ?? 0)) }
+    },
+  }
+  const log = { ...silentLogger, error: (_: unknown, text?: string) => void errors.push(text ?? '') }
+  const sender = new DeltaSender({
+    outgoing,
+    store,
+    feed: createChangeFeed(store, silentLogger),
+    clock,
+    log,
+    identifier: 'global',
+    chunked: extra.chunked ?? false,
+    write: (bytes) => {
+      sent.push(decodeResponse(bytes))
+      return room
+    },
+    count: (type, outcome) => void counted.push(`${type} ${outcome}`),
+    stalled: (type) => void stalled.push(type),
+  })
+  const request = (type: string, fields: Partial<DeltaRequest> = {}): void =>
+    sender.request({ node: undefined, type, subscribes: true, initialVersions: new Map(), nonce: '', error: undefined, ...fields })
+  const take = (): DeltaResponse => {
+    const response = sent.shift()
+    assert.ok(response, 'a response')
+    return response
+  }
+  return {
+    ...memberOf(store),
+    clock,
+    sender,
+    sent,
+    counted,
+    stalled,
+    errors,
+    request,
+    take,
+    setRoom: (value: boolean) => {
+      room = value
+    },
+    /** Takes the next response and answers it. */
+    answer: (error?: string): DeltaResponse => {
+      const response = take()
+      request(response.type, { nonce: response.nonce, error })
+      return response
+    },
+  }
+}
+
+const namesOf = (response: DeltaResponse): string[] => response.resources.map((resource) => resource.name)
+
+test('first lists go in the order of the plan, whatever the order of the subscribes', async () => {
+  const at = setUp()
+  for (const type of ['MeshTimeout', 'Secret', 'Mesh', 'Other']) at.request(type)
+  await turn()
+  assert.deepEqual(
+    at.sent.map((response) => response.type),
+    ['Mesh', 'Secret', 'MeshTimeout', 'Other'],
+  )
+  assert.equal(new Set(at.sent.map((response) => response.nonce)).size, 4)
+})
+
+test('a type waits for the one it follows, at most a quarter of a second', async () => {
+  const at = setUp()
+  at.request('MeshTimeout')
+  await turn()
+  assert.equal(at.sent.length, 0)
+  at.clock.advance(250)
+  assert.deepEqual(
+    at.sent.map((response) => response.type),
+    ['MeshTimeout'],
+  )
+})
+
+test('nothing is written while the transport is full, then only the latest', async () => {
+  const at = setUp()
+  at.request('Mesh')
+  at.request('Secret')
+  at.setRoom(false)
+  await turn()
+  assert.equal(at.sent.length, 1)
+  await at.put('Secret', 'default', 'a', { data: '1' })
+  await at.put('Secret', 'default', 'a', { data: '2' })
+  await turn()
+  assert.equal(at.sent.length, 1)
+  at.setRoom(true)
+  at.sender.drained()
+  assert.equal(at.sent.length, 2)
+  assert.deepEqual(
+    at.sent[1]?.resources.map((resource) => resource.version),
+    ['2'],
+  )
+})
+
+test('a change that comes and goes before it is sent is not sent', async () => {
+  const at = setUp()
+  at.request('Mesh')
+  await turn()
+  at.answer()
+  await Promise.all([at.put('Mesh', '', 'a', {}), at.remove('Mesh', '', 'a')])
+  await turn()
+  assert.deepEqual(at.sent, [])
+})
+
+test('a resource that stops being sent is removed, one that was never sent is not', async () => {
+  const at = setUp()
+  await at.put('Mesh', '', 'a', {})
+  await at.put('Mesh', '', 'hidden', {})
+  at.request('Mesh')
+  await turn()
+  assert.deepEqual(namesOf(at.answer()), ['a.'])
+  await at.remove('Mesh', '', 'hidden')
+  await at.remove('Mesh', '', 'a')
+  await turn()
+  const { removed, resources } = at.answer()
+  assert.deepEqual([removed, resources.length], [['a.'], 0])
+})
+
+test('rejected: again after 5 s, then twice as late, never later than 5 min; an ACK starts over', async () => {
+  const at = setUp()
+  await at.put('Mesh', '', 'a', {})
+  at.request('Mesh')
+  await turn()
+  at.answer('no')
+  for (const seconds of [5, 10, 20, 40, 80, 160, 300, 300]) {
+    at.clock.advance(seconds * 1000 - 1)
+    assert.equal(at.sent.length, 0, `before ${seconds} s`)
+    at.clock.advance(1)
+    assert.deepEqual(namesOf(at.answer('no')), ['a.'], `after ${seconds} s`)
+  }
+  assert.equal(at.sender.inSync, false)
+  at.clock.advance(300_000)
+  at.answer()
+  assert.equal(at.sender.inSync, true)
+  at.clock.advance(3_600_000)
+  assert.equal(at.sent.length, 0)
+  await at.put('Mesh', '', 'b', {})
+  await turn()
+  at.answer('no')
+  at.clock.advance(5_000)
+  assert.deepEqual(namesOf(at.answer()), ['b.'])
+  assert.deepEqual(at.counted.filter((line) => line.endsWith('rejected')).length, 10)
+})
+
+test('a rejected removal is tried again as a removal', async () => {
+  const at = setUp()
+  await at.put('Mesh', '', 'a', {})
+  at.request('Mesh')
+  await turn()
+  at.answer()
+  await at.remove('Mesh', '', 'a')
+  await turn()
+  assert.deepEqual(at.answer('no').removed, ['a.'])
+  at.clock.advance(5_000)
+  assert.deepEqual(at.answer().removed, ['a.'])
+  assert.equal(at.sender.inSync, true)
+})
+
+test('a peer that answers nothing for two minutes is reported', async () => {
+  const at = setUp()
+  at.request('Mesh')
+  await turn()
+  at.clock.advance(119_999)
+  assert.deepEqual(at.stalled, [])
+  at.clock.advance(1)
+  assert.deepEqual(at.stalled, ['Mesh'])
+  at.sender.close()
+})
+
+const large = { sizeOf: () => 3 * 1024 * 1024 }
+
+test('a long first list goes to an own peer in parts, marked but for the last', async () => {
+  const at = setUp({ ...large, chunked: true })
+  for (const name of ['a', 'b', 'c', 'd', 'e']) await at.put('Mesh', '', name, {})
+  at.request('Mesh')
+  await turn()
+  const parts: [string[], boolean][] = []
+  while (at.sent.length > 0) {
+    const part = at.answer()
+    parts.push([namesOf(part), part.partial])
+  }
+  assert.deepEqual(parts, [
+    [['a.'], true],
+    [['b.'], true],
+    [['c.'], true],
+    [['d.'], true],
+    [['e.'], false],
+  ])
+  assert.equal(at.sender.inSync, true)
+})
+
+test('a stock peer gets its first list whole or not at all', async () => {
+  const at = setUp(large)
+  for (const name of ['a', 'b', 'c']) await at.put('Mesh', '', name, {})
+  at.request('Mesh')
+  await turn()
+  assert.deepEqual(namesOf(at.answer()), ['a.', 'b.', 'c.'])
+  const tooMuch = setUp(large)
+  for (const name of ['a', 'b', 'c', 'd']) await tooMuch.put('Mesh', '', name, {})
+  tooMuch.request('Mesh')
+  tooMuch.request('Secret')
+  await turn()
+  assert.deepEqual(
+    tooMuch.sent.map((response) => response.type),
+    ['Secret'],
+  )
+  assert.deepEqual(tooMuch.errors, ['kds first list is larger than the peer accepts; the type is not synced'])
+})
+
+test('deltas are cut, and go on after the ACK', async () => {
+  const at = setUp(large)
+  at.request('Mesh')
+  await turn()
+  at.answer()
+  await Promise.all(['a', 'b', 'c'].map((name) => at.put('Mesh', '', name, {})))
+  await turn()
+  assert.deepEqual(namesOf(at.answer()), ['a.', 'b.'])
+  assert.deepEqual(namesOf(at.answer()), ['c.'])
+})
+
+test('a hundred types on a peer that does not read: one response each and no more', async () => {
+  const types = Array.from({ length: 100 }, (_, index) => `Type${index}`)
+  const at = setUp({ types })
+  for (const type of types) at.request(type)
+  await turn()
+  assert.equal(at.sent.length, 100)
+  for (let round = 0; round < 50; round++) for (const type of types.slice(0, 10)) await at.put(type, '', 'x', { round })
+  await turn()
+  assert.equal(at.sent.length, 100)
+  for (let count = 0; count < 100; count++) at.answer()
+  assert.deepEqual(
+    at.sent.map((response) => [response.type, response.resources.length]),
+    types.slice(0, 10).map((type) => [type, 1]),
+  )
+})

@@ -1,0 +1,28 @@
+// Resources as Kubernetes objects: the shape of `format=k8s` (contract/rest-cli-gui.md section 6.1).
+import { isJsonKind, type ResourceDescriptor } from '../descriptor.ts'
+import { labelKeys, type Resource } from '../model.ts'
+import type { JsonBody } from './rest-json.ts'
+
+/** The object that `kubectl apply` would take. `namespace` is for kinds that live in one. */
+export function encodeKubernetes(kind: ResourceDescriptor, resource: Resource, namespace: string): JsonBody {
+  const inMesh = kind.scope === 'Mesh'
+  const metadata = {
+    name: resource.name,
+    ...(kind.kubernetes?.scope === 'Namespaced' ? { namespace } : {}),
+    creationTimestamp: resource.creationTime,
+    labels: inMesh ? { ...resource.labels, [labelKeys.mesh]: resource.mesh } : resource.labels,
+  }
+  const { kubernetes } = kind
+  if (kubernetes?.object === 'Secret') {
+    return { kind: 'Secret', apiVersion: 'v1', metadata, type: kubernetes.secretType, data: { value: dataOf(resource.spec) } }
+  }
+  const object = { kind: kind.type, apiVersion: 'kuma.io/v1alpha1', metadata }
+  const spec = resource.spec ?? {}
+  if (!isJsonKind(kind)) return inMesh ? { ...object, mesh: resource.mesh, spec } : { ...object, spec }
+  return { ...object, spec, ...(resource.status === undefined ? {} : { status: resource.status }) }
+}
+
+function dataOf(spec: unknown): string {
+  const data = typeof spec === 'object' && spec !== null && 'data' in spec ? spec.data : ''
+  return typeof data === 'string' ? data : ''
+}

@@ -1,0 +1,186 @@
+// Every figure the benchmark measures: what it is, in which unit, and the goal it is held against.
+import { median } from '../../packages/testkit/src/fleet/percentiles.ts'
+import type { Step } from './options.ts'
+
+export interface Figure {
+  readonly id: string
+  readonly step: Step
+  readonly label: string
+  readonly unit: 'ms' | 's' | '%' | 'KiB' | 'MiB' | ''
+  /** At most this; absent where none was set. `below`: less than this. */
+  readonly goal?: number
+  readonly below?: true
+}
+
+/** In the order they are printed. */
+export const catalogue = [
+  {
+    id: 'traffic.deny',
+    step: 'traffic',
+    label: 'policy at global until a real Envoy of the other zone denies, median',
+    unit: 'ms',
+    goal: 100,
+  },
+  { id: 'traffic.denyWorst', step: 'traffic', label: '  worst round', unit: 'ms' },
+  { id: 'traffic.allow', step: 'traffic', label: 'policy at global until it allows again, median', unit: 'ms', goal: 100 },
+  { id: 'traffic.allowWorst', step: 'traffic', label: '  worst round', unit: 'ms' },
+  { id: 'start.global', step: 'start', label: 'global start until its API answers', unit: 'ms' },
+  { id: 'start.online', step: 'start', label: 'zone start to Online at global, slowest zone', unit: 'ms', goal: 1000 },
+  { id: 'empty.zoneRss', step: 'empty', label: 'zone memory, no proxy', unit: 'MiB', goal: 100 },
+  { id: 'empty.globalRss', step: 'empty', label: 'global memory, no proxy', unit: 'MiB' },
+  { id: 'empty.zoneCpu', step: 'empty', label: 'zone idle CPU, no proxy', unit: '%' },
+  { id: 'cold.complete', step: 'cold', label: 'cold start until every proxy is complete', unit: 'ms', goal: 3000 },
+  { id: 'cold.completeP50', step: 'cold', label: '  p50 proxy complete', unit: 'ms' },
+  { id: 'cold.responses', step: 'cold', label: '  responses for each proxy', unit: '' },
+  { id: 'cold.bytes', step: 'cold', label: '  bytes for each proxy', unit: 'KiB' },
+  { id: 'cold.zoneCpu', step: 'cold', label: '  CPU time of a zone', unit: 's' },
+  { id: 'cold.unfinished', step: 'cold', label: '  INCOMPLETE proxies', unit: '', goal: 0 },
+  { id: 'idle.zoneCpu', step: 'idle', label: 'zone idle CPU with all proxies', unit: '%', goal: 1, below: true },
+  { id: 'idle.responses', step: 'idle', label: '  responses pushed while idle', unit: '' },
+  { id: 'idle.zoneRss', step: 'idle', label: 'zone memory with all proxies', unit: 'MiB' },
+  { id: 'idle.perProxy', step: 'idle', label: 'zone memory for each proxy', unit: 'KiB', goal: 300 },
+  { id: 'idle.globalPerProxy', step: 'idle', label: 'global memory for each proxy', unit: 'KiB' },
+  { id: 'edits.otherP50', step: 'edits', label: 'policy edit at global to p50 ACK, other zone', unit: 'ms', goal: 80 },
+  { id: 'edits.otherLast', step: 'edits', label: 'policy edit at global to last ACK, other zone', unit: 'ms', goal: 250 },
+  { id: 'edits.otherWorst', step: 'edits', label: '  last ACK, worst round', unit: 'ms' },
+  { id: 'edits.ownP50', step: 'edits', label: '  p50, first zone', unit: 'ms' },
+  { id: 'edits.ownLast', step: 'edits', label: '  last, first zone', unit: 'ms' },
+  { id: 'edits.bytes', step: 'edits', label: 'bytes for each proxy in an edit of a field of every cluster', unit: 'KiB' },
+  { id: 'edits.responses', step: 'edits', label: '  responses for each proxy', unit: '' },
+  { id: 'edits.zoneCpu', step: 'edits', label: '  CPU time of a zone for each edit', unit: 's' },
+  { id: 'services.otherP50', step: 'services', label: 'new service to p50, other zone', unit: 'ms', goal: 150 },
+  { id: 'services.otherLast', step: 'services', label: '  last, other zone', unit: 'ms' },
+  { id: 'services.ownP50', step: 'services', label: '  p50, own zone', unit: 'ms' },
+  { id: 'services.ownLast', step: 'services', label: '  last, own zone', unit: 'ms' },
+  { id: 'endpoints.ownP50', step: 'endpoints', label: 'last endpoint NotReady to p50, own zone', unit: 'ms', goal: 50 },
+  { id: 'endpoints.ownLast', step: 'endpoints', label: 'last endpoint NotReady to last proxy, own zone', unit: 'ms', goal: 50 },
+  { id: 'endpoints.otherP50', step: 'endpoints', label: 'last endpoint NotReady to p50, other zone', unit: 'ms', goal: 100 },
+  { id: 'endpoints.otherLast', step: 'endpoints', label: 'last endpoint NotReady to last proxy, other zone', unit: 'ms', goal: 100 },
+  { id: 'endpoints.backOwn', step: 'endpoints', label: '  Ready again to last proxy, own zone', unit: 'ms' },
+  { id: 'endpoints.backOther', step: 'endpoints', label: '  Ready again to last proxy, other zone', unit: 'ms' },
+  {
+    id: 'disconnect.ownP50',
+    step: 'disconnect',
+    label: 'last proxy closes its stream: not preferred, p50, own zone',
+    unit: 'ms',
+    goal: 100,
+  },
+  {
+    id: 'disconnect.ownLast',
+    step: 'disconnect',
+    label: 'last proxy closes its stream: not preferred, last, own zone',
+    unit: 'ms',
+    goal: 100,
+  },
+  { id: 'disconnect.otherLast', step: 'disconnect', label: '  last, other zone', unit: 'ms' },
+  { id: 'restart.removed', step: 'restart', label: 'zone killed, memory store: resources removed', unit: '', goal: 0 },
+  { id: 'restart.api', step: 'restart', label: '  its API answers again', unit: 'ms' },
+  { id: 'restart.follows', step: 'restart', label: '  last proxy follows a policy edit again', unit: 'ms' },
+  { id: 'restart.complete', step: 'restart', label: '  last proxy complete again', unit: 'ms' },
+  { id: 'embedded.removed', step: 'embedded', label: 'zone killed, default store (embedded): resources removed', unit: '', goal: 0 },
+  { id: 'embedded.follows', step: 'embedded', label: '  last proxy follows a policy edit again', unit: 'ms', goal: 3000 },
+  { id: 'embedded.followsP50', step: 'embedded', label: '  p50 proxy follows a policy edit again', unit: 'ms' },
+  { id: 'embedded.api', step: 'embedded', label: '  its API answers again', unit: 'ms' },
+  { id: 'embedded.ready', step: 'embedded', label: '  last proxy answered on a new stream', unit: 'ms' },
+  { id: 'large.complete', step: 'large', label: 'one large zone: cold start', unit: 'ms' },
+  { id: 'large.editP50', step: 'large', label: 'one large zone: policy edit to p50 ACK', unit: 'ms' },
+  { id: 'large.editLast', step: 'large', label: 'one large zone: policy edit to last ACK', unit: 'ms' },
+  { id: 'large.cpu', step: 'large', label: 'one large zone: idle CPU', unit: '%' },
+  { id: 'large.rss', step: 'large', label: 'one large zone: memory', unit: 'MiB' },
+] as const satisfies readonly Figure[]
+
+export type FigureId = (typeof catalogue)[number]['id']
+
+/** What one run of one control plane gave. */
+export interface Measured {
+  readonly values: ReadonlyMap<FigureId, number>
+  /** Rounds of any step that not every proxy finished. */
+  readonly incompleteRounds: number
+  readonly rounds: number
+  /** Responses refused by any proxy in any step. */
+  readonly nacks: number
+  readonly failures: readonly string[]
+}
+
+/** One row of the result: medians over runs, one value for each control plane. */
+export interface Row {
+  readonly id: string
+  readonly label: string
+  readonly unit: string
+  readonly goal: string
+  readonly values: readonly (number | undefined)[]
+  /** Whether the first control plane meets the goal; undefined without a goal or a value. */
+  readonly isMet: boolean | undefined
+  /** Second over first. */
+  readonly ratio: number | undefined
+}
+
+/** Rows of all figures that any run was asked for. */
+export function rowsOf(runs: readonly (readonly Measured[])[], steps: ReadonlySet<Step>): readonly Row[] {
+  const rows = catalogue
+    .filter(({ id, step }) => steps.has(step) || runs.flat().some(({ values }) => values.has(id)))
+    .map((figure) =>
+      row(
+        figure,
+        runs.map((side) => median(side.map(({ values }) => values.get(figure.id)).filter((value) => value !== undefined))),
+      ),
+    )
+  const sum = (of: (run: Measured) => number): readonly number[] => runs.map((side) => side.reduce((total, run) => total + of(run), 0))
+  const counted = { step: 'start', unit: '', goal: 0 } as const
+  return [
+    ...rows,
+    row(
+      { ...counted, id: 'all.incomplete', label: `INCOMPLETE rounds, of ${sum((run) => run.rounds).join(' / ')} in all steps` },
+      sum((run) => run.incompleteRounds),
+    ),
+    row(
+      { ...counted, id: 'all.nacks', label: 'NACKs in all steps' },
+      sum((run) => run.nacks),
+    ),
+    row(
+      { ...counted, id: 'all.failures', label: 'FAILED steps' },
+      sum((run) => run.failures.length),
+    ),
+  ]
+}
+
+function row({ id, label, unit, goal, below }: Figure, values: readonly (number | undefined)[]): Row {
+  const [first, second] = values
+  return {
+    id,
+    label,
+    unit,
+    goal: goal === undefined ? '' : `${below ? '<' : '<='} ${formatted(goal)}`,
+    values,
+    isMet: goal === undefined || first === undefined ? undefined : below ? first < goal : first <= goal,
+    ratio: first !== undefined && second !== undefined && first !== 0 ? second / first : undefined,
+  }
+}
+
+/** Rows as a table of text. */
+export function table(rows: readonly Row[], labels: readonly string[]): string {
+  const isCompared = labels.length > 1
+  const header = ['figure', ...labels, ...(isCompared ? ['ratio'] : []), '', 'goal', '']
+  const lines = rows.map(({ label, values, unit, goal, isMet, ratio }) => [
+    label,
+    ...labels.map((_, side) => formatted(values[side])),
+    ...(isCompared ? [ratio === undefined ? '' : `x ${formatted(ratio)}`] : []),
+    unit,
+    goal,
+    isMet === undefined ? (goal === '' ? '' : 'not measured') : isMet ? 'met' : 'MISSED',
+  ])
+  const widths = header.map((title, column) => Math.max(title.length, ...lines.map((line) => line[column]?.length ?? 0)))
+  const isNumber = (column: number): boolean => column >= 1 && column <= labels.length + (isCompared ? 1 : 0)
+  const print = (line: readonly string[]): string =>
+    line
+      .map((cell, column) => (isNumber(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)))
+      .join('  ')
+      .trimEnd()
+  return [print(header), ...lines.map(print)].join('\n')
+}
+
+function formatted(value: number | undefined): string {
+  if (value === undefined) return '-'
+  if (Number.isInteger(value) || Math.abs(value) >= 1000) return Math.round(value).toLocaleString('en-US')
+  return value.toFixed(Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2)
+}

@@ -1,0 +1,167 @@
+// The command line of the benchmark.
+import { isAbsolute, join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { root } from '../run-command.ts'
+
+export const steps = [
+  'traffic',
+  'start',
+  'empty',
+  'cold',
+  'idle',
+  'edits',
+  'services',
+  'endpoints',
+  'disconnect',
+  'restart',
+  'embedded',
+  'large',
+] as const
+export type Step = (typeof steps)[number]
+
+/** A control plane to measure: what runs it, without its `run`. */
+export interface ControlPlane {
+  readonly label: string
+  readonly program: string
+  readonly args: readonly string[]
+  /** Its zones' trust bundles reach each other only by hand. */
+  readonly needsSharedTrust: boolean
+}
+
+export interface Options {
+  readonly controlPlanes: readonly ControlPlane[]
+  readonly steps: ReadonlySet<Step>
+  readonly dps: number
+  readonly zones: number
+  readonly services: number
+  readonly reachable: number
+  readonly rounds: number
+  readonly probes: number
+  readonly endpointRounds: number
+  readonly largeDps: number
+  readonly idleSeconds: number
+  readonly settleSeconds: number
+  readonly patienceSeconds: number
+  readonly repeat: number
+  /** First port, or undefined: a free range is looked for. */
+  readonly base: number | undefined
+  readonly env: Readonly<Record<string, string>>
+  readonly output: 'table' | 'json'
+  readonly keep: boolean
+}
+
+export const usage = `npm run bench -- [options]
+
+Measures the control plane with simulated proxies and real Envoys, all on loopback, and prints every figure beside its goal. Never fails on a figure.
+
+  --dps N              simulated sidecars in each zone (100)
+  --zones N            zones (2)
+  --services N         services in each zone (20)
+  --reachable N        services each sidecar may reach, half of them in other zones (10)
+  --rounds N           policy edits, and denials through real Envoys (10)
+  --probes N           new services (3)
+  --endpoint-rounds N  changes of the last endpoint (5)
+  --only LIST          of ${steps.join(',')}
+                       (all but large; what a step builds on is run, and measured, too)
+  --large              also one zone with --large-dps sidecars (1000)
+  --idle SECONDS       idle time before memory is read, and over which CPU is (60)
+  --settle SECONDS     quiet time before idling starts (8)
+  --patience SECONDS   longest wait for a fleet to get somewhere (300)
+  --cp CMD             the control plane, run as "CMD run" (./weft cp)
+  --compare CMD        another one, e.g. a stock kuma-cp, alternating with the first: two columns and their ratio
+  --repeat N           runs of each (1); figures are medians over runs
+  --base PORT          first of up to 100 ports per federation (a free range is looked for)
+  --env K=V            for every control plane, repeatable
+  --keep               leave work folders and logs
+  -o table|json        output (table); progress goes to stderr
+`
+
+/** Options of a command line. Throws with one line for the user when it makes no sense; undefined when help was asked for. */
+export function parseOptions(argv: readonly string[]): Options | undefined {
+  const { values } = parseArgs({
+    args: [...argv],
+    allowPositionals: false,
+    options: {
+      dps: { type: 'string', default: '100' },
+      zones: { type: 'string', default: '2' },
+      services: { type: 'string', default: '20' },
+      reachable: { type: 'string', default: '10' },
+      rounds: { type: 'string', default: '10' },
+      probes: { type: 'string', default: '3' },
+      'endpoint-rounds': { type: 'string', default: '5' },
+      only: { type: 'string' },
+      large: { type: 'boolean', default: false },
+      'large-dps': { type: 'string', default: '1000' },
+      idle: { type: 'string', default: '60' },
+      settle: { type: 'string', default: '8' },
+      patience: { type: 'string', default: '300' },
+      cp: { type: 'string' },
+      compare: { type: 'string' },
+      repeat: { type: 'string', default: '1' },
+      base: { type: 'string' },
+      env: { type: 'string', multiple: true, default: [] },
+      keep: { type: 'boolean', default: false },
+      output: { type: 'string', short: 'o', default: 'table' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  })
+  if (values.help) return undefined
+  if (values.output !== 'table' && values.output !== 'json') throw new Error(`-o ${values.output}: table or json`)
+  const ours: ControlPlane =
+    values.cp === undefined
+      ? { label: 'weft', program: join(root, 'weft'), args: ['cp'], needsSharedTrust: false }
+      : { ...command(values.cp), needsSharedTrust: false }
+  return {
+    controlPlanes: values.compare === undefined ? [ours] : [ours, { ...command(values.compare), needsSharedTrust: true }],
+    steps: chosen(values.only, values.large),
+    dps: whole('dps', values.dps, 1),
+    zones: whole('zones', values.zones, 1),
+    services: whole('services', values.services, 1),
+    reachable: whole('reachable', values.reachable, 1),
+    rounds: whole('rounds', values.rounds, 1),
+    probes: whole('probes', values.probes, 1),
+    endpointRounds: whole('endpoint-rounds', values['endpoint-rounds'], 1),
+    largeDps: whole('large-dps', values['large-dps'], 1),
+    idleSeconds: whole('idle', values.idle, 1),
+    settleSeconds: whole('settle', values.settle, 0),
+    patienceSeconds: whole('patience', values.patience, 1),
+    repeat: whole('repeat', values.repeat, 1),
+    base: values.base === undefined ? undefined : whole('base', values.base, 1),
+    env: Object.fromEntries(values.env.map(pair)),
+    output: values.output,
+    keep: values.keep,
+  }
+}
+
+function chosen(only: string | undefined, withLarge: boolean): ReadonlySet<Step> {
+  const names = only === undefined ? steps.filter((step) => step !== 'large') : only.split(',').map((name) => stepNamed(name.trim()))
+  return new Set(withLarge ? [...names, 'large'] : names)
+}
+
+function stepNamed(name: string): Step {
+  const step = steps.find((each) => each === name)
+  if (!step) throw new Error(`--only ${name}: no such step; there are ${steps.join(', ')}`)
+  return step
+}
+
+function whole(name: string, text: string, least: number): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < least) throw new Error(`--${name} ${text}: a whole number of at least ${least}`)
+  return value
+}
+
+function pair(text: string): readonly [string, string] {
+  const at = text.indexOf('=')
+  if (at < 1) throw new Error(`--env ${text}: K=V`)
+  return [text.slice(0, at), text.slice(at + 1)]
+}
+
+/** Words of a command line; a relative program with a slash is taken from where the benchmark was started. */
+function command(line: string): Pick<ControlPlane, 'label' | 'program' | 'args'> {
+  const words = [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? match[3] ?? '')
+  const [program, ...args] = words
+  if (program === undefined || program === '') throw new Error('a control plane command is empty')
+  const path = program.includes('/') && !isAbsolute(program) ? resolve(program) : program
+  const named = [path, ...args].findLast((word) => word.includes('/')) ?? path
+  return { label: named.split('/').at(-1) ?? named, program: path, args }
+}

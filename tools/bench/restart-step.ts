@@ -1,0 +1,44 @@
+// What a killed zone control plane costs the proxies it comes back to.
+import { type FleetStage, nacksOf } from './fleet-stage.ts'
+import { connectTimeout } from './resources.ts'
+import type { RunContext } from './run-context.ts'
+
+/** Kills the other zone's control plane and starts it again; on a memory store it comes back empty. */
+export async function measureRestart(context: RunContext, stage: FleetStage, as: 'restart' | 'embedded'): Promise<void> {
+  const { federation, other } = stage
+  const patience = context.options.patienceSeconds * 1000
+  const ms = as === 'restart' ? 2500 : 2501
+  context.progress(`${as}: ${other} is killed and started again`)
+  await stage.mark({ connectTimeoutMs: ms })
+  const killedAt = performance.now()
+  stage.noteSpent(other)
+  await federation.kill(other)
+  federation.start(other)
+  await federation.answers(other)
+  context.put(`${as}.api`, performance.now() - killedAt)
+  await federation.put('global', connectTimeout(ms))
+  const ready = await stage.waitFor('ready', patience, [other])
+  const reached = await stage.waitFor('reached', ready.size === 1 ? patience : 1000, [other])
+  const followed = (await stage.reports()).get(other)
+  // what a memory store lost and only an operator writes
+  if (as === 'restart') await federation.writeZone(other, 10_000 + stage.size.zones)
+  const complete = await stage.waitFor('complete', patience, [other])
+  await stage.quiet(4000)
+  const reports = await stage.reports()
+  const isComplete = reached.size === 1 && complete.size === 1
+  context.count({ nacks: nacksOf(reports), isComplete })
+  context.put(
+    `${as}.removed`,
+    [...reports.values()].reduce((sum, { counts }) => sum + counts.removed, 0),
+  )
+  if (reached.size === 1) context.put(`${as}.follows`, followed?.reached.max)
+  if (as === 'restart' && complete.size === 1) context.put('restart.complete', reports.get(other)?.complete.max)
+  if (as === 'embedded') {
+    context.put('embedded.followsP50', followed?.reached.p50)
+    if (ready.size === 1) context.put('embedded.ready', followed?.ready.max)
+  }
+  const removed = [...reports].map(([zone, { counts }]) => `${zone} ${counts.removed}`).join(', ')
+  context.progress(
+    `${as}: ${followed?.reached.count ?? 0} of ${stage.size.sidecars} follow, the last after ${(followed?.reached.max ?? 0).toFixed(0)} ms; removed: ${removed}${isComplete ? '' : ' INCOMPLETE'}`,
+  )
+}
