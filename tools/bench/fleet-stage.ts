@@ -126,3 +126,12 @@ export async function createFleetStage(context: RunContext, size: StageSize, sto
 export function nacksOf(reports: ReadonlyMap<string, FleetReport>): number {
   return [...reports.values()].reduce((total, { counts }) => total + counts.nacks, 0)
 }
+
+/** How far the proxies of each zone are, for whoever wonders why one is not. */
+export function stateOf(reports: ReadonlyMap<string, FleetReport>): string {
+  const zones = [...reports].map(([zone, { proxies, connected, ready, complete, reached, disconnects, errors }]) => {
+    const counts = `${connected} connected, ${ready.count} ready, ${complete.count} complete, ${reached.count} reached, ${disconnects} disconnects`
+    return `${zone}: of ${proxies}: ${counts}${Object.keys(errors).length > 0 ? `; ${JSON.stringify(errors)}` : ''}`
+  })
+  return zones.join('; ')
+}

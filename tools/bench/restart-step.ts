@@ -1,5 +1,5 @@
 // What a killed zone control plane costs the proxies it comes back to.
-import { type FleetStage, nacksOf } from './fleet-stage.ts'
+import { type FleetStage, nacksOf, stateOf } from './fleet-stage.ts'
 import { connectTimeout } from './resources.ts'
 import type { RunContext } from './run-context.ts'
 
@@ -20,6 +20,7 @@ export async function measureRestart(context: RunContext, stage: FleetStage, as:
   const ready = await stage.waitFor('ready', patience, [other])
   const reached = await stage.waitFor('reached', ready.size === 1 ? patience : 1000, [other])
   const followed = (await stage.reports()).get(other)
+  if (reached.size === 0) context.progress(`${as}: INCOMPLETE: ${stateOf(await stage.reports())}`)
   // what a memory store lost and only an operator writes
   if (as === 'restart') await federation.writeZone(other, 10_000 + stage.size.zones)
   const complete = await stage.waitFor('complete', patience, [other])

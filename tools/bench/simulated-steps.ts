@@ -2,7 +2,7 @@
 import { http } from '../../apps/demo/src/rest.ts'
 import type { FleetReport } from '../../packages/testkit/src/fleet/fleet-report.ts'
 import { median } from '../../packages/testkit/src/fleet/percentiles.ts'
-import { createFleetStage, type FleetStage, nacksOf, type Seen } from './fleet-stage.ts'
+import { createFleetStage, type FleetStage, nacksOf, type Seen, stateOf } from './fleet-stage.ts'
 import type { Step } from './options.ts'
 import type { Usage } from './processes-usage.ts'
 import { connectTimeout, meshName } from './resources.ts'
@@ -170,10 +170,7 @@ async function measureCold(context: RunContext, stage: FleetStage, as: 'cold' | 
     context.put('cold.unfinished', total * stage.size.zones - finished)
   }
   if (!isComplete) {
-    const errors = [...reports].map(
-      ([zone, report]) => `${zone}: ${report.connected} of ${report.proxies} connected ${JSON.stringify(report.errors)}`,
-    )
-    throw new Error(`not every proxy was complete after ${options.patienceSeconds} s; ${errors.join('; ')}`)
+    throw new Error(`not every proxy was complete after ${options.patienceSeconds} s; ${stateOf(reports)}`)
   }
 }
 

@@ -38,6 +38,7 @@ export {
   dynamicConfigSocket,
   extensionNames,
   inboundName,
+  isOwnName,
   joinPath,
   metadataKeys,
   passthroughName,

@@ -37,6 +37,16 @@ export function passthroughName(direction: Direction, family: IpFamily): string 
   return `self_transparentproxy_passthrough_${direction}_${family}`
 }
 
+const ownPrefixes = [inboundName(''), 'self_transparentproxy_', systemNames.admin, systemNames.readiness]
+
+/**
+ * True for clusters and listeners that follow from a proxy's own Dataplane, identity and policies alone: all others also depend on which
+ * other proxies and services are known.
+ */
+export function isOwnName(name: string): boolean {
+  return ownPrefixes.some((prefix) => name.startsWith(prefix))
+}
+
 /** Name of a dynamic configuration route; `path` without its leading slash. */
 export function dynamicConfigRouteName(path: string): string {
   return `${systemNames.dynamicConfig}_${path}`

@@ -54,7 +54,7 @@ describe('mesh authority', () => {
       'a key of another certificate',
       async () => ({
         ...(await createMeshCa({ trustDomain, now })),
-        privateKeyPem: await privateKeyPem(await generateKeyPair('ec-p256')),
+        privateKeyPem: privateKeyPem(await generateKeyPair('ec-p256')),
         allowSelfSigned: true,
         now,
       }),

@@ -11,6 +11,7 @@ export interface AdminStream {
   write(bytes: Uint8Array): boolean
 }
 
+/** What is asked, and of whom. */
 export interface AdminQuestion {
   readonly zone: string
   readonly kind: AdminKind
@@ -21,6 +22,7 @@ export interface AdminQuestion {
   readonly options: AdminOptions
 }
 
+/** The questions under way and the streams they go over. */
 export interface AdminBroker {
   /** A newer stream of the same zone and kind replaces the older one. Returns what to call when the stream ends. */
   connected(zone: string, kind: AdminKind, stream: AdminStream): () => void

@@ -3,6 +3,7 @@ import { AppError, messageOf } from '@weft/foundation/errors'
 import { codec } from '@weft/proto'
 import type { AdminKind, AdminOptions } from './contract.ts'
 
+/** A question about one proxy. */
 export interface AdminRequest {
   readonly id: string
   readonly type: string
@@ -11,6 +12,7 @@ export interface AdminRequest {
   readonly options: AdminOptions
 }
 
+/** What the zone says: bytes of Envoy, or why there are none. */
 export interface AdminAnswer {
   readonly id: string
   readonly result: { readonly bytes: Uint8Array } | { readonly error: string }

@@ -8,6 +8,7 @@ import type { Store } from '@weft/store'
 import { adminCodecs, type AdminAnswer, type AdminRequest } from './admin-messages.ts'
 import type { AdminKind, EnvoyAdmin } from './contract.ts'
 
+/** What answering needs. */
 export interface ResponderOptions {
   readonly store: Pick<Store, 'get' | 'list'>
   readonly envoyAdmin: EnvoyAdmin

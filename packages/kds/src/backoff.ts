@@ -1,5 +1,6 @@
 // How long to wait before trying again: doubling with jitter, so that many zones do not come back in step.
 
+/** Bounds in milliseconds and the source of jitter. */
 export interface BackoffOptions {
   readonly firstMs: number
   readonly lastMs: number
@@ -7,6 +8,7 @@ export interface BackoffOptions {
   random(): number
 }
 
+/** Waits of one thing that keeps failing. */
 export interface Backoff {
   /** The next wait: between half and all of a step that doubles. */
   next(options: BackoffOptions): number

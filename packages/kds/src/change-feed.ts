@@ -3,6 +3,7 @@ import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import type { Change, Store } from '@weft/store'
 
+/** Gets the changes of one type of one transaction. */
 export type TypeListener = (changes: readonly Change[]) => void
 
 /** Changes of a store by type, in order, in the turn in which they become visible. */

@@ -8,6 +8,7 @@ import type { GlobalChannel } from './global-channel.ts'
 import type { OriginLedger } from './origin-ledger.ts'
 import type { Outgoing } from './outgoing.ts'
 import type { Self } from './peer.ts'
+import type { SyncMetrics } from './sync-metrics.ts'
 
 /** Kept from session to session, for as long as the process lives. */
 export interface SessionMemory {
@@ -21,6 +22,7 @@ export interface SessionMemory {
   storeId: string | undefined
 }
 
+/** What every stream of a session may use. */
 export interface StreamContext {
   readonly client: KdsClientOptions
   readonly log: Logger
@@ -29,6 +31,7 @@ export interface StreamContext {
   readonly memory: SessionMemory
   readonly outgoing: Outgoing
   readonly feed: ChangeFeed
+  readonly metrics: SyncMetrics
   /** A sync stream got its first answer: at the other end is a global. Told on every stream. */
   established(): void
   /** `memory` has changed. */
@@ -38,6 +41,7 @@ export interface StreamContext {
 /** Told once when a stream ends by itself or by its peer; not after `stop`. */
 export type Ended = (code: status, details: string) => void
 
+/** An open stream. */
 export interface RunningStream {
   stop(): void
 }

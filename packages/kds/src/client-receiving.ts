@@ -69,7 +69,8 @@ export function openGlobalToZone(context: StreamContext, ended: Ended): RunningS
         memory.listed.add(type)
         context.changed()
       },
-      applied: (type) => {
+      applied: (type, { ms, refused }) => {
+        context.metrics.applied(type, ms, refused)
         if (type === 'Config') identifyByCluster()
       },
     })

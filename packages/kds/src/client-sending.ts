@@ -49,7 +49,10 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended): RunningS
       identifier: zone,
       chunked: features.has(nodeFeatures.chunkedLists),
       write: stream.write,
-      count: (type, outcome, failure) => recorder.responseCounted(zone, id, type, outcome, failure),
+      count: (type, outcome, failure) => {
+        context.metrics.response(type, outcome)
+        recorder.responseCounted(zone, id, type, outcome, failure)
+      },
       ...(client.recovered ? { recovered: client.recovered } : {}),
       stalled: (type) => fail(status.DEADLINE_EXCEEDED, `no answer to a response of type ${type}`),
     })

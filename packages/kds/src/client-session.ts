@@ -10,6 +10,7 @@ import { openGlobalToZone } from './client-receiving.ts'
 import { openAdmin, openZoneToGlobal } from './client-sending.ts'
 import { member } from './json.ts'
 
+/** Why a session is over. */
 export interface SessionOutcome {
   readonly code: status
   readonly details: string
@@ -17,6 +18,7 @@ export interface SessionOutcome {
   readonly stream: string
 }
 
+/** What a session needs. */
 export interface SessionOptions {
   readonly context: StreamContext
   /** The connection before this one broke down. */
@@ -25,6 +27,7 @@ export interface SessionOptions {
   lost(outcome: SessionOutcome): void
 }
 
+/** A running session. */
 export interface ClientSession {
   close(): void
 }

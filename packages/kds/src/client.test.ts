@@ -1,7 +1,7 @@
 // Our zone against a stock global that speaks raw messages.
 import assert from 'node:assert/strict'
 import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2'
-import { createServer as createTcpServer, type Socket } from 'node:net'
+import { connect, createServer as createTcpServer, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js'
 import { silentLogger, type Logger } from '@weft/foundation/log'
@@ -261,21 +261,46 @@ test('a reconnect resumes with what was accepted, and a stream that fails alone 
   assert.equal(up.call.cancelled, false)
 })
 
+/** A TCP hop that can be cut. */
+async function hop(target: number): Promise<AsyncDisposable & { readonly port: number; cut(): void }> {
+  const sockets = new Set<Socket>()
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy()
+    sockets.clear()
+  }
+  const server = createTcpServer((inner) => {
+    const outer = connect(target, '127.0.0.1')
+    for (const socket of [inner, outer]) sockets.add(socket.on('error', () => {}))
+    inner.pipe(outer).pipe(inner)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  assert.ok(address && typeof address === 'object')
+  return {
+    port: address.port,
+    cut,
+    [Symbol.asyncDispose]: async () => {
+      cut()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
 test('after a lost connection a stock global gets its stream renewed once, when it has noticed the loss', async () => {
   const clock = new FakeClock()
   const zone = memberOf(memoryStore())
-  const first = await stockGlobal()
-  await using client = await startZone(zone, first.port, { clock, random: () => 0.5 })
-  const before = await first.down.take()
+  await using global = await stockGlobal()
+  await using way = await hop(global.port)
+  await using client = await startZone(zone, way.port, { clock, random: () => 0.5 })
+  const before = await global.down.take()
   before.send(listing('Config', '1', [clusterId('one')]))
   await until(() => client.connection().peer === 'stock')
-  first.stop()
+  way.cut()
   await until(() => client.connection().state === 'waiting')
-  await using second = await stockGlobal(first.port)
   clock.advance(999)
   assert.equal(client.connection().state, 'waiting', 'a stock global needs a second to forget the old stream')
   clock.advance(1)
-  const after = await second.down.take()
+  const after = await global.down.take()
   after.send(listing('Config', '1', [clusterId('one')]))
   await until(() => client.connection().state === 'connected')
   clock.advance(34_999)
@@ -283,7 +308,7 @@ test('after a lost connection a stock global gets its stream renewed once, when 
   clock.advance(1)
   await until(() => after.call.cancelled)
   clock.advance(1_000)
-  const renewed = await second.down.take()
+  const renewed = await global.down.take()
   renewed.send(listing('MeshTimeout', '1', [jsonResource('default', 'late-hash', { to: [] }, fromGlobal)]))
   await until(() => zone.store.list('MeshTimeout').length === 1)
   clock.advance(120_000)

@@ -3,6 +3,7 @@
 import { status } from '@grpc/grpc-js'
 import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
+import type { Metrics } from '@weft/foundation/metrics'
 import { type Clock, timestamp, type Timer } from '@weft/foundation/time'
 import type { Registry } from '@weft/resources'
 import type { Store } from '@weft/store'
@@ -18,12 +19,15 @@ import { removeHeld } from './held.ts'
 import { openOriginLedger } from './origin-ledger.ts'
 import { createZoneOutgoing } from './outgoing-to-global.ts'
 import type { Self } from './peer.ts'
+import { createSyncMetrics } from './sync-metrics.ts'
 
+/** What a zone needs to sync. */
 export interface KdsClientOptions {
   readonly store: Store
   readonly registry: Registry
   readonly clock: Clock
   readonly log: Logger
+  readonly metrics?: Metrics
   /** Keeps the zone's own ZoneInsight: its subscription is the stream on which it sends. */
   readonly recorder: ZoneStatusRecorder
   readonly envoyAdmin: EnvoyAdmin
@@ -75,6 +79,7 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
     skipPrefixes: options.skipPrefixes,
   })
   const consumed = consumedTypes(registry)
+  const metrics = createSyncMetrics(options.metrics, (type) => registry.get(type) !== undefined)
   const backoff = createBackoff()
   const listeners = new Set<(connection: GlobalConnection) => void>()
   let state: GlobalConnection['state'] = 'stopped'
@@ -145,7 +150,7 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
       log.info({ address: address.target, tls: address.tls }, 'kds connected to global')
       changed('connected')
     }
-    const context = { client: options, log, self, channel, memory, outgoing, feed, established, changed: () => changed() }
+    const context = { client: options, log, self, channel, memory, outgoing, feed, metrics, established, changed: () => changed() }
     const current = startSession({ context, afterLoss, lost })
     session = current
     channel.ready(connectLimitMs).catch((error: unknown) => {

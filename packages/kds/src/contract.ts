@@ -58,8 +58,10 @@ export const silentRecorder: ZoneStatusRecorder = {
   healthChecked: () => {},
 }
 
+/** What can be asked of an Envoy. */
 export type AdminKind = 'configDump' | 'stats' | 'clusters'
 
+/** Details of a question; each counts only for the kinds it names. */
 export interface AdminOptions {
   /** Config dump: with endpoints. */
   readonly includeEds?: boolean
@@ -75,6 +77,7 @@ export interface EnvoyAdmin {
   ask(kind: AdminKind, proxy: ResourceKey, options: AdminOptions): Promise<Uint8Array>
 }
 
+/** The reason is shown to the zone. */
 export type AdmitDecision = { readonly admitted: true } | { readonly admitted: false; readonly reason: string }
 
 /** Who asks to be a zone. `authorization` is the only value of that header, absent when there is none or several. */
@@ -100,6 +103,7 @@ export interface HeldResources {
   readonly keys: readonly ResourceKey[]
 }
 
+/** A zone with open streams here. */
 export interface ConnectedZone {
   readonly zone: string
   readonly peerAddress: string

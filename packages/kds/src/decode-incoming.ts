@@ -4,6 +4,7 @@ import { decodeKdsResource, type KdsResource, type ResourceDescriptor, type Reso
 import { describeFailure, type Incoming, splitWireName } from './incoming.ts'
 import { kumaResourceUrl, type WireResource } from './wire.ts'
 
+/** What became of the resources of one response. */
 export interface DecodedResponse {
   readonly resources: readonly KdsResource[]
   /** Keys of everything the response lists, also of what cannot be used: none of it is missing. */

@@ -24,6 +24,7 @@ export interface MassDeleteGuard {
 /** Wire names and versions that were accepted, by type: what a later stream may resume from. */
 export type AcceptedVersions = Map<string, Map<string, string>>
 
+/** What receiving needs. */
 export interface ReceiverOptions {
   readonly registry: Registry
   readonly store: Store
@@ -48,7 +49,7 @@ export interface ReceiverOptions {
   /** The complete first list of a type was applied. */
   listed?(type: string): void
   /** A response of a type was applied. */
-  applied?(type: string): void
+  applied?(type: string, facts: { readonly ms: number; readonly refused: number }): void
 }
 
 interface ReceivingType {
@@ -201,12 +202,15 @@ export class DeltaReceiver {
       this.#options.listed?.(state.kind.type)
     }
     const problems = [...decoded.failures, ...failures]
-    const ms = Math.round(clock.monotonic() - startedAt)
-    log.debug({ type: state.kind.type, count: response.resources.length, removed: removed.length, ms }, 'kds response applied')
+    const ms = clock.monotonic() - startedAt
+    log.debug(
+      { type: state.kind.type, count: response.resources.length, removed: removed.length, ms: Math.round(ms) },
+      'kds response applied',
+    )
     if (problems.length > 0) log.warn({ type: state.kind.type, reason: problems.join('\n').slice(0, 2000) }, 'kds resources refused')
     if (this.#abort.signal.aborted) return
     this.#answer(response, problems)
-    this.#options.applied?.(state.kind.type)
+    this.#options.applied?.(state.kind.type, { ms, refused: problems.length })
   }
 
   /** Deletes what the complete first list lacks, once it is known that the list is evidence. */

@@ -13,6 +13,7 @@ import type { Encoded, Outgoing } from './outgoing.ts'
 import { recalledVersion } from './features.ts'
 import { composeResponse, type DeltaRequest, maxMessageBytes } from './wire.ts'
 
+/** What sending needs. */
 export interface SenderOptions {
   readonly outgoing: Outgoing
   readonly store: Pick<Store, 'get' | 'list'>

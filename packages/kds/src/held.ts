@@ -2,6 +2,7 @@
 import type { Store } from '@weft/store'
 import type { OriginLedger } from './origin-ledger.ts'
 
+/** Whose held resources to delete. */
 export interface RemoveHeldOptions {
   readonly store: Store
   readonly ledger: OriginLedger

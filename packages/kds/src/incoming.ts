@@ -27,6 +27,7 @@ export interface Incoming {
   adopt(kind: ResourceDescriptor, decoded: KdsResource): KdsResource
 }
 
+/** Which zone, and how it names things. */
 export interface FromZoneOptions {
   readonly registry: Registry
   readonly zone: string

@@ -1,5 +1,6 @@
 // Reading unknown JSON without trusting its shape.
 
+/** A JSON object of unknown content. */
 export type UnknownRecord = Readonly<Record<string, unknown>>
 
 /** True for a JSON object. */

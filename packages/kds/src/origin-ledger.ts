@@ -7,6 +7,7 @@ import type { Store } from '@weft/store'
 import type { HeldResources, HoldReason } from './contract.ts'
 import { isRecord, member, stringMembers, text } from './json.ts'
 
+/** The memory of one origin. */
 export interface OriginLedger {
   /** The last incarnation seen; undefined before the first. */
   readonly incarnation: string | undefined
@@ -19,6 +20,7 @@ export interface OriginLedger {
   held(): readonly HeldResources[]
 }
 
+/** Where the ledger is kept, and of whom. */
 export interface LedgerOptions {
   readonly store: Store
   readonly log: Logger

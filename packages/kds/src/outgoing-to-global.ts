@@ -13,6 +13,7 @@ import {
 import { isRecord, list } from './json.ts'
 import { createEncoder, inOrder, type Outgoing, withoutPrefixes } from './outgoing.ts'
 
+/** What decides what a zone sends. */
 export interface ZoneOutgoingOptions {
   readonly registry: Registry
   readonly log: Logger

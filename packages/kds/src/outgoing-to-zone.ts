@@ -37,6 +37,7 @@ export interface ZoneTarget {
   readonly secondGeneration: boolean
 }
 
+/** What decides what global sends. */
 export interface GlobalOutgoingOptions {
   readonly registry: Registry
   readonly store: Store

@@ -31,6 +31,7 @@ export interface Encoder {
   encode(kind: ResourceDescriptor, resource: Resource, packing: string): Encoded | undefined
 }
 
+/** How resources are mapped. */
 export interface EncoderOptions {
   readonly log: Logger
   map(kind: ResourceDescriptor, resource: Resource, packing: string): KdsResource | undefined

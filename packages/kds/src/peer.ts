@@ -12,6 +12,7 @@ export interface Self {
   readonly storeId: string
 }
 
+/** Everything that node metadata says. */
 export interface NodeFacts extends PeerDescription {
   readonly features: ReadonlySet<string>
   /** Absent for a stock peer. */

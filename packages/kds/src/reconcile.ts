@@ -5,6 +5,7 @@ import type { KdsResource, ResourceDescriptor, ResourceKey } from '@weft/resourc
 import { jsonEqual, type Store, type StoreOp, type WriteClass } from '@weft/store'
 import { describeFailure, type Incoming, writeClassOf } from './incoming.ts'
 
+/** What applying needs. */
 export interface ReconcileOptions {
   readonly store: Store
   readonly clock: Clock
@@ -14,6 +15,7 @@ export interface ReconcileOptions {
   readonly signal: AbortSignal
 }
 
+/** What could not be applied. */
 export interface Reconciled {
   readonly failures: readonly string[]
   /** Keys of puts that were refused. */

@@ -3,6 +3,7 @@ import type { Timer } from '@weft/foundation/time'
 import type { ResourceKey } from '@weft/resources'
 import type { Encoded } from './outgoing.ts'
 
+/** A response that is ready to go. */
 export interface PlannedResponse {
   readonly entries: readonly Encoded[]
   readonly removed: readonly string[]
@@ -10,6 +11,7 @@ export interface PlannedResponse {
   readonly partial: boolean
 }
 
+/** State of one type on one stream. */
 export interface SendingType {
   readonly type: string
   /** waiting: for its turn. listing: the first list is being encoded. live: deltas. */

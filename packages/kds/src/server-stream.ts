@@ -26,6 +26,7 @@ export interface StreamHandler {
   closed(): void
 }
 
+/** Our side of a stream. */
 export interface ServerStream extends CallFacts {
   readonly log: Logger
   write(bytes: Uint8Array): boolean

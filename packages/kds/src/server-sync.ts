@@ -14,15 +14,18 @@ import type { GlobalOutgoing } from './outgoing-to-zone.ts'
 import { describingNode, isSecondGeneration, type NodeFacts, nodeFacts, type Self } from './peer.ts'
 import type { KdsServerOptions } from './server.ts'
 import type { ServerStream, StreamHandler } from './server-stream.ts'
+import type { SyncMetrics } from './sync-metrics.ts'
 import { decodeRequest } from './wire.ts'
 import type { ZoneRecords } from './zone-records.ts'
 
+/** What the sync streams of all zones share. */
 export interface SyncContext {
   readonly options: KdsServerOptions
   readonly self: Self
   readonly outgoing: GlobalOutgoing
   readonly feed: ChangeFeed
   readonly records: ZoneRecords
+  readonly metrics: SyncMetrics
   /** Types that zones send. */
   readonly consumed: readonly string[]
   /** Resources whose filter reads other resources: looked at again when those change. */
@@ -54,7 +57,10 @@ export function openGlobalToZone(stream: ServerStream, context: SyncContext): St
       identifier: 'global',
       chunked: facts.features.has(nodeFeatures.chunkedLists),
       write: stream.write,
-      count: (type, outcome, failure) => recorder.responseCounted(zone, id, type, outcome, failure),
+      count: (type, outcome, failure) => {
+        context.metrics.response(type, outcome)
+        recorder.responseCounted(zone, id, type, outcome, failure)
+      },
       stalled: (type) => stream.end(status.UNAVAILABLE, `no answer to a response of type ${type}`),
     })
   }
@@ -109,6 +115,7 @@ export function openZoneToGlobal(stream: ServerStream, context: SyncContext): St
     pause: stream.pause,
     proceed: stream.proceed,
     fail: (error) => stream.end(status.INTERNAL, error.message),
+    applied: (type, { ms, refused }) => context.metrics.applied(type, ms, refused),
   })
   receiver.identified(incarnation)
   receiver.start()

@@ -3,6 +3,7 @@
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js'
 import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
+import type { Metrics } from '@weft/foundation/metrics'
 import { type Clock, timestamp } from '@weft/foundation/time'
 import { codec, serviceDefinition } from '@weft/proto'
 import { displayName, isSentToGlobal, labelKeys, type Registry, type ResourceKey } from '@weft/resources'
@@ -26,15 +27,18 @@ import {
   type StreamHandler,
 } from './server-stream.ts'
 import { openGlobalToZone, openZoneToGlobal, type SyncContext } from './server-sync.ts'
+import { createSyncMetrics } from './sync-metrics.ts'
 import { maxMessageBytes } from './wire.ts'
 import { watchDependencies } from './filter-dependencies.ts'
 import { createZoneRecords } from './zone-records.ts'
 
+/** What a global needs to sync. */
 export interface KdsServerOptions {
   readonly store: Store
   readonly registry: Registry
   readonly clock: Clock
   readonly log: Logger
+  readonly metrics?: Metrics
   readonly recorder: ZoneStatusRecorder
   readonly admit: AdmitZone
   readonly self: Omit<Self, 'storeId'>
@@ -125,6 +129,7 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
         self,
         feed,
         records,
+        metrics: createSyncMetrics(options.metrics, (type) => registry.get(type) !== undefined),
         outgoing: createGlobalOutgoing({
           registry,
           store,

@@ -9,12 +9,14 @@ export const kumaResourceUrl = 'type.googleapis.com/kuma.mesh.v1alpha1.KumaResou
 /** 10 MiB: the limit of a message on both sides (contract/kds.md section 1). */
 export const maxMessageBytes = 10 * 1024 * 1024
 
+/** Who sends a request. */
 export interface NodeValue {
   readonly id: string
   /** Plain JSON. */
   readonly metadata: unknown
 }
 
+/** A request as far as it is used here. */
 export interface DeltaRequest {
   readonly node: NodeValue | undefined
   /** The bare type name. */
@@ -27,6 +29,7 @@ export interface DeltaRequest {
   readonly error: string | undefined
 }
 
+/** A resource in a response, packed. */
 export interface WireResource {
   readonly name: string
   readonly version: string
@@ -34,6 +37,7 @@ export interface WireResource {
   readonly value: Uint8Array
 }
 
+/** A response as far as it is used here. */
 export interface DeltaResponse {
   readonly type: string
   readonly nonce: string
@@ -79,6 +83,7 @@ export function decodeResponse(bytes: Uint8Array): DeltaResponse {
   }
 }
 
+/** What a request of ours says. */
 export interface RequestFields {
   readonly type: string
   readonly node: NodeValue
@@ -106,6 +111,7 @@ export function frameResource(name: string, version: string, kumaResource: Uint8
   return wrap(2, [str(1, version), wrap(2, [str(1, kumaResourceUrl), frame(2, kumaResource)]), str(3, name)])
 }
 
+/** What a response of ours says. */
 export interface ResponseFields {
   readonly type: string
   readonly nonce: string

@@ -7,10 +7,12 @@ import type { ConnectedZone, HeldResources, PeerDescription, ZoneStatusRecorder,
 import { ledgerPrefix, openOriginLedger, type OriginLedger } from './origin-ledger.ts'
 import type { ServerStream } from './server-stream.ts'
 
+/** How far a stream is. */
 export interface StreamStatus {
   inSync(): boolean
 }
 
+/** Zones and their streams. */
 export interface ZoneRecords {
   /** Ends an older stream of this zone and kind. Returns what to call when this one ends. */
   opened(stream: ServerStream, kind: ZoneStream, state?: StreamStatus): () => void
@@ -33,6 +35,7 @@ interface ZoneRecord {
   description: PeerDescription | undefined
 }
 
+/** What the records need. */
 export interface ZoneRecordsOptions {
   readonly store: Store
   readonly clock: Clock

@@ -62,7 +62,7 @@ export function runPolicyCases(folder: string, plugin: { readonly type: string }
   const names = readdirSync(cases).filter((file) => file.endsWith('.input.json'))
   assert.ok(names.length > 0, 'a policy needs at least one case')
   for (const file of names) {
-    test(`${plugin.type}: ${file.slice(0, -'.input.json'.length)}`, () => {
+    void test(`${plugin.type}: ${file.slice(0, -'.input.json'.length)}`, () => {
       // cases are written by us and fail loudly when malformed
       const input = JSON.parse(readFileSync(join(cases, file), 'utf8')) as CaseInput
       const golden = join(cases, file.replace('.input.', '.golden.'))

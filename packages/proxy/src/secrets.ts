@@ -43,7 +43,7 @@ export function createTrustBundles(onEncode: (type: XdsType) => void): TrustBund
 /** The certificate cells of proxies, by proxy and secret name. */
 export interface Identities {
   set(proxyKey: string, certificate: IdentityCertificate): void
-  /** Empty until a certificate of that name is set. */
+  /** Awaited until a certificate of that name is set. */
   cell(proxyKey: string, name: string): ResourceCell
   /** The cell used last; undefined for a proxy without any. */
   current(proxyKey: string): ResourceCell | undefined
@@ -63,7 +63,7 @@ export function createIdentities(): Identities {
     }
     let cell = own.get(name)
     if (cell === undefined) {
-      cell = createCell('secret', name)
+      cell = createCell('secret', name, 'awaited')
       own.set(name, cell)
     }
     return cell

@@ -11,26 +11,33 @@ class Cell implements ResourceCell {
   readonly name: string
   readonly watchers = new Set<CellWatcher>()
   #current: EncodedResource | undefined
+  #awaited: boolean
 
-  constructor(type: XdsType, name: string, initial: EncodedResource | undefined) {
+  constructor(type: XdsType, name: string, content: EncodedResource | 'awaited' | undefined) {
     this.type = type
     this.name = name
-    this.#current = initial
+    this.#awaited = content === 'awaited'
+    this.#current = content === 'awaited' ? undefined : content
   }
 
   get current(): EncodedResource | undefined {
     return this.#current
   }
 
+  get awaited(): boolean {
+    return this.#awaited
+  }
+
   set(next: EncodedResource | undefined): void {
-    if (next?.version === this.#current?.version) return
+    if (next?.version === this.#current?.version && !this.#awaited) return
+    this.#awaited = false
     this.#current = next
     for (const watcher of this.watchers) watcher.cellChanged(this)
   }
 }
 
-/** A cell of `type` called `name`, empty (known not to exist) unless `initial` is given. */
-export function createCell(type: XdsType, name: string, initial?: EncodedResource): ResourceCell {
+/** A cell of `type` called `name`, empty (known not to exist) unless `initial` is given; `awaited` when that is to come. */
+export function createCell(type: XdsType, name: string, initial?: EncodedResource | 'awaited'): ResourceCell {
   return new Cell(type, name, initial)
 }
 

@@ -18,11 +18,13 @@ export interface EncodedResource {
   readonly address?: string
 }
 
-/** A named place whose content may change; shared by every snapshot that holds it. `undefined` content: known not to exist. */
+/** A named place whose content may change; shared by every snapshot that holds it. `undefined` content: known not to exist, unless awaited. */
 export interface ResourceCell {
   readonly type: XdsType
   readonly name: string
   readonly current: EncodedResource | undefined
+  /** True while there is no content yet but some will come: nothing is answered, and what a proxy holds under the name stays. */
+  readonly awaited: boolean
   /** Replaces the content and marks every stream that serves the cell. Equal version: nothing happens. */
   set(next: EncodedResource | undefined): void
 }

@@ -73,6 +73,12 @@ const network: fc.Arbitrary<Action> = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(1, 2, 3).map((count) => action(`window ${count}`, (world) => void (world.window = count))) },
   { weight: 2, arbitrary: fc.constant(action('drain', (world) => world.drain())) },
   {
+    weight: 1,
+    arbitrary: fc
+      .subarray([...xdsTypes])
+      .map((types) => action(`relax ${types.join(',')}`, (world) => world.relaxRecovery((type) => types.includes(type)))),
+  },
+  {
     weight: 2,
     arbitrary: fc.boolean().map((retain) =>
       action(`reconnect${retain ? ' in recovery' : ''}`, (world) => {

@@ -139,6 +139,74 @@ describe('delta stream', () => {
     assert.deepEqual([...world.envoy.running.cluster.keys()], ['b'])
   })
 
+  it('leaves in recovery what the proxy reported as it is, until it may change', async () => {
+    const world = running()
+    addService(world, 'b')
+    world.edit('cluster', 'a', cluster('a', 1))
+    world.edit('endpoint', 'a', { salt: 1 })
+    world.edit('listener', 'out', listener(['a'], 1))
+    world.edit('listener', 'out-b', listener(['b']))
+    world.reconnect(true)
+    world.publish()
+    world.settle(60_000)
+    assert.deepEqual(sequence(world), ['cluster +b', 'endpoint +b', 'listener +out-b'])
+    await world.stream.caughtUp()
+    assert.equal(world.stream.settled, false)
+    assert.equal(world.stream.runs('endpoint', 'a'), false)
+    assert.equal(world.stream.runs('endpoint', 'b'), true)
+    assert.equal(world.stream.runs('endpoint', 'c'), undefined)
+    world.relaxRecovery((type) => type === 'listener')
+    world.settle()
+    assert.deepEqual(sequence(world).slice(3), ['listener +out'])
+    world.endRecovery()
+    world.settle()
+    assert.deepEqual(sequence(world).slice(4), ['cluster +a', 'endpoint +a'])
+    assert.equal(world.stream.settled, true)
+  })
+
+  it('serves a proxy that reports nothing as always, in recovery too', () => {
+    const world = new World(undefined, true)
+    addService(world, 'a')
+    world.edit('listener', 'out', listener(['a']))
+    world.publish()
+    world.settle()
+    for (const type of ['listener', 'cluster', 'endpoint'] as const) world.contents[type].clear()
+    world.publish()
+    world.settle(6_000)
+    assert.deepEqual(sequence(world), ['cluster +a', 'endpoint +a', 'listener +out', 'listener -out', 'cluster -a'])
+  })
+
+  it('tells when a proxy has caught up, and ends the wait with the stream', async () => {
+    const world = running()
+    addService(world, 'b')
+    world.publish()
+    const seen: string[] = []
+    const caughtUp = world.stream.caughtUp().then(() => seen.push('caught up'))
+    await Promise.resolve()
+    assert.deepEqual(seen, [])
+    world.settle()
+    await caughtUp
+    addService(world, 'c')
+    world.publish()
+    const closed = world.stream.caughtUp()
+    world.stream.close('cancelled')
+    await closed
+  })
+
+  it('answers a name whose content is awaited once it has come', () => {
+    const world = new World()
+    world.edit('listener', 'in', { salt: 0, secrets: ['certificate'] })
+    world.await('secret', 'certificate')
+    world.publish()
+    world.settle(20_000)
+    assert.deepEqual(sequence(world), ['cluster', 'listener +in'])
+    assert.equal(world.stream.settled, true)
+    world.edit('secret', 'certificate', { salt: 0 })
+    world.publishCells()
+    world.settle()
+    assert.deepEqual(sequence(world).slice(2), ['secret +certificate'])
+  })
+
   it('holds back only the listener that names a cluster not yet accepted, and for a bounded time', () => {
     const world = running()
     // the proxy refuses cluster b, so that it is never accepted

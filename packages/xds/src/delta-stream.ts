@@ -22,7 +22,7 @@ export interface DeltaStreamOptions {
   readonly queue: TurnQueue
   /** Shown by Envoy as control_plane.identifier. */
   readonly controlPlane: string
-  /** Starts in recovery: nothing is taken away from the proxy until `endRecovery`. */
+  /** Starts in recovery: a proxy that reports what it holds keeps all of it as it is, until `relaxRecovery` and `endRecovery`. */
   readonly retain?: boolean
   readonly limits?: Partial<StreamLimits>
   readonly events?: StreamEvents
@@ -44,6 +44,9 @@ export class DeltaStream implements CellWatcher {
   #events: StreamEvents
   #snapshot: ProxySnapshot | undefined
   #retain: boolean
+  /** In recovery, of what the proxy reported: what may be replaced all the same. */
+  #mayChange: (type: XdsType, name: string) => boolean = () => false
+  #caughtUpWaiters: (() => void)[] = []
   #closed = false
   /** Whether clusters and listeners go in the next turn. */
   #mainDue = false
@@ -89,7 +92,8 @@ export class DeltaStream implements CellWatcher {
         if (subscription.requested && !subscription.answered && subscription.wildcard) return false
         if (subscription.outstanding.size > 0 || subscription.rejected.size > 0) return false
         for (const name of subscription.dirty) {
-          if (subscription.verdict(name, this.#snapshot?.[type].get(name)?.current) !== 'none') return false
+          const cell = this.#snapshot?.[type].get(name)
+          if (cell?.awaited !== true && subscription.verdict(name, cell?.current) !== 'none') return false
         }
         return true
       })
@@ -143,6 +147,29 @@ export class DeltaStream implements CellWatcher {
     this.#options.queue(this.#job)
   }
 
+  /** Whether the proxy runs the present content of a name; undefined when it did not ask for the name or there is no content. */
+  runs(type: XdsType, name: string): boolean | undefined {
+    const { subscription } = this.#lanes[type]
+    const target = this.#snapshot?.[type].get(name)?.current
+    if (target === undefined || !subscription.wants(name)) return undefined
+    return subscription.accepted.get(name)?.version === target.version
+  }
+
+  /** Resolves once the proxy has accepted or refused all that it may have now; also when the stream is closed. */
+  caughtUp(): Promise<void> {
+    if (this.#closed || this.#isCaughtUp()) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#caughtUpWaiters.push(resolve)
+    })
+  }
+
+  /** In recovery, lets what the proxy reported be replaced where `mayChange` says so. Nothing is removed yet. */
+  relaxRecovery(mayChange: (type: XdsType, name: string) => boolean): void {
+    if (!this.#retain) return
+    this.#mayChange = mayChange
+    this.#mainTurn()
+  }
+
   /** Ends the time in which nothing is taken away. */
   endRecovery(): void {
     if (!this.#retain) return
@@ -192,6 +219,7 @@ export class DeltaStream implements CellWatcher {
     this.#window.stop()
     this.#alarm?.timer.cancel()
     for (const type of xdsTypes) for (const cell of this.#snapshot?.[type].values() ?? []) unwatchCell(cell, this)
+    for (const resolve of this.#caughtUpWaiters.splice(0)) resolve()
     this.#events.onClosed?.(reason)
   }
 
@@ -255,7 +283,7 @@ export class DeltaStream implements CellWatcher {
   #turn(): void {
     if (this.#closed || this.#sender.blocked || this.#snapshot === undefined) return
     const main = this.#mainDue
-    this.#sender.turn({ snapshot: this.#snapshot, main, retain: this.#retain })
+    this.#sender.turn({ snapshot: this.#snapshot, main, retain: this.#retains(), keeps: (type, name) => this.#keeps(type, name) })
     for (const [typeUrl, names] of this.#foreign) {
       if (this.#sender.blocked) return
       this.#foreign.delete(typeUrl)
@@ -263,6 +291,34 @@ export class DeltaStream implements CellWatcher {
     }
     // a turn cut short is taken up again as it was
     if (!this.#sender.blocked) this.#mainDue = false
+    if (this.#caughtUpWaiters.length > 0 && this.#isCaughtUp()) for (const resolve of this.#caughtUpWaiters.splice(0)) resolve()
+  }
+
+  /** A proxy that reported nothing is new: it has nothing to lose and is served as always. */
+  #retains(): boolean {
+    return this.#retain && xdsTypes.some((type) => this.#lanes[type].subscription.resumed)
+  }
+
+  #keeps(type: XdsType, name: string): boolean {
+    const { subscription } = this.#lanes[type]
+    return this.#retain && subscription.reported.has(name) && !subscription.isForced(name) && !this.#mayChange(type, name)
+  }
+
+  #isCaughtUp(): boolean {
+    const snapshot = this.#snapshot
+    if (snapshot === undefined) return false
+    const retains = this.#retains()
+    return xdsTypes.every((type) => {
+      const { subscription } = this.#lanes[type]
+      if (subscription.outstanding.size > 0 || (subscription.wildcard && !subscription.answered)) return false
+      for (const name of subscription.dirty) {
+        const cell = snapshot[type].get(name)
+        if (cell?.awaited === true) continue
+        const verdict = subscription.verdict(name, cell?.current)
+        if (verdict === 'send' ? !this.#keeps(type, name) : verdict !== 'none' && !retains) return false
+      }
+      return true
+    })
   }
 
   #wake(ms: number): void {

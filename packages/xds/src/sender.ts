@@ -1,7 +1,7 @@
 // What one turn of a stream sends: the difference between the snapshot and what the proxy ACKed, as far as the order of make before break
 // allows now. Whatever has to wait stays dirty; what it waits for leads to another turn.
 import type { Clock } from '@weft/foundation/time'
-import type { EncodedResource, ProxySnapshot } from './contract.ts'
+import type { EncodedResource, ProxySnapshot, XdsType } from './contract.ts'
 import type { Lane, Lanes } from './lane.ts'
 import { endpointsOf, missingClusters, removableClusters, removableNames } from './make-before-break.ts'
 import { chunkBySize, controlPlaneFrame, encodeResponse } from './response.ts'
@@ -27,6 +27,8 @@ export interface TurnScope {
   readonly main: boolean
   /** Nothing is taken away from the proxy. */
   readonly retain: boolean
+  /** What the proxy reported under this name when it connected stays as it is for now. */
+  readonly keeps: (type: XdsType, name: string) => boolean
 }
 
 interface Due {
@@ -96,21 +98,22 @@ export class Sender {
     this.#write(typeUrl, [], names)
   }
 
-  #sendClusters({ snapshot }: TurnScope): void {
+  #sendClusters(scope: TurnScope): void {
     const lane = this.#options.lanes.cluster
     if (!lane.subscription.requested || this.#awaitsAck(lane)) return
-    const due = this.#due(lane, snapshot)
+    const due = this.#due(lane, scope)
     const probe = due.updates.length === 0 && due.probes.length > 0
     const updates = probe ? due.probes : due.updates
     if (updates.length === 0 && !this.#owesFirst(lane)) return
     this.#sendUpdates(lane, updates, [], probe)
   }
 
-  #sendListeners({ snapshot, retain }: TurnScope): void {
+  #sendListeners(scope: TurnScope): void {
+    const { snapshot, retain } = scope
     const lane = this.#options.lanes.listener
     const { subscription } = lane
     if (!subscription.requested || this.#awaitsAck(lane)) return
-    const due = this.#due(lane, snapshot)
+    const due = this.#due(lane, scope)
     const probe = due.updates.length === 0 && due.probes.length > 0
     const { ready, waiting, forced } = this.#gate(probe ? due.probes : due.updates, snapshot)
     // a starting proxy counts as ready once it has its first listeners, so they come together
@@ -124,10 +127,11 @@ export class Sender {
     }
   }
 
-  #removeClusters({ snapshot, retain }: TurnScope, lane: Lane): void {
+  #removeClusters(scope: TurnScope, lane: Lane): void {
+    const { snapshot, retain } = scope
     const { listener, cluster } = this.#options.lanes
     if (retain || !lane.subscription.requested || this.#awaitsAck(lane)) return
-    const { removals, absent } = this.#due(lane, snapshot)
+    const { removals, absent } = this.#due(lane, scope)
     if (removals.length + absent.length === 0) return
     const silentFor = this.#options.clock.monotonic() - this.#openedAt
     if (!listener.subscription.requested && silentFor < this.#options.limits.patienceMs) {
@@ -145,10 +149,11 @@ export class Sender {
     this.#sendRemovals(lane, [...removable, ...absent])
   }
 
-  #sendNamed(lane: Lane, kind: 'endpoint' | 'secret', { snapshot, retain }: TurnScope): void {
+  #sendNamed(lane: Lane, kind: 'endpoint' | 'secret', scope: TurnScope): void {
+    const { snapshot, retain } = scope
     const { subscription } = lane
     if (!subscription.requested || subscription.dirty.size === 0 || subscription.outstanding.size >= maxPipelined) return
-    const due = this.#due(lane, snapshot)
+    const due = this.#due(lane, scope)
     if (due.updates.length > 0) this.#sendUpdates(lane, due.updates, [], false)
     if (due.probes.length > 0 && !this.#blocked) this.#sendUpdates(lane, due.probes, [], true)
     if (retain || this.#blocked) return
@@ -158,14 +163,18 @@ export class Sender {
   }
 
   /** Sorts the dirty names of a type into what is due; names that need nothing are dirty no longer. */
-  #due({ type, subscription, retry }: Lane, snapshot: ProxySnapshot): Due {
+  #due({ type, subscription, retry }: Lane, { snapshot, keeps }: TurnScope): Due {
     const updates: EncodedResource[] = []
     const uncertain: EncodedResource[] = []
     const removals: string[] = []
     const absent: string[] = []
     for (const name of subscription.dirty) {
-      const target = snapshot[type].get(name)?.current
+      const cell = snapshot[type].get(name)
+      const target = cell?.current
       const verdict = subscription.verdict(name, target)
+      // its content will mark the name again
+      if (cell?.awaited === true) continue
+      if (verdict === 'send' && keeps(type, name)) continue
       if (verdict === 'none') subscription.dirty.delete(name)
       else if (verdict === 'remove') removals.push(name)
       else if (verdict === 'absent') absent.push(name)

@@ -48,6 +48,10 @@ export class Subscription {
   /** Sent in a NACKed response, so that it is not known whether the proxy runs it. */
   readonly uncertain = new Map<string, HeldResource>()
   readonly outstanding = new Map<string, SentResponse>()
+  /** Names the proxy reported when it connected, until it accepts something newer under them. */
+  readonly reported = new Set<string>()
+  /** Whether it reported any. */
+  resumed = false
   /** How many uncertain resources a probe may hold. Halves with each NACK that names no culprit. */
   probeSize = Number.POSITIVE_INFINITY
   readonly #pending = new Map<string, { readonly nonce: string; readonly held: HeldResource | undefined }>()
@@ -87,9 +91,12 @@ export class Subscription {
     }
     if (first) {
       for (const name of this.accepted.keys()) {
-        if (this.wants(name)) this.dirty.add(name)
-        else this.accepted.delete(name)
+        if (this.wants(name)) {
+          this.dirty.add(name)
+          this.reported.add(name)
+        } else this.accepted.delete(name)
       }
+      this.resumed = this.reported.size > 0
     }
     return this.names.size <= maxNames && this.accepted.size <= maxNames
   }
@@ -171,6 +178,7 @@ export class Subscription {
     for (const [name, held] of response.updates) {
       this.#settle(name, nonce)
       if (!this.wants(name)) continue
+      this.reported.delete(name)
       this.accepted.set(name, held)
       this.#absent.delete(name)
       this.uncertain.delete(name)
@@ -229,6 +237,7 @@ export class Subscription {
 
   #removed(name: string, nonce: string): void {
     this.#settle(name, nonce)
+    this.reported.delete(name)
     this.accepted.delete(name)
     this.uncertain.delete(name)
     this.rejected.delete(name)
@@ -239,6 +248,7 @@ export class Subscription {
     this.#pending.delete(name)
     this.#forced.delete(name)
     this.#absent.delete(name)
+    this.reported.delete(name)
     this.accepted.delete(name)
     this.uncertain.delete(name)
     this.rejected.delete(name)

@@ -47,6 +47,9 @@ export class SimulatedEnvoy {
   readonly received: { readonly type: XdsType; readonly names: readonly string[]; readonly removed: readonly string[] }[] = []
   /** While set, nothing that runs may be taken away. */
   recovering = false
+  /** What it reported at its last connection and did not ask for again: in recovery replaced only where `mayChange` says so. */
+  #kept: Record<XdsType, Set<string>> = { cluster: new Set(), endpoint: new Set(), secret: new Set(), listener: new Set() }
+  mayChange: (type: XdsType) => boolean = () => false
   /** Listeners that may name clusters which are not there yet. */
   readonly excused = new Set<string>()
   readonly #names: Record<'endpoint' | 'secret', Set<string>> = { endpoint: new Set(), secret: new Set() }
@@ -67,11 +70,18 @@ export class SimulatedEnvoy {
     // Envoy falls back to the load assignments it has when a warming cluster times out
     for (const name of this.warming.keys()) this.#activate(name)
     for (const type of ['cluster', 'endpoint', 'secret', 'listener'] as const) {
+      this.#kept[type] = new Set()
       const names = type === 'endpoint' || type === 'secret' ? [...this.#names[type]] : []
       if ((type === 'endpoint' || type === 'secret') && names.length === 0) continue
       const versions = new Map([...this.running[type]].map(([name, running]) => [name, running.version]))
+      for (const name of versions.keys()) this.#kept[type].add(name)
       this.#outbox.push(request(type, { subscribe: names, initialVersions: versions }))
     }
+  }
+
+  /** Whether it reported anything at its last connection. */
+  get resumed(): boolean {
+    return Object.values(this.#kept).some((names) => names.size > 0)
   }
 
   deliver(response: Buffer): void {
@@ -116,6 +126,9 @@ export class SimulatedEnvoy {
   }
 
   #apply(type: XdsType, name: string, running: Running): void {
+    const isKept = this.recovering && this.#kept[type].has(name) && !this.mayChange(type)
+    assert.ok(!isKept || this.running[type].get(name)?.version === running.version, `${type} ${name} is replaced in recovery`)
+    if (type === 'cluster' && running.content.endpoints !== undefined) this.#kept.endpoint.delete(running.content.endpoints)
     const current = (type === 'cluster' ? this.warming.get(name) : undefined) ?? this.running[type].get(name)
     if (type === 'listener') {
       for (const cluster of running.content.clusters ?? []) {
@@ -167,7 +180,10 @@ export class SimulatedEnvoy {
 
   #ask(type: 'endpoint' | 'secret', names: readonly string[]): void {
     const fresh = names.filter((name) => !this.#names[type].has(name))
-    for (const name of fresh) this.#names[type].add(name)
+    for (const name of fresh) {
+      this.#names[type].add(name)
+      this.#kept[type].delete(name)
+    }
     if (fresh.length > 0) this.#outbox.push(request(type, { subscribe: fresh }))
   }
 

@@ -23,6 +23,7 @@ export class World {
     secret: new Map(),
     listener: new Map(),
   }
+  readonly #awaited: Record<XdsType, Set<string>> = { cluster: new Set(), endpoint: new Set(), secret: new Set(), listener: new Set() }
   readonly #queue = createTurnQueue(this.clock, 1_000)
   readonly nacks: string[] = []
   stream: DeltaStream
@@ -49,10 +50,16 @@ export class World {
     }
   }
 
+  /** From now on snapshots hold this cell, which has no content yet. */
+  await(type: XdsType, name: string): void {
+    this.#cells[type].set(name, createCell(type, name, 'awaited'))
+    this.#awaited[type].add(name)
+  }
+
   /** Gives the stream a snapshot of all cells that have content. */
   publishSnapshot(): void {
     const cells = (type: XdsType): ReadonlyMap<string, ResourceCell> =>
-      new Map([...this.contents[type].keys()].map((name) => [name, this.#cell(type, name)]))
+      new Map([...this.contents[type].keys(), ...this.#awaited[type]].map((name) => [name, this.#cell(type, name)]))
     const snapshot: ProxySnapshot = {
       cluster: cells('cluster'),
       endpoint: cells('endpoint'),
@@ -70,6 +77,12 @@ export class World {
   reconnect(retain = false): void {
     this.stream.close('cancelled')
     this.stream = this.#open(retain)
+  }
+
+  /** Lets some types change in recovery. */
+  relaxRecovery(mayChange: (type: XdsType) => boolean): void {
+    this.envoy.mayChange = mayChange
+    this.stream.relaxRecovery(mayChange)
   }
 
   endRecovery(): void {
@@ -107,7 +120,8 @@ export class World {
   #open(retain: boolean): DeltaStream {
     this.window = Number.POSITIVE_INFINITY
     this.envoy.connect()
-    this.envoy.recovering = retain
+    this.envoy.recovering = retain && this.envoy.resumed
+    this.envoy.mayChange = () => false
     return new DeltaStream({
       clock: this.clock,
       queue: this.#queue,
