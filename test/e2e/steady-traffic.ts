@@ -1,7 +1,7 @@
 // A steady stream of requests over kept connections, as a service under load sends them; every answer is counted.
 import { Agent, request } from 'node:http'
 
-export interface SteadyTraffic {
+export interface SteadyTraffic extends AsyncDisposable {
   readonly sent: number
   /** Status (0 for no answer) to how often, without the 200s. */
   readonly failures: ReadonlyMap<number, number>
@@ -52,6 +52,11 @@ export function startTraffic(url: string, perSecond: number): SteadyTraffic {
     setTimeout(tick, 5)
   }
   tick()
+  const stop = async (): Promise<void> => {
+    running = false
+    await Promise.all(open)
+    agent.destroy()
+  }
   return {
     get sent() {
       return sent
@@ -62,10 +67,7 @@ export function startTraffic(url: string, perSecond: number): SteadyTraffic {
       failures.clear()
       answers.clear()
     },
-    stop: async () => {
-      running = false
-      await Promise.all(open)
-      agent.destroy()
-    },
+    stop,
+    [Symbol.asyncDispose]: stop,
   }
 }

@@ -2,18 +2,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { http, until } from '../../apps/demo/src/rest.ts'
+import { SimulatedProxy } from '../../packages/testkit/src/index.ts'
+import { startPlainService } from './plain-service.ts'
 import { startTraffic } from './steady-traffic.ts'
 import { envoyBinary, startZone } from './zone.ts'
 
 const missing = envoyBinary ? false : 'no Envoy binary: set ENVOY_PATH'
-const service = (name: string, workload: string, port: number): object => ({
+const service = (name: string, workload: string, port: number, targetPort: number | string = port): object => ({
   type: 'MeshService',
   mesh: 'default',
   name,
   labels: { 'kuma.io/origin': 'zone' },
   spec: {
     selector: { dataplaneLabels: { matchLabels: { 'kuma.io/workload': workload } } },
-    ports: [{ port, name: 'main', appProtocol: 'http' }],
+    ports: [{ port, targetPort, name: 'main', appProtocol: 'http' }],
   },
 })
 
@@ -26,14 +28,13 @@ test('a service renamed 200 times and a route flipped between two services: 0 fa
   const green = await zone.workload('green-1', 'green')
   const port = await zone.freePort()
   await zone.workload('client-1', 'client', {
-    inbounds: false,
     outbound: [
       { address: '127.0.0.1', port, backendRef: { kind: 'MeshService', labels: { 'kuma.io/display-name': 'blue' }, port: blue.inbound } },
     ],
   })
   const url = `http://127.0.0.1:${port}/`
   await until('first answer', async () => (await http('GET', url)).status === 200)
-  const traffic = startTraffic(url, 200)
+  await using traffic = startTraffic(url, 200)
   const backend = (name: string, to: number): object => ({
     kind: 'MeshService',
     labels: { 'kuma.io/display-name': name },
@@ -59,7 +60,7 @@ test('a service renamed 200 times and a route flipped between two services: 0 fa
       },
     })
     if (round > 0) await zone.remove(`/meshes/default/meshservices/spare-${round - 1}`)
-    await new Promise((next) => setTimeout(next, 25))
+    await new Promise((next) => setTimeout(next, 120))
   }
   await until(
     'both services were reached',
@@ -72,29 +73,55 @@ test('a service renamed 200 times and a route flipped between two services: 0 fa
 test('one healthy and one degraded endpoint: the degraded one gets no request', { skip: missing, timeout: 120_000 }, async () => {
   await using zone = await startZone({ KUMA_XDS_DATAPLANE_DEREGISTRATION_DELAY: '60s' })
   const first = await zone.workload('one', 'web')
-  await zone.workload('two', 'web')
-  const port = await zone.freePort()
-  await zone.put('/meshes/default/meshservices/web-by-hand', service('web-by-hand', 'web', 80))
-  await zone.workload('caller', 'caller', {
-    inbounds: false,
-    outbound: [
-      { address: '127.0.0.1', port, backendRef: { kind: 'MeshService', labels: { 'kuma.io/display-name': 'web' }, port: first.inbound } },
-    ],
-  })
-  const url = `http://127.0.0.1:${port}/`
-  await until('an answer', async () => (await http('GET', url)).status === 200)
-  // the stream of `one` ends while its Envoy and service go on: a closed stream makes an endpoint degraded, not gone
-  await zone.put('/meshes/default/dataplanes/standby', {
+  // the second proxy has a stream and a service but no Envoy between, so that its stream can end while the service goes on
+  await using second = await startPlainService('two')
+  const token = await http('POST', `${zone.api}/tokens/dataplane`, { mesh: 'default', workload: 'web', validFor: '1h' })
+  const resource = {
     type: 'Dataplane',
     mesh: 'default',
-    name: 'standby',
+    name: 'two',
     labels: { 'kuma.io/workload': 'web' },
-    networking: { address: '127.0.0.1', inbound: [{ port: 1, name: 'main', protocol: 'http', state: 'NotReady' }] },
+    networking: { address: '127.0.0.1', inbound: [{ port: second.port, name: 'main', protocol: 'http' }] },
+  }
+  const metadata = {
+    'dataplane.resource': JSON.stringify(resource),
+    'dataplane.proxyType': 'dataplane',
+    'dataplane.admin.port': '1',
+    features: [],
+  }
+  const proxy = new SimulatedProxy({
+    address: zone.dataplaneServer,
+    token: token.text,
+    node: { id: 'default.two', cluster: 'web', metadata },
   })
-  const traffic = startTraffic(url, 200)
-  await until('some answers', async () => traffic.sent > 400)
-  await traffic.stop()
-  assert.deepEqual([...traffic.failures], [])
+  try {
+    proxy.connect()
+    await zone.put('/meshes/default/meshservices/web-by-hand', service('web-by-hand', 'web', 8080, 'main'))
+    const port = await zone.freePort()
+    await zone.workload('caller', 'caller', {
+      outbound: [
+        { address: '127.0.0.1', port, backendRef: { kind: 'MeshService', labels: { 'kuma.io/display-name': 'web-by-hand' }, port: 8080 } },
+      ],
+    })
+    await using traffic = startTraffic(`http://127.0.0.1:${port}/`, 200)
+    await until('both endpoints answer', async () => (traffic.answers.get('one') ?? 0) > 20 && (traffic.answers.get('two') ?? 0) > 20)
+    proxy.close()
+    await until('the degraded endpoint is left alone', async () => {
+      traffic.forget()
+      await new Promise((next) => setTimeout(next, 200))
+      return traffic.answers.get('two') === undefined
+    })
+    traffic.forget()
+    const from = traffic.sent
+    await until('400 more requests', async () => traffic.sent > from + 400)
+    await traffic.stop()
+    assert.equal(traffic.answers.get('two'), undefined)
+    assert.deepEqual([...traffic.failures], [])
+    assert.ok((await http('GET', `${zone.api}/meshes/default/dataplanes/two`)).status === 200, 'the Dataplane is still there')
+    assert.ok(first.inbound > 0)
+  } finally {
+    proxy.close()
+  }
 })
 
 test('an identity turned on in a permissive mesh: 0 failures at 200 requests a second', { skip: missing, timeout: 120_000 }, async () => {
@@ -102,7 +129,6 @@ test('an identity turned on in a permissive mesh: 0 failures at 200 requests a s
   const web = await zone.workload('web-1', 'web')
   const port = await zone.freePort()
   await zone.workload('caller-1', 'caller', {
-    inbounds: false,
     outbound: [
       { address: '127.0.0.1', port, backendRef: { kind: 'MeshService', labels: { 'kuma.io/display-name': 'web' }, port: web.inbound } },
     ],
@@ -126,7 +152,7 @@ test('an identity turned on in a permissive mesh: 0 failures at 200 requests a s
   })
   const url = `http://127.0.0.1:${port}/`
   await until('an answer', async () => (await http('GET', url)).status === 200)
-  const traffic = startTraffic(url, 200)
+  await using traffic = startTraffic(url, 200)
   await until('plaintext first', async () => traffic.sent > 200)
   await zone.put('/meshes/default/meshidentities/identity', {
     type: 'MeshIdentity',

@@ -10,6 +10,8 @@ import { root } from '../../tools/run-command.ts'
 
 export interface TestZone extends AsyncDisposable {
   readonly api: string
+  /** `host:port` of the dataplane server. */
+  readonly dataplaneServer: string
   readonly processes: Processes
   put(path: string, resource: object): Promise<void>
   remove(path: string): Promise<void>
@@ -59,6 +61,7 @@ export async function startZone(environment: Readonly<Record<string, string>> = 
   })
   const zone: TestZone = {
     api,
+    dataplaneServer: `127.0.0.1:${ports[3]}`,
     processes,
     freePort: async () => (await freePorts(1))[0] ?? 0,
     put: (path, resource) => put(api, path, resource),

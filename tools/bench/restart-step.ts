@@ -38,7 +38,9 @@ export async function measureRestart(context: RunContext, stage: FleetStage, as:
     context.put('embedded.followsP50', followed?.reached.p50)
     if (ready.size === 1) context.put('embedded.ready', followed?.ready.max)
   }
-  const removed = [...reports].map(([zone, { counts }]) => `${zone} ${counts.removed}`).join(', ')
+  const removed = [...reports]
+    .map(([zone, { counts, removedNames }]) => `${zone} ${counts.removed}${counts.removed > 0 ? ` ${JSON.stringify(removedNames)}` : ''}`)
+    .join(', ')
   context.progress(
     `${as}: ${followed?.reached.count ?? 0} of ${stage.size.sidecars} follow, the last after ${(followed?.reached.max ?? 0).toFixed(0)} ms; removed: ${removed}${isComplete ? '' : ' INCOMPLETE'}`,
   )

@@ -26,6 +26,8 @@ export interface RunContext {
   readonly controlPlane: ControlPlane
   readonly progress: (text: string) => void
   put(id: FigureId, value: number | undefined): void
+  /** As `put`, unless there is a value. */
+  putFirst(id: FigureId, value: number): void
   /** Counts the proxies' refusals and whether a round was complete. */
   count(outcome: { readonly nacks: number; readonly isComplete?: boolean }): void
   readonly sleep: (ms: number) => Promise<void>
@@ -53,6 +55,9 @@ export function createRunContext(
     progress,
     put: (id, value) => {
       if (value !== undefined) values.set(id, value)
+    },
+    putFirst: (id, value) => {
+      if (!values.has(id)) values.set(id, value)
     },
     count: (outcome) => {
       nacks += outcome.nacks

@@ -87,8 +87,9 @@ async function start(context: RunContext, { federation }: FleetStage): Promise<v
   context.progress(
     `start: global API after ${answered.toFixed(0)} ms; zones Online after ${online.map((ms) => ms.toFixed(0)).join(', ')} ms`,
   )
-  context.put('start.global', answered)
-  context.put('start.online', Math.max(...online))
+  // the first federation's start is the figure; later ones start on a machine busy with what came before
+  context.putFirst('start.global', answered)
+  context.putFirst('start.online', Math.max(...online))
   await federation.writeMesh()
   for (const [index, zone] of federation.zones.entries()) await federation.writeZone(zone, 10_001 + index)
 }

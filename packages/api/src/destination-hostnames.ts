@@ -1,7 +1,6 @@
 // The hostnames generators give to a destination, wherever it is asked for: also global, which resolves none itself, can tell
 // (contract/rest-cli-gui.md section 5, `_hostnames`; contract/resources.md section 10).
-import { renderTemplate } from '@weft/mesh'
-import { displayName, labelKeys, type Labels, type Resource } from '@weft/resources'
+import { displayName, labelKeys, type Labels, renderTemplate, type Resource } from '@weft/resources'
 import type { Store } from '@weft/store'
 import type { DestinationHostname } from './api-deps.ts'
 import { matchesLabels } from './filters.ts'
@@ -40,7 +39,8 @@ function hostnameOf(scene: HostnameScene, generator: Resource, destination: Reso
     Mesh: mesh,
     Zone: own[labelKeys.zone] ?? scene.zone,
   }
-  return renderTemplate(template, { fields, labels: own }).text
+  const rendering = renderTemplate(template, { fields, labels: own })
+  return 'text' in rendering ? rendering.text : undefined
 }
 
 /** Labels as the zones see them: at home a destination is from the zone, everywhere else from global. */

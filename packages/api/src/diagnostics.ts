@@ -1,6 +1,6 @@
 // The diagnostics server: readiness, liveness, metrics and log levels (contract/rest-cli-gui.md section 8).
 import type { Component } from '@weft/foundation/lifecycle'
-import type { Logger } from '@weft/foundation/log'
+import { isLogLevel, type Logger, type LogLevel, logLevels as levels, type LogLevels } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock } from '@weft/foundation/time'
 import type { FastifyInstance } from 'fastify'
@@ -9,15 +9,6 @@ import { type ApiRequest, type ApiRoute, get } from './api-route.ts'
 import { createHttpApp } from './http-app.ts'
 import { type Listener, listen } from './listener.ts'
 import { badRequest } from './problem.ts'
-
-/** Log levels that can be changed while running. `component` '' is the whole process. */
-export interface LogLevels {
-  /** The level of the process and of each component that has its own. */
-  list(): { readonly level: string; readonly components: Readonly<Record<string, string>> }
-  set(component: string, level: string): void
-  /** Back to the configured level; without a component all of them. */
-  reset(component?: string): void
-}
 
 export interface DiagnosticsServerDeps {
   readonly settings: Pick<ListenerSettings, 'interface' | 'port'>
@@ -35,7 +26,8 @@ export interface DiagnosticsServer extends Component {
   readonly port: number | undefined
 }
 
-const levels = ['trace', 'debug', 'info', 'warn', 'error', 'off']
+const maxComponents = 200
+const componentPattern = /^[\w-]+(\.[\w-]+)*$/
 
 /** Not listening until started. `start` rejects with process/port-taken when the port is in use. */
 export function createDiagnosticsServer(deps: DiagnosticsServerDeps): DiagnosticsServer {
@@ -103,6 +95,9 @@ function loggingRoutes(logLevels: LogLevels): readonly ApiRoute[] {
         GET: () => ({ json: logLevels.list() }),
         PUT: (request) => {
           const { component, level } = levelRequest(request)
+          const { components } = logLevels.list()
+          if (!Object.hasOwn(components, component) && Object.keys(components).length >= maxComponents)
+            throw badRequest(`at most ${maxComponents} components may have a level of their own`)
           logLevels.set(component, level)
           return { json: logLevels.list() }
         },
@@ -124,7 +119,7 @@ function loggingRoutes(logLevels: LogLevels): readonly ApiRoute[] {
   ]
 }
 
-function levelRequest(request: ApiRequest): { readonly component: string; readonly level: string } {
+function levelRequest(request: ApiRequest): { readonly component: string; readonly level: LogLevel } {
   let value: unknown
   try {
     value = JSON.parse(request.body?.toString('utf8') ?? '')
@@ -135,7 +130,8 @@ function levelRequest(request: ApiRequest): { readonly component: string; readon
     typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined
   const level = field('level')
   const component = field('component') ?? ''
-  if (typeof level !== 'string' || !levels.includes(level)) throw badRequest(`level must be one of ${levels.join(', ')}`)
-  if (typeof component !== 'string' || component.length > 200) throw badRequest('component must be a dot path')
+  if (!isLogLevel(level)) throw badRequest(`level must be one of ${levels.join(', ')}`)
+  if (typeof component !== 'string' || component.length > 100 || (component !== '' && !componentPattern.test(component)))
+    throw badRequest('component must be a dot path such as kds.server')
   return { component, level }
 }

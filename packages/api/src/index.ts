@@ -18,7 +18,7 @@ export type {
   ServerCertificate,
 } from './api-deps.ts'
 export type { ApiReply, ApiRequest, ApiRoute, Handler, Method } from './api-route.ts'
-export { createDiagnosticsServer, type DiagnosticsServer, type DiagnosticsServerDeps, type LogLevels } from './diagnostics.ts'
+export { createDiagnosticsServer, type DiagnosticsServer, type DiagnosticsServerDeps } from './diagnostics.ts'
 export { type MeshRulesDeps, newMeshOps } from './mesh-rules.ts'
 export { badRequest, invalid, notFound, Problem } from './problem.ts'
 export { type ApiServer, createApiApp, createApiServer } from './server.ts'

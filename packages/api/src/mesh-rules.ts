@@ -1,7 +1,6 @@
 // What comes and goes with a Mesh, a Zone and a Dataplane. One transaction each: nobody ever sees a mesh without its defaults or a leftover
 // of a deleted one (contract/policies.md section 4, contract/rest-cli-gui.md section 3.4).
-import { checkSchema } from '@weft/foundation/schema'
-import { computeLabels, labelKeys, type LabelPlace, type Registry, type Resource, type ResourceKey } from '@weft/resources'
+import { checkSpec, computeLabels, emptyStatus, labelKeys, type LabelPlace, type Registry, type Resource, type ResourceKey } from '@weft/resources'
 import { isOnline } from '@weft/insights'
 import type { Store, StoreOp } from '@weft/store'
 import { dataplaneSigningKeyName, defaultPolicies } from './mesh-defaults.ts'
@@ -36,10 +35,10 @@ export async function newMeshOps(deps: MeshRulesDeps, mesh: string, spec: unknow
 function newResource(deps: MeshRulesDeps, key: ResourceKey, spec: unknown): StoreOp | undefined {
   const kind = deps.registry.get(key.type)
   if (!kind || deps.store.get(key)) return undefined
-  const checked = checkSchema(kind.spec, spec)
+  const checked = checkSpec(kind, spec)
   if (checked.value === undefined) throw new Error(`default ${key.type} is not valid: ${JSON.stringify(checked.violations)}`)
   const labels = computeLabels(kind, { ...key, labels: {}, spec: checked.value }, deps.place)
-  const status = kind.status ? checkSchema(kind.status, {}).value : undefined
+  const status = emptyStatus(kind)
   return { op: 'put', resource: { ...key, labels, spec: checked.value, ...(status === undefined ? {} : { status }) } }
 }
 

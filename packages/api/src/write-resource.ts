@@ -1,19 +1,17 @@
 // PUT and DELETE of a resource: checks in the order the contract gives, then one store transaction (contract/rest-cli-gui.md section 3.2).
-import { checkSchema } from '@weft/foundation/schema'
-import { computeLabels, isReadOnly, type LabelPlace, type Resource, type ResourceDescriptor, type ResourceKey } from '@weft/resources'
+import { computeLabels, emptyStatus, immutableLabelViolations, isReadOnly, type LabelPlace, type Resource, type ResourceDescriptor, type ResourceKey } from '@weft/resources'
 import type { StoreOp, WriteContext } from '@weft/store'
 import { requireRight } from './access.ts'
 import type { ApiServerDeps } from './api-deps.ts'
 import type { ApiReply, ApiRequest } from './api-route.ts'
 import { deletionOps, newMeshOps } from './mesh-rules.ts'
 import { notFound, Problem, rejectInvalid, titled } from './problem.ts'
+import { queryFlag } from './query-flag.ts'
 import { processTitle, type ReadResource, readBody } from './read-body.ts'
 import {
   checkWorkloadLabel,
-  foreignViolations,
-  immutableLabelViolations,
+  deletionViolations,
   labelNameViolations,
-  originViolations,
   requestViolations,
   type WriteScene,
 } from './write-rules.ts'
@@ -56,7 +54,7 @@ export async function putResource(deps: ApiServerDeps, kind: ResourceDescriptor,
   const key = keyOf(kind, request)
   if (kind.scope === 'Mesh') requireMesh(deps, key.mesh)
   const scene: WriteScene = { kind, key, controlPlane: deps.controlPlane, settings: deps.settings }
-  const read = readBody(kind, request.body, key.mesh)
+  const read = readBody(kind, request.body, { mesh: key.mesh, strict: queryFlag(request, 'strict', false) })
   const isNew = await untilSettled(() => writeOnce(deps, { scene, read, request }))
   const { warnings } = read
   return {
@@ -80,7 +78,7 @@ async function writeOnce(deps: ApiServerDeps, { scene, read, request }: Write): 
   requireKindAccess(deps, kind, request)
   checkWorkloadLabel(scene, read.labels)
   const labels = computeLabels(kind, { ...key, labels: read.labels, spec: read.spec }, labelPlaceOf(deps))
-  if (stored) rejectInvalid(processTitle, immutableLabelViolations(stored.labels, labels, deps.controlPlane))
+  if (stored) rejectInvalid('Could not update a resource', immutableLabelViolations(stored.labels, labels))
   const title = stored ? 'Failed to update a resource' : 'Failed to create a resource'
   if (!stored) rejectInvalid(title, labelNameViolations(kind, key.name))
   const together =
@@ -106,7 +104,7 @@ async function untilSettled<T>(run: () => Promise<T>): Promise<T> {
 
 /** Expecting what was read makes two writers at once a conflict for one of them, not a lost write. */
 function putOp(scene: WriteScene, read: ReadResource, stored: Resource | undefined): StoreOp {
-  const status = stored || !scene.kind.status ? undefined : checkSchema(scene.kind.status, {}).value
+  const status = stored ? undefined : emptyStatus(scene.kind)
   return {
     op: 'put',
     resource: { ...scene.key, labels: read.labels, spec: read.spec, ...(status === undefined ? {} : { status }) },
@@ -130,9 +128,7 @@ async function deleteOnce(deps: ApiServerDeps, scene: WriteScene, request: ApiRe
   const { store, registry, settings, controlPlane } = deps
   const stored = store.get(scene.key)
   if (!stored) throw notFound(deleteTitle)
-  const field = '["kuma.io/origin"]'
-  const foreign = foreignViolations(scene, stored, field)
-  rejectInvalid(deleteTitle, foreign.length > 0 ? foreign : originViolations(scene, stored.labels, field))
+  rejectInvalid(deleteTitle, deletionViolations(scene, stored))
   const together = deletionOps({ store, registry, mode: controlPlane.mode, unsafeDelete: settings.unsafeDelete }, stored)
   await titled(deleteTitle, () =>
     store.transact([...together, { op: 'delete', key: scene.key, expect: stored.version }], contextOf(request)),

@@ -239,6 +239,41 @@ describe('who may write what', () => {
     })
   })
 
+  it('zone labels never change, also on global', () =>
+    withApi({}, async ({ put, seed }) => {
+      await seed({ type: 'Mesh', name: 'm' })
+      assert.equal((await put('/meshes/m/meshtimeouts/t', timeout('t', { 'kuma.io/zone': 'a' }))).status, 201)
+      const moved = await put('/meshes/m/meshtimeouts/t', timeout('t', { 'kuma.io/zone': 'b' }))
+      assert.deepEqual([moved.status, moved.json['title']], [400, 'Could not update a resource'])
+      assert.deepEqual(moved.json['causes'], [
+        { field: 'labels["kuma.io/zone"]', message: 'is immutable, cannot be changed from "a" to "b"' },
+      ])
+    }))
+
+  it('every mistake in names and labels is told at once, in the order of the peers', () =>
+    withApi({ role: 'zone' }, async ({ put, seed }) => {
+      await seed({ type: 'Mesh', name: 'm' })
+      const wrong = timeout('D_', { 'kuma.io/origin': 'x', 'kuma.io/zone': 'west', 'a/b/c': 'd' })
+      const answer = await put('/meshes/m/meshtimeouts/t', wrong)
+      assert.deepEqual(
+        answer.json['causes'].map(({ field, message }: { field: string; message: string }) => `${field} ${message.slice(0, 40)}`),
+        [
+          'name name from the URL has to be the same as ',
+          'labels["kuma.io/origin"] unknown resource origin "x"',
+          `labels["kuma.io/origin"] the origin label must be set to 'zone'`,
+          'labels["kuma.io/zone"] kuma.io/zone label should have east valu',
+          'labels["a/b/c"] a valid label key must consist of alphan',
+          'name invalid characters. A lowercase RFC 1123',
+        ],
+      )
+      const long = 'a'.repeat(300)
+      const lengthy = await put(`/meshes/m/meshtimeouts/${long}`, timeout(long, { 'kuma.io/origin': 'zone' }))
+      assert.deepEqual(
+        lengthy.json['causes'].map(({ message }: { message: string }) => message),
+        ['the length of the name must be shorter', 'value length must less or equal 253'],
+      )
+    }))
+
   it('a workload label is checked in zones and refused on global kinds', () =>
     withApi({ role: 'zone' }, async ({ put, seed }) => {
       await seed({ type: 'Mesh', name: 'm' })
@@ -268,9 +303,8 @@ describe('bodies', () => {
       }
       assert.equal(await detail('{,'), `invalid MeshTimeout object: "invalid character ',' looking for beginning of object key string"`)
       assert.equal(await detail(''), 'invalid MeshTimeout object: "unexpected end of JSON input"')
-      assert.match(await detail('[]'), /cannot unmarshal array/)
-      assert.match(await detail('{"type":1}'), /cannot unmarshal number into Go struct field ResourceMeta.type/)
-      assert.match(await detail('{"labels":{"a":1}}'), /labels of type string/)
+      assert.match(await detail('[]'), /a resource must be an object, not array/)
+      assert.match(await detail('null'), /a resource must be an object, not null/)
       const bad = timeout('t')
       const answer = await put('/meshes/m/meshtimeouts/t', {
         ...bad,
@@ -278,6 +312,26 @@ describe('bodies', () => {
       })
       assert.equal(answer.json['detail'], 'invalid MeshTimeout object: "time: invalid duration \\"bad\\""')
       assert.equal((await ask('PUT', '/meshes/m/meshtimeouts/t', { body: `${'['.repeat(200_000)}` })).status, 400)
+    }))
+
+  it('a wrong envelope: violations without a field for policies, an unreadable body for flat kinds', () =>
+    withApi({}, async ({ put, seed }) => {
+      await seed({ type: 'Mesh', name: 'm' })
+      const answer = await put('/meshes/m/meshtimeouts/t', { type: 1, labels: { a: 1 } })
+      assert.deepEqual([answer.status, answer.json['title']], [400, 'Could not process a resource'])
+      assert.deepEqual(
+        answer.json['causes'],
+        [
+          '.name in body is required',
+          '.spec in body is required',
+          'labels.a in body must be of type string: "number"',
+          'type in body must be of type string: "number"',
+        ].map((message) => ({ field: '', message })),
+      )
+      const flat = await put('/meshes/m', { type: 'Mesh', name: 3 })
+      assert.equal(flat.json['detail'], 'invalid Mesh object: "name in body must be of type string: \\"number\\""')
+      const retry = await put('/meshes/m/meshtimeouts/t', { ...timeout('t'), type: 'MeshRetry' })
+      assert.deepEqual(retry.json['causes'], [{ field: '', message: 'type in body should be one of [MeshTimeout]' }])
     }))
 
   it('name, type and mesh must be those of the URL; the mesh of the URL must exist', () =>
@@ -313,6 +367,30 @@ describe('bodies', () => {
       assert.match(String(loud.headers['warning']), /^299 - "unknown field networkin was dropped", 299 - "unknown field \[\\"na\?ve/)
       assert.equal(loud.headers['set-cookie'], undefined)
       assert.deepEqual((await get('/meshes/m/dataplanes/x')).json['networking'], { address: '10.0.0.1', inbound: [{ port: 80 }] })
+    }))
+
+  it('a strict write refuses unknown fields by their paths, and takes what was read here', () =>
+    withApi({}, async ({ put, get, store }) => {
+      assert.equal((await put('/meshes/m', mesh)).status, 201)
+      const before = store.seq
+      const bad = timeout('t')
+      const answer = await put('/meshes/m/meshtimeouts/t?strict=true', {
+        ...bad,
+        extra: 1,
+        spec: { ...bad.spec, form: [], to: [{ targetRef: { kind: 'Mesh', naem: 'x' }, default: { connectionTimeout: '3s' } }] },
+      })
+      assert.equal(answer.status, 400)
+      assert.deepEqual(
+        answer.json['invalid_parameters'],
+        ['extra', 'spec.form', 'spec.to[0].targetRef.naem'].map((field) => ({ field, reason: 'unknown field' })),
+      )
+      assert.equal((await put('/meshes/m?strict=true', { ...mesh, mtls: {} })).status, 400, 'retired fields too')
+      assert.equal((await put('/meshes/m?strict=maybe', mesh)).status, 400)
+      assert.equal(store.seq, before)
+      const read = (await get('/meshes/m')).json
+      assert.ok('meshServices' in read)
+      assert.equal((await put('/meshes/m?strict=true', read)).status, 200)
+      assert.equal((await put('/meshes/m/meshtimeouts/t?strict=false', { ...bad, extra: 1 })).status, 201)
     }))
 
   it('a status in a body is ignored, the stored one kept', () =>

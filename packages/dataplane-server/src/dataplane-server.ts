@@ -43,6 +43,8 @@ export interface DataplaneServerOptions {
   readonly isComplete?: () => boolean
   readonly isRecovering?: (proxyKey: string) => boolean
   readonly onStream?: (proxyKey: string, stream: DeltaStream) => void
+  readonly onProgress?: (proxyKey: string) => void
+  readonly isLastEndpoint?: (proxyKey: string, isLive: (proxyKey: string) => boolean) => boolean
   /** All addresses of a host name; the system's resolver by default. */
   readonly lookup?: (host: string) => Promise<readonly string[]>
 }
@@ -73,7 +75,14 @@ export function createDataplaneServer(options: DataplaneServerOptions): Dataplan
     spiffe,
     ...(options.reviewServiceAccount ? { reviewServiceAccount: options.reviewServiceAccount } : {}),
   })
-  const lifecycle = createProxyLifecycle({ store, clock, log, settings, sinks })
+  const lifecycle = createProxyLifecycle({
+    store,
+    clock,
+    log,
+    settings,
+    sinks,
+    ...(options.isLastEndpoint ? { isLastEndpoint: options.isLastEndpoint } : {}),
+  })
   const cleanup = createOfflineCleanup({ store, clock, log, settings, isConnected: (key) => lifecycle.isConnected(key) })
   const probes = createProbeWriter({ store, clock, log })
   const admission = { store, authenticator, settings, spiffe }
@@ -90,6 +99,7 @@ export function createDataplaneServer(options: DataplaneServerOptions): Dataplan
     },
     ...(options.isRecovering ? { isRecovering: options.isRecovering } : {}),
     ...(options.onStream ? { onStream: options.onStream } : {}),
+    ...(options.onProgress ? { onProgress: options.onProgress } : {}),
     clock,
     log,
     metrics,

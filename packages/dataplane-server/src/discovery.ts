@@ -41,6 +41,8 @@ export interface DiscoveryOptions extends AdmissionOptions {
   readonly isRecovering?: (proxyKey: string) => boolean
   /** Told of every stream that is served, e.g. to end its recovery or to read what it acknowledged. */
   readonly onStream?: (proxyKey: string, stream: DeltaStream) => void
+  /** Told when a proxy acknowledged secrets, and when its stream is over. */
+  readonly onProgress?: (proxyKey: string) => void
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics
@@ -92,6 +94,7 @@ export function createDiscovery(options: DiscoveryOptions): AdsService {
       onAck: ({ type }) => {
         count(type, 'acknowledged')
         if (type === 'listener' || type === 'secret') tls.acknowledged()
+        if (type === 'secret') options.onProgress?.(hello.key)
       },
       onNack: ({ type, error, names, rejected }) => {
         count(type, 'rejected')
@@ -108,6 +111,7 @@ export function createDiscovery(options: DiscoveryOptions): AdsService {
         if (reason === 'stopped') registration.ended('stopped')
         else if (reason === 'refused' || reason === 'failed') registration.ended('lost')
         else classifyEnd(caller.address, options.connectionEnd, (how) => registration.ended(how))
+        options.onProgress?.(hello.key)
       },
     }
   }

@@ -18,7 +18,14 @@ function hello(name: string, change: Parameters<typeof dataplaneText>[1] = {}): 
   return readNode(nodeOf(name, { 'dataplane.resource': dataplaneText(name, change) }))
 }
 
-function setUp(change: { store?: Store; instanceId?: string; environment?: 'universal' | 'kubernetes' } = {}) {
+interface Change {
+  readonly store?: Store
+  readonly instanceId?: string
+  readonly environment?: 'universal' | 'kubernetes'
+  readonly isLastEndpoint?: (key: string, isLive: (key: string) => boolean) => boolean
+}
+
+function setUp(change: Change = {}) {
   const clock = new FakeClock()
   const store = change.store ?? createMemoryStore({ clock, log: silentLogger })
   const { lines, sinks } = noting()
@@ -27,7 +34,15 @@ function setUp(change: { store?: Store; instanceId?: string; environment?: 'univ
     instanceId: change.instanceId ?? 'cp-1',
     environment: change.environment ?? 'universal',
   }
-  const lifecycle = createProxyLifecycle({ store, clock, log: silentLogger, settings, sinks })
+  const { isLastEndpoint } = change
+  const lifecycle = createProxyLifecycle({
+    store,
+    clock,
+    log: silentLogger,
+    settings,
+    sinks,
+    ...(isLastEndpoint ? { isLastEndpoint } : {}),
+  })
   lifecycle.start()
   const stored = (name: string) => store.get({ type: 'Dataplane', mesh, name })
   const advance = async (ms: number): Promise<void> => {
@@ -114,6 +129,51 @@ describe('a proxy that closes its stream', () => {
   })
 })
 
+describe('proxies of before a restart', () => {
+  const insight = (
+    store: Store,
+    name: string,
+    subscription: object = { id: '1', connectTime: '2026-01-01T00:00:00Z', disconnectTime: '2026-01-01T00:01:00Z' },
+  ) => put(store, { type: 'DataplaneInsight', mesh, name, labels: {}, spec: { subscriptions: [subscription] } })
+
+  it('are degraded when they stay away for a minute, until they come back', async () => {
+    const before = setUp()
+    await before.register('a', 'b', 'never', 'elsewhere')
+    before.lifecycle.stop()
+    const { store } = before
+    for (const name of ['a', 'b']) await insight(store, name)
+    await insight(store, 'elsewhere', { id: '1', controlPlaneInstanceId: 'cp-9', connectTime: '2026-01-01T00:00:00Z' })
+    const { advance, state, stored, register, lines } = setUp({ store, instanceId: 'cp-2' })
+    await register('b')
+    await advance(59_999)
+    assert.equal(state('a'), undefined)
+    await advance(1)
+    assert.equal(state('a'), '{"degraded":true}')
+    for (const name of ['b', 'never', 'elsewhere']) assert.equal(state(name), undefined, name)
+    await advance(3_600_000)
+    assert.ok(stored('a'))
+    await register('a')
+    assert.equal(state('a'), 'none')
+    assert.equal(lines.filter((line) => line.startsWith('state default/a')).length, 2)
+  })
+
+  it('leave nothing behind when their Dataplane goes', async () => {
+    const before = setUp()
+    await before.register('a')
+    before.lifecycle.stop()
+    await insight(before.store, 'a')
+    const { advance, state, store } = setUp({ store: before.store, instanceId: 'cp-2' })
+    await advance(60_000)
+    await store.transact([{ op: 'delete', key: { type: 'Dataplane', mesh, name: 'a' } }], {
+      actor: 'test',
+      reason: 'test',
+      class: 'desired',
+    })
+    await advance(0)
+    assert.equal(state('a'), 'none')
+  })
+})
+
 describe('streams that are lost', () => {
   it('change nothing until the delay ends, and nothing is removed while nobody replaces them', async () => {
     const { register, advance, stored, state } = setUp()
@@ -133,6 +193,26 @@ describe('streams that are lost', () => {
     await advance(300_000)
     assert.equal(stored('a'), undefined)
     assert.ok(stored('b'))
+  })
+
+  it('are not cleaned up while a destination has no other endpoint of a live proxy', async () => {
+    const asked: string[] = []
+    let isLast = true
+    const { register, advance, stored } = setUp({
+      isLastEndpoint: (key, isLive) => {
+        asked.push(`${key} ${isLive('default/a')} ${isLive('default/b')}`)
+        return isLast
+      },
+    })
+    const [a] = await register('a', 'b')
+    a?.ended('lost')
+    await advance(delay)
+    await advance(300_000)
+    assert.ok(stored('a'))
+    isLast = false
+    await advance(300_000)
+    assert.equal(stored('a'), undefined)
+    assert.deepEqual(asked, ['default/a false true', 'default/a false true'])
   })
 
   it('are recognised by their number', async () => {

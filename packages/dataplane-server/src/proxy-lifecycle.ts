@@ -5,7 +5,7 @@ import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import type { Clock, Timer } from '@weft/foundation/time'
 import type { ProxyMetadata } from '@weft/facts'
-import { labelKeys, type Resource, type ResourceKey } from '@weft/resources'
+import { labelKeys, nameKey, type Resource, type ResourceKey } from '@weft/resources'
 import type { Store } from '@weft/store'
 import { createDepartures } from './departures.ts'
 import { isServedElsewhere, registrationOf } from './registration.ts'
@@ -50,11 +50,18 @@ export interface ProxyLifecycleOptions {
   readonly log: Logger
   readonly settings: Pick<DataplaneServerSettings, 'zone' | 'federated' | 'environment' | 'instanceId' | 'deregistrationDelayMs'>
   readonly sinks: ProxySinks
+  /**
+   * True when a destination would be left without an endpoint of a proxy for which `isLive` holds if this one's went. Default: when no other
+   * proxy of its workload is connected.
+   */
+  readonly isLastEndpoint?: (proxyKey: string, isLive: (proxyKey: string) => boolean) => boolean
 }
 
 export const duplicateStreamMessage = 'there is already an active stream from this node, try again later'
-/** A lost proxy's Dataplane goes after this, when another proxy of its workload is connected. */
+/** A lost proxy's Dataplane goes after this, unless its endpoints are the last ones of a destination. */
 const lostRetentionMs = 300_000
+/** After a start the proxies of before have this long to come back: Envoy waits up to 30 s between two attempts. */
+const returnGraceMs = 60_000
 const retryMs = 1000
 
 interface Proxy {
@@ -74,9 +81,12 @@ export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifec
   const proxies = new Map<string, Proxy>()
   const departures = createDepartures<Proxy>()
   const drainingReports = new Set<string>()
+  /** Degraded because they did not come back after the start. */
+  const returning = new Set<string>()
   let live = 0
   let isStopped = false
   let unwatch: (() => void) | undefined
+  let awaiting: Timer | undefined
 
   const setState = (proxy: Proxy, state: EndpointState): void => {
     if (proxy.state.draining === state.draining && proxy.state.degraded === state.degraded) return
@@ -127,14 +137,14 @@ export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifec
 
   /** Lost: it may be running and only unreachable from here, so that its Dataplane stays as long as it may be the last of its kind. */
   const expireLost = (proxy: Proxy): void => {
-    if (hasLiveSibling(proxy)) void remove(proxy)
+    if (!isLastEndpoint(proxy)) void remove(proxy)
     else after(proxy, lostRetentionMs, () => expireLost(proxy))
   }
-  const hasLiveSibling = (proxy: Proxy): boolean => {
+  const isLive = (key: string): boolean => proxies.get(key)?.isLive === true
+  const isLastEndpoint = (proxy: Proxy): boolean => {
+    if (options.isLastEndpoint) return options.isLastEndpoint(proxy.key, isLive)
     const workload = workloadOf(store.get(dataplaneKey(proxy)))
-    return store
-      .list('Dataplane', proxy.mesh)
-      .some((each) => workloadOf(each) === workload && proxies.get(`${each.mesh}/${each.name}`)?.isLive === true)
+    return !store.list('Dataplane', proxy.mesh).some((each) => workloadOf(each) === workload && isLive(nameKey(each)))
   }
 
   const markLost = (proxy: Proxy): void => {
@@ -169,6 +179,19 @@ export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifec
     for (const other of together) if (!other.isLive) markLost(other)
   }
 
+  /** Proxies of an earlier life of this control plane that stayed away: lost, as far as it can know. Their Dataplanes stay. */
+  const degradeMissing = (): void => {
+    for (const dataplane of store.list('Dataplane')) {
+      const key = nameKey(dataplane)
+      const isOurs = (dataplane.labels[labelKeys.zone] ?? settings.zone) === settings.zone
+      // one that never had a proxy is someone else's business, and so is one that another process serves
+      const insight = store.get({ type: 'DataplaneInsight', mesh: dataplane.mesh, name: dataplane.name })
+      if (!isOurs || proxies.has(key) || !insight || isServedElsewhere(store, dataplane, settings.instanceId)) continue
+      returning.add(key)
+      sinks.endpointStates.set(key, { degraded: true })
+    }
+  }
+
   const claim = (hello: ProxyHello): Proxy => {
     let proxy = proxies.get(hello.key)
     if (proxy?.isLive) throw new AppError('xds/duplicate-stream', duplicateStreamMessage)
@@ -200,6 +223,7 @@ export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifec
       proxy.left = undefined
       proxy.metadata = hello.metadata
       sinks.proxies.set(proxy.key, hello.metadata)
+      if (returning.delete(proxy.key)) sinks.endpointStates.delete(proxy.key)
       setState(proxy, drainingReports.has(proxy.key) ? { draining: true } : {})
       log.info({ mesh: proxy.mesh, proxy: proxy.name }, 'proxy connected')
       return { key: proxy.key, ended: (how) => ended(proxy, how) }
@@ -220,6 +244,7 @@ export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifec
       return live
     },
     start: () => {
+      awaiting = clock.after(returnGraceMs, degradeMissing)
       unwatch = store.watch(store.seq, (changes) => {
         for (const change of changes) {
           if (change.op !== 'delete' || change.key.type !== 'Dataplane') continue
@@ -227,6 +252,7 @@ export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifec
           // not before every other watcher has seen the Dataplane go: without its state the endpoint would look healthy for a moment
           setImmediate(() => {
             const proxy = proxies.get(`${key.mesh}/${key.name}`)
+            if (!store.get(key) && returning.delete(nameKey(key))) sinks.endpointStates.delete(nameKey(key))
             if (proxy && !proxy.isLive && !isStopped && !store.get(key)) forget(proxy)
           })
         }
@@ -235,6 +261,7 @@ export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifec
     stop: () => {
       isStopped = true
       unwatch?.()
+      awaiting?.cancel()
       for (const proxy of proxies.values()) proxy.timer?.cancel()
     },
   }

@@ -27,6 +27,8 @@ export interface IdentityIssuer {
   pending(): readonly PendingSvid[]
   /** To be called when what `trustSpread` answers may have changed. */
   trustAdvanced(kri?: string): void
+  /** To be called when `isTrustKnown` becomes true: looks again at every identity. */
+  trustKnown(): void
   /** Resolves when no identity is being looked at and nothing is being issued. */
   idle(): Promise<void>
 }
@@ -43,6 +45,10 @@ export interface IdentityIssuerOptions {
    * authority that came up while this process runs; a proxy without a valid certificate waits at most 10 s. Default: always true.
    */
   readonly trustSpread?: (kri: string, fingerprint: string) => boolean
+  /** False while MeshTrusts may still be on their way here: until then no authority is made. Default: always true. */
+  readonly isTrustKnown?: () => boolean
+  /** True when the proxy holds a certificate of this MeshIdentity that this process did not issue. Default: never. */
+  readonly holdsCertificate?: (proxyKey: string, kri: string) => boolean
 }
 
 interface IdentityState {
@@ -67,6 +73,7 @@ export function createIdentityIssuer(options: IdentityIssuerOptions): IdentityIs
     log,
     authorityOf: (kri) => byKri.get(kri),
     isTrustSpread: options.trustSpread ?? (() => true),
+    holdsCertificate: options.holdsCertificate ?? (() => false),
     onIssued: options.onIssued,
     onUnusableAuthority: (kri) => {
       for (const state of identities.values()) if (state.kri === kri) look(state)
@@ -101,7 +108,12 @@ export function createIdentityIssuer(options: IdentityIssuerOptions): IdentityIs
       return
     }
     try {
-      const provided = await provideIdentity(identity, { store, settings: options.settings, now: () => clock.now() })
+      const provided = await provideIdentity(identity, {
+        store,
+        settings: options.settings,
+        now: () => clock.now(),
+        ...(options.isTrustKnown ? { isTrustKnown: options.isTrustKnown } : {}),
+      })
       state.failures = 0
       if (!isStopped) adopt(state, identity, provided)
     } catch (error) {
@@ -186,6 +198,9 @@ export function createIdentityIssuer(options: IdentityIssuerOptions): IdentityIs
     current: (proxyKey) => issuance.current(proxyKey),
     pending: () => issuance.pending(),
     trustAdvanced: (kri) => issuance.recheck(kri),
+    trustKnown: () => {
+      for (const state of identities.values()) look(state)
+    },
     idle: async () => {
       while (work.size > 0) await Promise.allSettled(work)
       await issuance.idle()

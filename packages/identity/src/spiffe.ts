@@ -1,6 +1,6 @@
 // SPIFFE names of a mesh: which MeshIdentity a proxy has, its trust domain and its id, from the templates of the resource
 // (contract/dataplane.md section 11.1, contract/resources.md section 8). Pure.
-import { kriText, labelKeys, type Labels, type Resource } from '@weft/resources'
+import { kriText, labelKeys, type Labels, renderTemplate, type Resource, templateNames } from '@weft/resources'
 
 /** The parts of a MeshIdentity spec this package reads. Everything may be missing or malformed in a stored value. */
 export interface MeshIdentitySpec {
@@ -36,7 +36,6 @@ export interface SpiffeSettings {
 const defaultTrustDomain = '{{ .Mesh }}.{{ .Zone }}.mesh.local'
 const workloadPath = '/workload/{{ .Workload }}'
 const serviceAccountPath = '/ns/{{ .Namespace }}/sa/{{ .ServiceAccount }}'
-const expression = /\{\{-?\s*(?:\.(\w+)|label\s+(?:"([^"]*)"|`([^`]*)`))\s*-?\}\}/g
 
 /**
  * The MeshIdentity that gives a proxy with these labels its id: the one with most matching labels, then the smallest name.
@@ -71,10 +70,8 @@ export function pathTemplateOf(identity: Resource, settings: SpiffeSettings): st
 
 /** True when the id depends on the workload label: such a proxy needs the label, and its token must be bound to it. */
 export function usesWorkload(identity: Resource, settings: SpiffeSettings): boolean {
-  for (const match of pathTemplateOf(identity, settings).matchAll(expression)) {
-    if (match[1] === 'Workload' || (match[2] ?? match[3]) === labelKeys.workload) return true
-  }
-  return false
+  const { fields, labels } = templateNames(pathTemplateOf(identity, settings))
+  return fields.has('Workload') || labels.has(labelKeys.workload)
 }
 
 /** The SPIFFE id a proxy with these labels has under a MeshIdentity, undefined when a template cannot be rendered or is empty. */
@@ -112,14 +109,7 @@ function selectorMatch(identity: Resource, labels: Labels): number | undefined {
 }
 
 /** Undefined when the template holds an unknown variable, a missing label or anything else between braces. */
-function render(template: string, labels: Labels, variables: Readonly<Record<string, string>>): string | undefined {
-  let isComplete = true
-  const text = template.replace(expression, (_, name: string | undefined, quoted: string | undefined, raw: string | undefined) => {
-    const values = name === undefined ? labels : variables
-    const key = name ?? quoted ?? raw ?? ''
-    const value = Object.hasOwn(values, key) ? values[key] : undefined
-    if (value === undefined) isComplete = false
-    return value ?? ''
-  })
-  return isComplete && !text.includes('{{') && !text.includes('}}') ? text.trim() : undefined
+function render(template: string, labels: Labels, fields: Readonly<Record<string, string>>): string | undefined {
+  const rendering = renderTemplate(template, { fields, labels })
+  return 'text' in rendering ? rendering.text.trim() : undefined
 }

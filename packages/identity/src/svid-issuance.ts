@@ -56,6 +56,8 @@ export interface SvidIssuanceOptions {
   readonly log: Logger
   readonly authorityOf: (kri: string) => IssuingAuthority | undefined
   readonly isTrustSpread: (kri: string, fingerprint: string) => boolean
+  /** The proxy holds a certificate of an earlier life of this control plane. */
+  readonly holdsCertificate: (proxyKey: string, kri: string) => boolean
   readonly onIssued: (proxyKey: string, svid: Svid) => void
   /** The authority of a KRI can no longer issue. */
   readonly onUnusableAuthority: (kri: string) => void
@@ -65,6 +67,11 @@ export interface SvidIssuanceOptions {
 const renewAt = 0.8
 /** With less than this share left, waiting for trust to spread ends. */
 const urgentBelow = 0.1
+/**
+ * How long, as a share of its lifetime, a certificate of unknown age may serve on: it was renewed at 80 % as long as someone was there to
+ * do it, so that twice this much is left at worst.
+ */
+const unknownAgeShare = 0.1
 /** How long key and certificate of a proxy that went are kept for its return. */
 const retentionMs = 10 * 60_000
 const retryMs = 5000
@@ -78,6 +85,8 @@ interface ProxyState {
   keys: KeyPair | undefined
   timer: Timer | undefined
   waiting: PendingSvid['reason'] | undefined
+  /** When it first had to wait for trust, on the clock. */
+  waitsSince: number | undefined
   isQueued: boolean
 }
 
@@ -128,8 +137,11 @@ export function createSvidIssuance(options: SvidIssuanceOptions): SvidIssuance {
       arm(state, urgentFrom - now, () => enqueue(state))
       return true
     }
-    if (now >= until) return false
-    arm(state, until - now, () => enqueue(state))
+    state.waitsSince ??= now
+    const holds = options.holdsCertificate(state.key, wanted.kri)
+    const end = holds ? Math.max(until, state.waitsSince + (issuing.lifetimeMs || defaultSvidLifetimeMs) * unknownAgeShare) : until
+    if (now >= end) return false
+    arm(state, end - now, () => enqueue(state))
     return true
   }
 
@@ -166,6 +178,7 @@ export function createSvidIssuance(options: SvidIssuanceOptions): SvidIssuance {
       }
       state.svid = svid
       state.waiting = undefined
+      state.waitsSince = undefined
       armRenewal(state)
       options.onIssued(state.key, svid)
     } catch (error) {
@@ -210,12 +223,14 @@ export function createSvidIssuance(options: SvidIssuanceOptions): SvidIssuance {
           keys: undefined,
           timer: undefined,
           waiting: undefined,
+          waitsSince: undefined,
           isQueued: false,
         }
         proxies.set(proxyKey, state)
       }
       if (state.wanted?.kri === wanted.kri && state.wanted.spiffeId === wanted.spiffeId) return
       state.timer?.cancel()
+      state.waitsSince = undefined
       state.wanted = wanted
       state.waiting = 'queued'
       enqueue(state)

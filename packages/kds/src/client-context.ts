@@ -8,6 +8,7 @@ import type { GlobalChannel } from './global-channel.ts'
 import type { OriginLedger } from './origin-ledger.ts'
 import type { Outgoing } from './outgoing.ts'
 import type { Self } from './peer.ts'
+import type { RecallMemory } from './returned-dataplanes.ts'
 import type { SyncMetrics } from './sync-metrics.ts'
 
 /** Kept from session to session, for as long as the process lives. */
@@ -20,6 +21,13 @@ export interface SessionMemory {
   peer: 'own' | 'stock' | 'unknown'
   /** Store id of an own global at the last connection. */
   storeId: string | undefined
+  readonly recall: RecallMemory
+  /** Roots that all connected proxies here accept; undefined before anyone said. */
+  trusted: ReadonlySet<string> | undefined
+  /** Own roots that all other zones trust, as an own global told on the present connection. */
+  trustedElsewhere: ReadonlySet<string>
+  /** Tells an own global what is trusted here; does nothing while there is none. */
+  tellTrusted(): void
 }
 
 /** What every stream of a session may use. */

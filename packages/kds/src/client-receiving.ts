@@ -14,6 +14,8 @@ import { inOrder } from './outgoing.ts'
 import { clusterIdName } from './outgoing-to-zone.ts'
 import { describingNode } from './peer.ts'
 import { member } from './json.ts'
+import { asReport, trustSpreadType } from './trust-spread.ts'
+import { encodeRequest } from './wire.ts'
 
 const greetingWaitMs = 1_000
 const leadingTypes = ['Config', 'Mesh', 'GlobalSecret', 'Secret', 'MeshTrust', 'MeshIdentity']
@@ -37,6 +39,8 @@ export function openGlobalToZone(context: StreamContext, ended: Ended): RunningS
   const finish = (): void => {
     wait?.cancel()
     receiver?.close()
+    memory.tellTrusted = () => {}
+    memory.trustedElsewhere = new Set()
     if (greeted) recorder.streamClosed(zone, 'globalToZone', timestamp(clock.now()))
     greeted = false
   }
@@ -64,6 +68,12 @@ export function openGlobalToZone(context: StreamContext, ended: Ended): RunningS
       pause: stream.pause,
       proceed: stream.proceed,
       fail,
+      other: ({ type, resources }) => {
+        if (type !== trustSpreadType) return false
+        memory.trustedElsewhere = new Set(resources.map(({ name }) => name))
+        context.changed()
+        return true
+      },
       listed: (type) => {
         if (memory.listed.has(type)) return
         memory.listed.add(type)
@@ -75,6 +85,10 @@ export function openGlobalToZone(context: StreamContext, ended: Ended): RunningS
       },
     })
     receiver.start()
+  }
+  const tellTrusted = (): void => {
+    if (memory.trusted === undefined) return
+    stream.write(encodeRequest({ type: trustSpreadType, node: { id: zone, metadata: undefined }, subscribe: asReport(memory.trusted) }))
   }
   const identifyByCluster = (): void => {
     if (memory.peer === 'own' || !memory.accepted.get('Config')?.has(`${clusterIdName}.`)) return
@@ -91,6 +105,10 @@ export function openGlobalToZone(context: StreamContext, ended: Ended): RunningS
     memory.storeId = storeId
     greeted = true
     recorder.streamOpened(zone, 'globalToZone', timestamp(clock.now()))
+    if (peer === 'own') {
+      memory.tellTrusted = tellTrusted
+      tellTrusted()
+    }
     context.established()
     if (isNews) context.changed()
   }

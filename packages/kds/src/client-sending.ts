@@ -63,6 +63,7 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended): RunningS
       try {
         const request = decodeRequest(bytes)
         sender ??= begin(request)
+        if (request.type === 'Dataplane' && context.memory.recall.recalled(request.initialVersions)) context.changed()
         sender.request(request)
       } catch (error) {
         fail(status.INVALID_ARGUMENT, messageOf(error))

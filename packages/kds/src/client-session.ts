@@ -40,9 +40,19 @@ const adminRetryMs = 5_000
 /** Two processes of one name must not take the stream from each other all the time. */
 const supersededRange = { firstMs: 10_000, lastMs: 60_000 }
 
-/** Back-off towards a peer: a stock global must not see a stream return within a second (contract/kds.md section 17.B9). */
+/**
+ * Back-off towards a peer: a stock global must not see a stream return within a second (contract/kds.md section 17.B9). An own one that is
+ * back is found within a second, however long it was away.
+ */
 export function retryRangeOf(peer: SessionMemory['peer']): { readonly firstMs: number; readonly lastMs: number } {
-  return peer === 'stock' ? { firstMs: 1_000, lastMs: 5_000 } : { firstMs: 200, lastMs: 5_000 }
+  switch (peer) {
+    case 'stock':
+      return { firstMs: 1_000, lastMs: 5_000 }
+    case 'own':
+      return { firstMs: 200, lastMs: 1_000 }
+    case 'unknown':
+      return { firstMs: 200, lastMs: 2_000 }
+  }
 }
 
 /** Opens all six calls at once. */

@@ -19,6 +19,7 @@ import { removeHeld } from './held.ts'
 import { openOriginLedger } from './origin-ledger.ts'
 import { createZoneOutgoing } from './outgoing-to-global.ts'
 import type { Self } from './peer.ts'
+import { createRecallMemory } from './returned-dataplanes.ts'
 import { createSyncMetrics } from './sync-metrics.ts'
 
 /** What a zone needs to sync. */
@@ -64,13 +65,6 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
   const address = parseGlobalAddress(options.globalAddress)
   const log = options.log.child({ component: 'kds.client' })
   const self: Self = { ...options.self, storeId: store.id }
-  const memory: SessionMemory = {
-    accepted: new Map(),
-    ledger: openOriginLedger({ store, log, origin: 'global' }),
-    listed: new Set(),
-    peer: 'unknown',
-    storeId: undefined,
-  }
   const outgoing = createZoneOutgoing({
     registry,
     log,
@@ -78,6 +72,18 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
     systemNamespace: options.systemNamespace,
     skipPrefixes: options.skipPrefixes,
   })
+  const recall = createRecallMemory({ store, outgoing })
+  const memory: SessionMemory = {
+    accepted: new Map(),
+    ledger: openOriginLedger({ store, log, origin: 'global' }),
+    listed: new Set(),
+    peer: 'unknown',
+    storeId: undefined,
+    recall,
+    trusted: undefined,
+    trustedElsewhere: new Set(),
+    tellTrusted: () => {},
+  }
   const consumed = consumedTypes(registry)
   const metrics = createSyncMetrics(options.metrics, (type) => registry.get(type) !== undefined)
   const backoff = createBackoff()
@@ -163,6 +169,7 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
     name: 'kds-client',
     start: async () => {
       feed = createChangeFeed(store, log)
+      recall.follow(feed)
       dial(false)
     },
     stop: async () => {
@@ -178,6 +185,12 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
+    returned: () => recall.returned,
+    reportTrusted: (names) => {
+      memory.trusted = names
+      memory.tellTrusted()
+    },
+    isTrustedElsewhere: (name) => memory.peer === 'stock' || (state === 'connected' && memory.trustedElsewhere.has(name)),
     held: () => memory.ledger.held(),
     approveRemoval: (type) => removeHeld({ store, ledger: memory.ledger, actor: 'global', ...(type === undefined ? {} : { type }) }),
   }

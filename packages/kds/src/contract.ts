@@ -144,11 +144,29 @@ export interface GlobalConnection {
   readonly complete: boolean
 }
 
+/** What an own global still has of an earlier life of this zone. Names are those of the wire: `<name>-<hash>.<mesh>`. */
+export interface ReturnedDataplanes {
+  readonly names: ReadonlySet<string>
+  /** Those of a mesh that have not come back, sorted. */
+  missingOf(mesh: string): readonly string[]
+  /** Whether a Dataplane stored here is one of them. */
+  has(dataplane: Resource): boolean
+}
+
 /** The end at a zone control plane. */
 export interface KdsClient extends Component {
   connection(): GlobalConnection
   /** Called after every change of `connection()`. */
   onConnection(listener: (connection: GlobalConnection) => void): () => void
+  /** Undefined while no own global has returned any since this process started. A change is told as one of the connection. */
+  returned(): ReturnedDataplanes | undefined
+  /** Says which roots (`trustedName`) all connected proxies of this zone accept. Only own globals are told. */
+  reportTrusted(names: ReadonlySet<string>): void
+  /**
+   * Whether all other zones that are waited for trust a root of this zone: as an own global last told, false while it is away or unknown;
+   * true under a stock global. A change is told as one of the connection.
+   */
+  isTrustedElsewhere(name: string): boolean
   held(): readonly HeldResources[]
   approveRemoval(type?: string): Promise<number>
 }

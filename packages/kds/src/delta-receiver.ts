@@ -8,7 +8,7 @@ import { nameKey, type Registry, type ResourceDescriptor, type ResourceKey } fro
 import type { Store } from '@weft/store'
 import { decodeIncoming } from './decode-incoming.ts'
 import { recalledVersion } from './features.ts'
-import { type Incoming, splitWireName } from './incoming.ts'
+import { type Incoming, splitWireName, writeClassOf } from './incoming.ts'
 import type { OriginLedger } from './origin-ledger.ts'
 import { reconcile, type ReconcileOptions } from './reconcile.ts'
 import { type DeltaResponse, decodeResponse, encodeRequest, type NodeValue } from './wire.ts'
@@ -46,6 +46,8 @@ export interface ReceiverOptions {
   proceed(): void
   /** Ends the stream: the peer cannot be understood, or this side cannot go on. */
   fail(error: AppError): void
+  /** A response of a type that is no resource kind. False when nobody knows it: it is refused then. */
+  other?(response: DeltaResponse): boolean
   /** The complete first list of a type was applied. */
   listed?(type: string): void
   /** A response of a type was applied. */
@@ -117,7 +119,7 @@ export class DeltaReceiver {
     const response = decodeResponse(bytes)
     const state = this.#types.get(response.type)
     if (!state) {
-      this.#answer(response, [`unknown type ${JSON.stringify(response.type.slice(0, 100))}`])
+      this.#answer(response, this.#options.other?.(response) ? [] : [`unknown type ${JSON.stringify(response.type.slice(0, 100))}`])
       return
     }
     this.#enqueue(response.type, state, () => this.#apply(state, response))
@@ -133,8 +135,12 @@ export class DeltaReceiver {
   }
 
   /** Stored names are wire names here: own peers always hash theirs. */
+  /** Only what control planes write themselves: of what a person wished, an origin that lost it cannot know whether it is gone. */
   #recalled(kind: ResourceDescriptor): [string, string][] {
-    return this.#ownedOf(kind).map(({ name, mesh }) => [`${name}.${mesh}`, recalledVersion])
+    return this.#options.store
+      .list(kind.type)
+      .filter((stored) => this.#options.incoming.owns(kind, stored) && writeClassOf(kind.type, stored.labels) === 'observed')
+      .map(({ name, mesh }) => [`${name}.${mesh}`, recalledVersion])
   }
 
   /** Resuming must not hide that a copy was lost here. */

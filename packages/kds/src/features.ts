@@ -9,6 +9,8 @@ export const nodeFeatures = {
   optionalTargetRef: 'optional-top-level-target-ref',
   /** Own peers: long first lists may come in several responses (`partialMarker`). */
   chunkedLists: 'weft-chunked-lists',
+  /** Own peers: the zone tells which roots its proxies trust, and wants to be told the same of the others (`trustSpreadType`). */
+  trustSpread: 'weft-trust-spread',
 } as const
 
 /** What our zone announces; the fifth makes a 2.14 global send policies without a top-level targetRef. */

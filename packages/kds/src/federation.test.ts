@@ -1,6 +1,6 @@
 // Global and its zones over real gRPC on loopback: what flows where, and what stays when something goes away.
 import assert from 'node:assert/strict'
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
 import { silentLogger } from '@weft/foundation/log'
 import type { Store } from '@weft/store'
@@ -9,6 +9,7 @@ import { member, text } from './json.ts'
 import { createKdsServer } from './server.ts'
 import { clientOptions, federation, type Member, memberOf, memoryStore, running, serverOptions, until } from './testing/federation.ts'
 import { localCertificate, otherCertificate } from './testing/certificate.ts'
+import { trustedName } from './trust-spread.ts'
 
 const names = (store: Store, type: string): string[] => store.list(type).map((resource) => resource.name)
 const service = { ports: [{ port: 80, appProtocol: 'http' }], selector: {}, state: 'Available' }
@@ -342,23 +343,92 @@ test('a zone that came back empty and recovered tells what is really gone', asyn
   const start = (store: Store, recovered?: Promise<void>) =>
     running(createKdsClient(clientOptions(store, 'zone-1', fed.global.server.port, recovered ? { recovered } : {})))
   const before = memberOf(memoryStore())
-  for (const name of ['web', 'api', 'gone']) await before.put('MeshService', 'default', name, service, own)
+  const generated = { ...own, 'kuma.io/managed-by': 'meshservice-generator' }
+  for (const name of ['web', 'api', 'gone']) await before.put('MeshService', 'default', name, service, generated)
+  // what a person wished stays until someone approves: who lost it cannot know
+  await before.put('MeshService', 'default', 'wished', service, own)
   await using first = await start(before.store)
-  await until(() => names(fed.zone('zone-2').store, 'MeshService').length === 3)
+  await until(() => names(fed.zone('zone-2').store, 'MeshService').length === 4)
   await first.stop()
   const after = memberOf(memoryStore())
-  await after.put('MeshService', 'default', 'web', service, own)
+  await after.put('MeshService', 'default', 'web', service, generated)
   const { promise, resolve } = Promise.withResolvers<void>()
   await using second = await start(after.store, promise)
-  await until(() => fed.global.server.held()[0]?.keys.length === 2)
+  await until(() => fed.global.server.held()[0]?.keys.length === 3)
   // a connection lost in between changes nothing
   await second.stop()
   await using _third = await start(after.store, promise)
-  await after.put('MeshService', 'default', 'api', service, own)
-  await until(() => fed.global.server.held()[0]?.keys.length === 1)
+  await after.put('MeshService', 'default', 'api', service, generated)
+  await until(() => fed.global.server.held()[0]?.keys.length === 2)
   resolve()
-  await until(() => names(fed.zone('zone-2').store, 'MeshService').length === 2)
-  assert.deepEqual(fed.global.server.held(), [])
+  await until(() => names(fed.zone('zone-2').store, 'MeshService').length === 3)
+  assert.deepEqual(
+    fed.global.server.held().map(({ type, keys }) => [type, keys.map(({ name }) => name.slice(0, 7))]),
+    [['MeshService', ['wished-']]],
+  )
+})
+
+test('a zone that came back empty is told which dataplanes it had', async () => {
+  await using fed = await federation([])
+  const start = (store: Store) => running(createKdsClient(clientOptions(store, 'zone-1', fed.global.server.port)))
+  const dataplane = { networking: { address: '10.0.0.1', inbound: [{ port: 80 }] } }
+  const before = memberOf(memoryStore())
+  for (const name of ['a', 'b']) await before.put('Dataplane', 'default', name, dataplane, own)
+  await before.put('Dataplane', 'other', 'c', dataplane, own)
+  await using first = await start(before.store)
+  await until(() => names(fed.global.store, 'Dataplane').length === 3)
+  assert.equal(first.returned(), undefined)
+  await first.stop()
+  const after = memberOf(memoryStore())
+  await after.put('Dataplane', 'default', 'a', dataplane, own)
+  await using second = await start(after.store)
+  await until(() => second.returned() !== undefined)
+  const returned = second.returned()
+  assert.deepEqual(
+    ['default', 'other', 'none'].map((mesh) => returned?.missingOf(mesh).map((name) => name.slice(0, 2))),
+    [['b-'], ['c-'], []],
+  )
+  const stored = after.store.get({ type: 'Dataplane', mesh: 'default', name: 'a' })
+  assert.ok(stored)
+  assert.equal(returned?.has(stored), true)
+  assert.equal(returned.has({ ...stored, name: 'new' }), false)
+  await after.put('Dataplane', 'default', 'b', dataplane, own)
+  assert.deepEqual(returned.missingOf('default'), [])
+  await after.remove('Dataplane', 'default', 'b')
+  assert.deepEqual(returned.missingOf('default'), [])
+})
+
+test('a zone learns when all others trust its roots', async () => {
+  await using fed = await federation(['zone-1', 'zone-2', 'zone-3'])
+  const { fingerprint256 } = new X509Certificate(localCertificate.pem)
+  const root = trustedName('default', fingerprint256.replaceAll(':', '').toLowerCase())
+  const trust = (trustDomain: string) => ({
+    trustDomain,
+    caBundles: [{ type: 'Pem', pem: { value: localCertificate.pem } }],
+  })
+  const [one, two, three] = ['zone-1', 'zone-2', 'zone-3'].map((zone) => fed.zone(zone))
+  assert.ok(one && two && three)
+  await fed.global.put('Mesh', '', 'default', {})
+  await one.put('MeshTrust', 'default', 'identity', trust('default.zone-1.mesh.local'), own)
+  two.client.reportTrusted(new Set([root]))
+  await until(() => names(two.store, 'MeshTrust').length === 1)
+  assert.equal(one.client.isTrustedElsewhere(root), false)
+  three.client.reportTrusted(new Set([root, 'x']))
+  await until(() => one.client.isTrustedElsewhere(root))
+  assert.equal(two.client.isTrustedElsewhere(root), false)
+  three.client.reportTrusted(new Set())
+  await until(() => !one.client.isTrustedElsewhere(root))
+  // who is not there is not waited for
+  await three.client.stop()
+  await until(() => one.client.isTrustedElsewhere(root))
+  // nor is anyone for what is not shared
+  two.client.reportTrusted(new Set())
+  await until(() => !one.client.isTrustedElsewhere(root))
+  await fed.global.put('Mesh', '', 'default', {}, { 'weft.io/trust-federation': 'disabled' })
+  await until(() => one.client.isTrustedElsewhere(root))
+  await fed.global.server.stop()
+  await until(() => one.client.connection().state !== 'connected')
+  assert.equal(one.client.isTrustedElsewhere(root), false)
 })
 
 test('a zone that restarts with its store loses at global what it lost meanwhile', async () => {

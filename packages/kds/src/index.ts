@@ -16,6 +16,7 @@ export type {
   KdsServer,
   PeerDescription,
   PeerVersion,
+  ReturnedDataplanes,
   ZoneStatusRecorder,
   ZoneStream,
   ZoneSubscription,
@@ -25,3 +26,4 @@ export type { MassDeleteGuard } from './delta-receiver.ts'
 export { parseGlobalAddress } from './global-channel.ts'
 export type { Self as KdsIdentity } from './peer.ts'
 export { createKdsServer, type KdsServerOptions } from './server.ts'
+export { trustedName } from './trust-spread.ts'

@@ -15,7 +15,8 @@ import { describingNode, isSecondGeneration, type NodeFacts, nodeFacts, type Sel
 import type { KdsServerOptions } from './server.ts'
 import type { ServerStream, StreamHandler } from './server-stream.ts'
 import type { SyncMetrics } from './sync-metrics.ts'
-import { decodeRequest } from './wire.ts'
+import { asFrames, type TrustBoard, type TrustMember, trustSpreadType } from './trust-spread.ts'
+import { composeResponse, decodeRequest } from './wire.ts'
 import type { ZoneRecords } from './zone-records.ts'
 
 /** What the sync streams of all zones share. */
@@ -26,6 +27,7 @@ export interface SyncContext {
   readonly feed: ChangeFeed
   readonly records: ZoneRecords
   readonly metrics: SyncMetrics
+  readonly trustBoard: TrustBoard
   /** Types that zones send. */
   readonly consumed: readonly string[]
   /** Resources whose filter reads other resources: looked at again when those change. */
@@ -39,6 +41,7 @@ export function openGlobalToZone(stream: ServerStream, context: SyncContext): St
   const { zone } = stream
   const id = randomUUID()
   let sender: DeltaSender | undefined
+  let trust: TrustMember | undefined
   const release = records.opened(stream, 'globalToZone', { inSync: () => sender?.inSync ?? false })
   recorder.subscriptionOpened({ id, zone, connectTime: timestamp(clock.now()), authTokenProvided: stream.authTokenProvided })
 
@@ -47,6 +50,7 @@ export function openGlobalToZone(stream: ServerStream, context: SyncContext): St
     records.described(stream, { version, config, instanceId })
     recorder.subscriptionDescribed(zone, id, { version, config, instanceId })
     const target = { zone, features: facts.features, secondGeneration: isSecondGeneration(stream.zoneVersion, facts) }
+    if (facts.features.has(nodeFeatures.trustSpread)) trust = context.trustBoard.joined(zone, (names) => void stream.write(trusted(names)))
     stream.log.info({ version: version.version, peer: facts.storeId ? 'own' : 'stock' }, 'kds zone subscribes')
     return new DeltaSender({
       outgoing: context.outgoing.toZone(target),
@@ -72,16 +76,22 @@ export function openGlobalToZone(stream: ServerStream, context: SyncContext): St
         if (!request.node) throw new AppError('kds/bad-message', 'the first request has no node')
         sender = describe(nodeFacts(request.node))
       }
-      sender.request(request)
+      if (request.type !== trustSpreadType) sender.request(request)
+      else if (request.subscribes) trust?.reported(new Set(request.initialVersions.keys()))
     },
     drained: () => sender?.drained(),
     closed: () => {
+      trust?.left()
       stopDependencies()
       sender?.close()
       release()
       recorder.subscriptionClosed(zone, id, timestamp(clock.now()))
     },
   }
+}
+
+function trusted(names: readonly string[]): Uint8Array {
+  return composeResponse({ type: trustSpreadType, nonce: randomUUID(), sender: 'global', frames: asFrames(names), removed: [] })
 }
 
 /** Zone to global: the zone sends. */

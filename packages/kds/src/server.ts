@@ -30,6 +30,7 @@ import { openGlobalToZone, openZoneToGlobal, type SyncContext } from './server-s
 import { createSyncMetrics } from './sync-metrics.ts'
 import { maxMessageBytes } from './wire.ts'
 import { watchDependencies } from './filter-dependencies.ts'
+import { createTrustBoard } from './trust-spread.ts'
 import { createZoneRecords } from './zone-records.ts'
 
 /** What a global needs to sync. */
@@ -123,12 +124,17 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
     },
     start: async () => {
       const feed = createChangeFeed(store, log)
-      closeFeed = () => feed.close()
+      const trustBoard = createTrustBoard({ store, feed })
+      closeFeed = () => {
+        trustBoard.close()
+        feed.close()
+      }
       const context: SyncContext = {
         options,
         self,
         feed,
         records,
+        trustBoard,
         metrics: createSyncMetrics(options.metrics, (type) => registry.get(type) !== undefined),
         outgoing: createGlobalOutgoing({
           registry,

@@ -89,6 +89,10 @@ describe('mesh facts of one zone', () => {
       ['10.0.0.2', 'DEGRADED'],
     ])
     assert.deepEqual(world.mesh.soleEndpointOf('default/backend-2'), [])
+    assert.deepEqual(
+      world.mesh.soleEndpointOf('default/backend-2', (key) => key !== 'default/backend-1'),
+      [backendId],
+    )
     await world.mesh.settled()
     assert.equal((world.get('MeshService', 'backend').spec as { state: string }).state, 'Available')
   })

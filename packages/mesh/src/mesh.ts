@@ -70,8 +70,8 @@ export interface MeshFacts {
   readonly hostNames: Collection<unknown>
   /** A proxy's facts as if policies labelled as shadow were in effect; its own object when none of them selects it. */
   shadowFacts(proxyKey: string): ProxyFacts | undefined
-  /** Ids of destinations whose only endpoints are those of this dataplane. */
-  soleEndpointOf(dataplaneKey: string): readonly string[]
+  /** Ids of destinations whose only endpoints are those of this dataplane; those of dataplanes that do not count are looked past. */
+  soleEndpointOf(dataplaneKey: string, counts?: (dataplaneKey: string) => boolean): readonly string[]
 
   /** Loads the store, starts the graph and the generators. Everything is computed when this returns. */
   start(): void
@@ -195,7 +195,8 @@ export function createMesh(options: MeshOptions): MeshFacts {
       const [facts, dataplane] = [proxyFacts.get(key), dataplanes.get(key)]
       return facts && dataplane && withShadowPolicies(facts, dataplane, kinds)
     },
-    soleEndpointOf: (key) => soleEndpointOf(key, { dataplanes, services, members, assignments: serviceAssignments }),
+    soleEndpointOf: (key, counts = () => true) =>
+      soleEndpointOf(key, { dataplanes, services, members, hosts, assignments: serviceAssignments, counts }),
     start: () => {
       unfollow = resources.follow(store)
       graph.start()
@@ -225,19 +226,26 @@ interface SoleEndpointInputs {
   readonly dataplanes: Collection<DataplaneFact>
   readonly services: Collection<ServiceFact>
   readonly members: Collection<readonly string[]>
+  readonly hosts: Collection<string>
   readonly assignments: Collection<LoadAssignmentFact>
+  readonly counts: (dataplaneKey: string) => boolean
 }
 
 function soleEndpointOf(key: string, inputs: SoleEndpointInputs): readonly string[] {
   const dataplane = inputs.dataplanes.get(key)
   if (!dataplane) return []
-  const own = new Set(dataplane.inbounds.map((inbound) => `${inbound.address} ${inbound.port}`))
+  const placesOf = (of: DataplaneFact | undefined): readonly string[] =>
+    (of?.inbounds ?? []).map(({ address, port }) => `${inputs.hosts.get(address) ?? address} ${port}`)
+  const own = placesOf(dataplane)
   const ids: string[] = []
   for (const [serviceKey, members] of inputs.members.entries()) {
     if (!members.includes(key)) continue
+    const others = new Set(
+      members.filter((each) => each !== key && inputs.counts(each)).flatMap((each) => placesOf(inputs.dataplanes.get(each))),
+    )
     for (const { id } of inputs.services.get(serviceKey)?.ports ?? []) {
-      const endpoints = inputs.assignments.get(id)?.endpoints ?? []
-      if (endpoints.length > 0 && endpoints.every((endpoint) => own.has(`${endpoint.address} ${endpoint.port}`))) ids.push(id)
+      const places = (inputs.assignments.get(id)?.endpoints ?? []).map((endpoint) => `${endpoint.address} ${endpoint.port}`)
+      if (places.some((place) => own.includes(place)) && !places.some((place) => others.has(place))) ids.push(id)
     }
   }
   return ids.sort()

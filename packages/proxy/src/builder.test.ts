@@ -161,7 +161,7 @@ describe('load assignments', () => {
     }
   })
 
-  test('unknown and removed assignments are empty cells, which come back with their fact', () => {
+  test('an unknown assignment is an empty cell; a removed one keeps what it shows for those who still hold it', () => {
     const destination = sampleDestination('backend')
     const { builder } = world([destination])
     const cell = builder.build(sampleFacts('a', { outbounds: [sampleOutbound(destination)] })).endpoint.get(destination.id)
@@ -172,9 +172,9 @@ describe('load assignments', () => {
     const version = versionOf(cell)
     assert.ok(version)
     builder.removeLoadAssignment(destination.id)
-    assert.equal(versionOf(cell), undefined)
-    builder.setLoadAssignment(fact)
     assert.equal(versionOf(cell), version)
+    builder.setLoadAssignment({ id: destination.id, endpoints: [] })
+    assert.notEqual(versionOf(cell), version)
     builder.removeLoadAssignment('no such assignment')
   })
 })

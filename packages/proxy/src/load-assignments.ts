@@ -8,7 +8,10 @@ import { encodedLoadAssignment } from './encoded.ts'
 /** The load assignments of one kind, by the id of their destination. */
 export interface LoadAssignments {
   set(fact: LoadAssignmentFact): void
-  /** The assignment no longer exists: its cells are known to be empty. */
+  /**
+   * The destination is gone. Cells in use keep what they show: their holders are rebuilt without them, and until a proxy has dropped the
+   * cluster its last requests still need the endpoints.
+   */
   remove(id: string): void
   /** The cell that shows the assignment under an Envoy name. */
   cell(id: string, name: string): ResourceCell
@@ -62,7 +65,6 @@ export function createLoadAssignments(onEncode: (type: XdsType) => void): LoadAs
       const entry = entries.get(id)
       if (entry === undefined) return
       entry.fact = undefined
-      show(entry)
       if (entry.cells.size === 0) entries.delete(id)
     },
     cell(id, name) {

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
@@ -9,6 +10,7 @@ import {
   meshExternalService,
   meshMultiZoneService,
   renderTemplate,
+  templateNames,
   type LabelPlace,
   type ResourceDescriptor,
   validateResource,
@@ -120,7 +122,7 @@ test('labels of a peer are taken as they are', () => {
 })
 
 test('templates know fields, labels and trim markers, and say what they cannot do', () => {
-  const input = { fields: { Name: 'n', Zone: 'z' }, label: (key: string) => (key === 'a"b' ? 'quoted' : key === 'app' ? 'web' : undefined) }
+  const input = { fields: { Name: 'n', Zone: 'z' }, labels: { 'a"b': 'quoted', app: 'web' } }
   const text = (template: string): unknown => renderTemplate(template, input)
   assert.deepEqual(text('{{ .Name }}.x.{{.Zone}}'), { text: 'n.x.z' })
   assert.deepEqual(text('a {{- .Name -}} b'), { text: 'anb' })
@@ -128,9 +130,27 @@ test('templates know fields, labels and trim markers, and say what they cannot d
   assert.deepEqual(text('{{ .Missing }}'), { problem: 'missing', detail: 'no field Missing' })
   assert.deepEqual(text('{{ label "no" }}'), { problem: 'missing', detail: 'no label no' })
   assert.deepEqual(text('{{ .constructor }}'), { problem: 'missing', detail: 'no field constructor' })
+  assert.deepEqual(text('{{ label "__proto__" }}'), { problem: 'missing', detail: 'no label __proto__' })
   assert.deepEqual(text('{{ if .Name }}x{{ end }}'), { problem: 'unsupported', detail: 'cannot evaluate if .Name' })
   assert.deepEqual(text('{{ .Name'), { problem: 'syntax', detail: 'unclosed action' })
   assert.deepEqual(text('{{ .Name {{ .Zone }}'), { problem: 'syntax', detail: 'unclosed action' })
   assert.deepEqual(text('{{}}'), { problem: 'syntax', detail: 'missing value for command' })
   assert.deepEqual(text('plain'), { text: 'plain' })
+  fc.assert(
+    fc.property(fc.string(), (template) => {
+      const result = renderTemplate(template, input)
+      if (!template.includes('{{')) assert.deepEqual(result, { text: template })
+    }),
+  )
+})
+
+test('templates tell which names they use', () => {
+  const { fields, labels } = templateNames('{{ .Mesh }}-{{ label "Zone" }}-{{- label `a` -}}-{{ if .Zone }}-x')
+  assert.deepEqual(
+    [
+      [...fields],
+      [...labels],
+    ],
+    [['Mesh'], ['Zone', 'a']],
+  )
 })

@@ -29,6 +29,7 @@ const lines = (kind: ResourceDescriptor, place: WritePlace, labels: Readonly<Rec
 test('global takes its own origin or none', () => {
   assert.deepEqual(lines(meshExternalService, global, {}), [])
   assert.deepEqual(lines(meshExternalService, global, { 'kuma.io/origin': 'global', 'kuma.io/zone': 'any' }), [])
+  assert.deepEqual(lines(meshExternalService, { ...global, originUnchecked: true }, { 'kuma.io/origin': '' }), [])
   const wrong = `labels["kuma.io/origin"] the origin label must be set to 'global'`
   assert.deepEqual(lines(meshExternalService, global, { 'kuma.io/origin': 'zone' }), [wrong])
   assert.deepEqual(lines(meshExternalService, global, { 'kuma.io/origin': 'bogus' }), [
@@ -55,6 +56,7 @@ test('zone, mesh and role labels must tell the truth', () => {
     'labels["kuma.io/policy-role"] kuma.io/policy-role label should have system value, got producer',
   ])
   assert.deepEqual(lines(meshExternalService, standalone, { 'kuma.io/policy-role': 'producer' }), [])
+  assert.deepEqual(lines(policy, standalone, { 'kuma.io/mesh': 'other', 'kuma.io/origin': 'global' }), [])
 })
 
 test('zone and origin never change', () => {

@@ -13,7 +13,7 @@ export interface WritePlace {
   readonly zone: string
   /** True for a zone that has a global. */
   readonly federated: boolean
-  /** The operator trusts whoever writes to say where a resource is from. */
+  /** A zone then trusts whoever writes to say where a resource is from. */
   readonly originUnchecked?: boolean
 }
 
@@ -27,11 +27,11 @@ interface Written {
  * show it differently.
  */
 export function originViolations(kind: ResourceDescriptor, labels: Labels, place: WritePlace, field: string): readonly Violation[] {
-  if (place.originUnchecked === true) return []
-  const origin = labels[labelKeys.origin]
+  const origin = labels[labelKeys.origin] || undefined
   const must = (value: ControlPlaneMode): Violation => ({ field, message: `the origin label must be set to '${value}'` })
   if (place.mode === 'global') return origin === undefined || origin === 'global' ? [] : [must('global')]
-  return place.federated && isJsonKind(kind) && origin !== 'zone' ? [must('zone')] : []
+  if (!place.federated || place.originUnchecked === true || !isJsonKind(kind)) return []
+  return origin === 'zone' ? [] : [must('zone')]
 }
 
 /** Every violation in the labels of a PUT, in the order of the peers: origin, zone, mesh, role, then syntax by key. */
@@ -40,7 +40,7 @@ export function writeLabelViolations(kind: ResourceDescriptor, { mesh, labels }:
   const say = (key: string, message: string): void => {
     violations.push({ field: labelPath(key), message })
   }
-  const origin = labels[labelKeys.origin]
+  const origin = labels[labelKeys.origin] || undefined
   if (origin !== undefined && origin !== 'global' && origin !== 'zone') {
     say(labelKeys.origin, `unknown resource origin ${JSON.stringify(origin)}`)
   }
@@ -49,7 +49,7 @@ export function writeLabelViolations(kind: ResourceDescriptor, { mesh, labels }:
     const zone = labels[labelKeys.zone]
     if (zone !== undefined && zone !== place.zone) say(labelKeys.zone, `${labelKeys.zone} label should have ${place.zone} value`)
     const meshLabel = labels[labelKeys.mesh]
-    if (meshLabel !== undefined && meshLabel !== mesh)
+    if (meshLabel !== undefined && meshLabel !== mesh && origin !== 'global')
       say(labelKeys.mesh, `${labelKeys.mesh} label must not differ from mesh set on resource`)
   }
   const role = labels[labelKeys.policyRole] || 'system'

@@ -62,6 +62,33 @@ describe('delta stream', () => {
     assert.equal(world.stream.settled, true)
   })
 
+  it('keeps a cluster until the connections of the listener that named it have drained, or it is wanted again', () => {
+    const world = new World({ outspoken: true, partial: true }, false, 30_000)
+    addService(world, 'a')
+    addService(world, 'b')
+    world.edit('listener', 'out', listener(['a']))
+    world.publish()
+    world.settle()
+    world.envoy.received.length = 0
+    world.edit('listener', 'out', listener(['b']))
+    world.edit('cluster', 'a', undefined)
+    world.edit('endpoint', 'a', undefined)
+    world.publish()
+    world.settle(29_000)
+    assert.deepEqual(sequence(world), ['listener +out'])
+    addService(world, 'a')
+    world.edit('listener', 'out', listener(['a']))
+    world.publish()
+    world.settle(40_000)
+    assert.deepEqual(sequence(world), ['listener +out', 'listener +out'])
+    world.edit('listener', 'out', listener(['b']))
+    world.edit('cluster', 'a', undefined)
+    world.edit('endpoint', 'a', undefined)
+    world.publish()
+    world.settle(31_000)
+    assert.deepEqual(sequence(world).slice(2), ['listener +out', 'cluster -a'])
+  })
+
   it('flips a route between known clusters with nothing but the listener', () => {
     const world = running()
     addService(world, 'b')

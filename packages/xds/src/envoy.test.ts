@@ -174,6 +174,8 @@ if (envoyPath !== undefined) {
       while (!reached()) await new Promise<void>((resolve) => (changed = resolve))
     }
     const service = createAdsService<void>({
+      // every request here goes over a connection of its own, so nothing has to drain
+      limits: { drainMs: 0 },
       authenticate: async () => {},
       onStream: (stream) => {
         streams.push(stream)

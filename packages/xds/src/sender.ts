@@ -60,6 +60,7 @@ export class Sender {
   readonly #controlPlane: Uint8Array
   readonly #openedAt: number
   #waitingSince: ReadonlyMap<string, number> = new Map()
+  #drainingSince: ReadonlyMap<string, number> = new Map()
   #nonce = 0
   #blocked = false
 
@@ -146,7 +147,18 @@ export class Sender {
       listeners: listener.subscription,
       listenersSettled: dirty.size + outstanding.size + uncertain.size === 0,
     })
-    this.#sendRemovals(lane, [...removable, ...absent])
+    this.#sendRemovals(lane, [...this.#drained(removable), ...absent])
+  }
+
+  /** Of the clusters no listener names any more, those whose last connections had time to end. */
+  #drained(removable: readonly string[]): readonly string[] {
+    const now = this.#options.clock.monotonic()
+    const { drainMs } = this.#options.limits
+    this.#drainingSince = new Map(removable.map((name) => [name, this.#drainingSince.get(name) ?? now]))
+    const isOver = (name: string): boolean => now - (this.#drainingSince.get(name) ?? now) >= drainMs
+    const next = Math.min(...removable.filter((name) => !isOver(name)).map((name) => this.#drainingSince.get(name) ?? now))
+    if (Number.isFinite(next)) this.#options.wake(next + drainMs - now)
+    return removable.filter(isOver)
   }
 
   #sendNamed(lane: Lane, kind: 'endpoint' | 'secret', scope: TurnScope): void {

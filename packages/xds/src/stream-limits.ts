@@ -8,6 +8,17 @@ export interface StreamLimits {
   readonly patienceMs: number
   /** The longest time changes of clusters and listeners are gathered. */
   readonly maxWindowMs: number
+  /**
+   * How long a cluster stays after the last listener that named it was replaced. Connections of the old listener are served by its routes until
+   * Envoy's drain time is over (30 s unless it was started otherwise), and a request to a missing cluster fails.
+   */
+  readonly drainMs: number
 }
 
-export const defaultStreamLimits: StreamLimits = { maxNames: 50_000, maxResponseBytes: 1 << 20, patienceMs: 5_000, maxWindowMs: 100 }
+export const defaultStreamLimits: StreamLimits = {
+  maxNames: 50_000,
+  maxResponseBytes: 1 << 20,
+  patienceMs: 5_000,
+  maxWindowMs: 100,
+  drainMs: 30_000,
+}

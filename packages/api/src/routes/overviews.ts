@@ -1,11 +1,11 @@
 // Overviews: a resource together with its insight (contract/rest-cli-gui.md sections 5, 6.3, 6.4).
 import { overviewSpec } from '@weft/insights'
-import type { Resource, ResourceDescriptor } from '@weft/resources'
+import type { JsonBody, Resource, ResourceDescriptor } from '@weft/resources'
 import type { ApiServerDeps } from '../api-deps.ts'
 import { type ApiRequest, type ApiRoute, get, type Handler } from '../api-route.ts'
 import { pageOf } from '../paging.ts'
 import { notFound } from '../problem.ts'
-import { type Body, overviewBody } from '../resource-form.ts'
+import { overviewBody } from '../resource-form.ts'
 import { requireMesh } from '../write-resource.ts'
 import { listTitle, selectResources } from './resources.ts'
 
@@ -54,7 +54,7 @@ function routesOf(deps: ApiServerDeps, kind: ResourceDescriptor, path: string): 
   ]
 }
 
-function body(deps: ApiServerDeps, kind: ResourceDescriptor, shown: { readonly resource: Resource; readonly form: 'item' | 'list' }): Body {
+function body(deps: ApiServerDeps, kind: ResourceDescriptor, shown: { readonly resource: Resource; readonly form: 'item' | 'list' }): JsonBody {
   const { resource, form } = shown
   const type = kind.overview?.insight ?? ''
   const insight = deps.store.get({ type, mesh: resource.mesh, name: resource.name })

@@ -3,6 +3,7 @@ import type { Resource } from '@weft/resources'
 import { requireRight } from '../access.ts'
 import type { AccessRight, ApiServerDeps, EnvoyAdminKind, EnvoyAdminOptions } from '../api-deps.ts'
 import { type ApiReply, type ApiRequest, type ApiRoute, get } from '../api-route.ts'
+import { queryFlag } from '../query-flag.ts'
 import { configDiff } from '../config-diff.ts'
 import { adminProblem, badRequest, notFound, Problem, titled } from '../problem.ts'
 import { requireMesh } from '../write-resource.ts'
@@ -52,21 +53,10 @@ async function envoyReply(deps: ApiServerDeps, request: ApiRequest, question: Qu
 }
 
 function optionsOf(request: ApiRequest, kind: EnvoyAdminKind): EnvoyAdminOptions {
-  if (kind === 'configDump') return { includeEds: flag(request, 'include_eds', false) }
+  if (kind === 'configDump') return { includeEds: queryFlag(request, 'include_eds', false) }
   const format = request.query.get('format') ?? ''
   if (format !== '' && format !== 'text' && format !== 'json') throw badRequest("unsupported value for query parameter 'format'")
-  return { format: format === 'json' ? 'json' : 'text', ...(kind === 'stats' ? { usedOnly: flag(request, 'usedonly', true) } : {}) }
-}
-
-const yes = ['1', 't', 'T', 'TRUE', 'true', 'True']
-const no = ['0', 'f', 'F', 'FALSE', 'false', 'False']
-
-function flag(request: ApiRequest, name: string, whenAbsent: boolean): boolean {
-  const text = request.query.get(name)
-  if (text === null || text === '') return whenAbsent
-  if (yes.includes(text)) return true
-  if (no.includes(text)) return false
-  throw badRequest(`unsupported value for query parameter '${name}'`)
+  return { format: format === 'json' ? 'json' : 'text', ...(kind === 'stats' ? { usedOnly: queryFlag(request, 'usedonly', true) } : {}) }
 }
 
 async function configReply(deps: ApiServerDeps, request: ApiRequest): Promise<ApiReply> {
@@ -77,7 +67,7 @@ async function configReply(deps: ApiServerDeps, request: ApiRequest): Promise<Ap
       detail: 'the configuration of a proxy is computed by its zone: ask the zone control plane',
     })
   }
-  const shadow = flag(request, 'shadow', false)
+  const shadow = queryFlag(request, 'shadow', false)
   const includes = request.query.getAll('include').flatMap((value) => value.split(','))
   if (includes.some((value) => value !== 'diff')) throw badRequest("unsupported value for query parameter 'include'")
   const dataplane = dataplaneOf(deps, request, 'Could not retrieve Dataplane')

@@ -1,11 +1,11 @@
 // CRUD of every kind in the registry (contract/rest-cli-gui.md section 3).
-import { displayName, hashedName, kriOf, parseKri, type Resource, type ResourceDescriptor } from '@weft/resources'
+import { displayName, encodeKubernetes, hashedName, type JsonBody, kriOf, parseKri, type Resource, type ResourceDescriptor } from '@weft/resources'
 import type { ApiServerDeps } from '../api-deps.ts'
 import { type ApiReply, type ApiRequest, type ApiRoute, get } from '../api-route.ts'
 import { dataplaneFilter, listFilter } from '../filters.ts'
 import { pageOf } from '../paging.ts'
 import { badRequest, notFound, rejectInvalid } from '../problem.ts'
-import { type Body, itemBody, kubernetesBody } from '../resource-form.ts'
+import { itemBody } from '../resource-form.ts'
 import { deleteResource, keyOf, putResource, requireKindAccess, requireMesh } from '../write-resource.ts'
 
 const itemTitle = 'Could not retrieve a resource'
@@ -70,13 +70,13 @@ function itemReply(deps: ApiServerDeps, kind: ResourceDescriptor, request: ApiRe
 }
 
 /** The body in the format the query asks for. */
-export function formatted(kind: ResourceDescriptor, resource: Resource, request: ApiRequest): Body {
+export function formatted(kind: ResourceDescriptor, resource: Resource, request: ApiRequest): JsonBody {
   const format = request.query.get('format') ?? ''
   if (!['', 'universal', 'k8s', 'kubernetes'].includes(format)) {
     rejectInvalid(itemTitle, [{ field: 'format', message: 'must be one of universal, k8s, kubernetes' }])
   }
   if (format === '' || format === 'universal') return itemBody(kind, resource)
-  return kubernetesBody(kind, resource, request.query.get('namespace') || systemNamespace)
+  return encodeKubernetes(kind, resource, request.query.get('namespace') || systemNamespace)
 }
 
 /** `GET /_kri/{kri}`: a resource by its identifier (contract/rest-cli-gui.md section 6.10). */

@@ -19,4 +19,5 @@ export type {
   StringFormat,
   StringSchema,
 } from './literal.ts'
+export { typeName } from './scalar.ts'
 export type { SchemaProfile } from './scalar.ts'

@@ -1,10 +1,17 @@
 // Hostnames of destinations from HostnameGenerators (contract/resources.md section 10). Within a mesh a hostname belongs to the claim of the first
 // generator in order, then of the oldest service; every other claim shows a collision.
 import type { Collection, Graph } from '@weft/graph'
-import { type HostnameGeneratorSpec, isRfc1123Subdomain, keyText, labelKeys, type Labels, type Resource } from '@weft/resources'
+import {
+  type HostnameGeneratorSpec,
+  isRfc1123Subdomain,
+  keyText,
+  labelKeys,
+  type Labels,
+  renderTemplate,
+  type Resource,
+} from '@weft/resources'
 import { hasLabels } from '../label-selection.ts'
 import type { MeshSettings } from '../settings.ts'
-import { renderTemplate } from '../template.ts'
 import { type DestinationResource, destinationTypes } from './destination-resources.ts'
 import { fieldsOf, type GeneratedPart } from './generated-part.ts'
 
@@ -121,9 +128,10 @@ function claimOf(generator: Generator, rank: number, service: DestinationResourc
     Mesh: service.mesh,
     Zone: service.zone || settings.zone,
   }
-  const { text, problem } = renderTemplate(generator.template, { fields, labels: service.labels })
+  const rendering = renderTemplate(generator.template, { fields, labels: service.labels })
   const claim = { generator: generator.name, rank }
-  if (text === undefined) return [{ ...claim, hostname: undefined, problem }]
+  if ('problem' in rendering) return [{ ...claim, hostname: undefined, problem: rendering.detail }]
+  const { text } = rendering
   if (!isRfc1123Subdomain(text)) return [{ ...claim, hostname: undefined, problem: `not a host name: ${text}` }]
   return [{ ...claim, hostname: text, problem: undefined }]
 }

@@ -4,8 +4,16 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import type { Collection, Graph } from '@weft/graph'
 import { trustDomainOf } from '@weft/identity'
-import { displayName, labelKeys, type Labels, type MeshIdentitySpec, type MeshTrustSpec, nameKey, type Resource } from '@weft/resources'
-import { templateFields } from '../template.ts'
+import {
+  displayName,
+  labelKeys,
+  type Labels,
+  type MeshIdentitySpec,
+  type MeshTrustSpec,
+  nameKey,
+  type Resource,
+  templateNames,
+} from '@weft/resources'
 import { bundlesOf } from '../trust.ts'
 import type { GeneratedPart } from './generated-part.ts'
 
@@ -129,7 +137,7 @@ function refusalOf(trust: ZoneTrust, templates: readonly DomainTemplate[], other
 function namesZone(identity: Resource): boolean {
   // stored MeshIdentities passed the codec of their kind
   const template = (identity.spec as MeshIdentitySpec).spiffeID?.trustDomain
-  return !template || templateFields(template).has('Zone')
+  return !template || templateNames(template).fields.has('Zone')
 }
 
 /** Undefined for what this control plane or a person here wrote. */

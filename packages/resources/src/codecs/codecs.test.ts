@@ -3,18 +3,19 @@ import { namedCodec } from '@weft/proto'
 import fc from 'fast-check'
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { isJsonKind } from '../descriptor.ts'
+import { isJsonKind, type ResourceDescriptor } from '../descriptor.ts'
 import { coreDescriptors } from '../kinds/core-descriptors.ts'
 import { dataplane } from '../kinds/dataplane.ts'
 import { mesh } from '../kinds/mesh.ts'
 import { meshService } from '../kinds/mesh-service.ts'
 import { secret } from '../kinds/secrets.ts'
 import { workload } from '../kinds/workload.ts'
+import { zone } from '../kinds/zone.ts'
 import { createRegistry } from '../registry.ts'
 import { arbitraryFor, checkHostileInput, checkRoundTrips } from '../testing/index.ts'
 import { decodeKdsResource, encodeKdsResource } from './kds-any.ts'
 import { encodeKubernetes } from './kubernetes-json.ts'
-import { decodeRest, decodeRestAs, encodeRest } from './rest-json.ts'
+import { decodeRest, encodeRest } from './rest-json.ts'
 import { checkSpec, emptyStatus } from './spec-json.ts'
 import { parseYamlDocuments } from './yaml.ts'
 
@@ -110,38 +111,42 @@ test('new resources have the status of the peers', () => {
   assert.equal(emptyStatus(mesh), undefined)
 })
 
-test('bodies: mesh defaults, status is ignored, strangers are listed, wrong envelopes are errors', () => {
-  const body = { type: 'Workload', name: 'w', spec: {}, status: { dataplaneProxies: { total: 5 } }, extra: 1, creationTime: 'x' }
-  const decoded = decodeRest(registry, body)
-  assert.deepEqual([decoded.mesh, decoded.name, decoded.unknown], ['default', 'w', ['extra']])
-  assert.deepEqual(decodeRestAs(dataplane, { type: 'Other', name: 'd', networking: {}, tags: {} }).unknown, ['tags'])
-  const code = (value: unknown): unknown => {
-    try {
-      decodeRest(registry, value)
-      return undefined
-    } catch (error) {
-      return hasCode(error, 'resource/unknown-type') ? 'unknown' : hasCode(error, 'resource/undecodable') ? 'undecodable' : error
-    }
+test('bodies: mesh defaults, status is ignored, strangers are listed', () => {
+  const body = { type: 'Workload', name: 'w', spec: {}, status: { dataplaneProxies: { total: 5 } }, 'e\n': 1, creationTime: 'x' }
+  const decoded = decodeRest(workload, body)
+  assert.deepEqual([decoded.mesh, decoded.name, decoded.unknown], ['default', 'w', ['["e\\n"]']])
+  assert.equal(decodeRest(workload, body, 'other').mesh, 'other')
+  const flat = decodeRest(dataplane, { type: 'Other', name: 'd', networking: { address: '1.1.1.1' }, tags: {} })
+  assert.deepEqual([flat.type, flat.unknown, flat.violations], ['Other', ['tags'], []])
+  assert.deepEqual(decodeRest(zone, { type: 'Zone', name: 'z', spec: { enabled: false } }).spec, { enabled: false })
+  assert.deepEqual(decodeRest(zone, { type: 'Zone', name: 'z', enabled: true, spec: { enabled: false } }).spec, { enabled: true })
+})
+
+test('bodies: what is wrong with an envelope, in the words of the peers', () => {
+  const lines = (kind: ResourceDescriptor, body: unknown): readonly string[] =>
+    decodeRest(kind, body).violations.map(({ field, message }) => (field === '' ? message : `${field} | ${message}`))
+  assert.deepEqual(lines(workload, {}), ['.name in body is required', '.spec in body is required', '.type in body is required'])
+  assert.deepEqual(lines(meshService, { type: 'Nope', name: 4, labels: { a: 1, b: null }, spec: { ports: 3 } }), [
+    'labels.a in body must be of type string: "number"',
+    'name in body must be of type string: "number"',
+    'type in body should be one of [MeshService]',
+    'spec.ports | in body must be of type array: "number"',
+  ])
+  assert.deepEqual(lines(mesh, { labels: [], mesh: {} }), [
+    'labels in body must be of type object: "array"',
+    'mesh in body must be of type string: "object"',
+  ])
+  for (const body of [5, null, [], undefined]) {
+    assert.throws(
+      () => decodeRest(mesh, body),
+      (error: unknown) => hasCode(error, 'resource/undecodable'),
+    )
   }
-  assert.deepEqual(
-    [
-      5,
-      null,
-      [],
-      {},
-      { type: 'Nope' },
-      { type: '__proto__' },
-      { type: 'Mesh', name: 4 },
-      { type: 'Mesh', labels: { a: 1 } },
-      { type: 'Mesh', labels: [] },
-    ].map(code),
-    ['undecodable', 'undecodable', 'undecodable', 'undecodable', 'unknown', 'unknown', 'undecodable', 'undecodable', 'undecodable'],
-  )
 })
 
 test('a label called __proto__ stays an ordinary label', () => {
   const body: unknown = JSON.parse('{"type":"Mesh","name":"m","labels":{"__proto__":"x"}}')
-  const decoded = decodeRest(registry, body)
+  const decoded = decodeRest(mesh, body)
   assert.deepEqual(Object.keys(decoded.labels), ['__proto__'])
   const bytes = encodeKdsResource(mesh, { name: 'm', mesh: '', labels: decoded.labels, spec: {} })
   assert.equal(Reflect.get({}, 'x'), undefined)

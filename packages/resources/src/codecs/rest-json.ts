@@ -1,10 +1,10 @@
 // Resources as REST and files show them: JSON kinds with `spec` and `status`, protobuf kinds with the fields of the spec at top level
 // (contract/rest-cli-gui.md section 6.1).
 import { AppError, type Violation } from '@weft/foundation/errors'
+import { childPath, typeName } from '@weft/foundation/schema'
 import { isJsonKind, type ResourceDescriptor } from '../descriptor.ts'
 import { kriText } from '../kri.ts'
 import type { Labels, Resource } from '../model.ts'
-import type { Registry } from '../registry.ts'
 import { sniOf } from '../sni.ts'
 import { checkSpec } from './spec-json.ts'
 
@@ -24,21 +24,27 @@ const envelope: ReadonlySet<string> = new Set([
   'status',
 ])
 
-/** The body of a resource, fields in the order the peers print them. */
-export function encodeRest(kind: ResourceDescriptor, resource: Resource): JsonBody {
-  const { mesh, name, labels, creationTime, modificationTime, spec, status } = resource
-  const snis = destinationSnis(kind, resource)
+/** The fields every body starts with, in the order the peers print them. `type` is another one for overviews. */
+export function encodeRestMeta(kind: ResourceDescriptor, resource: Resource, type = kind.type): JsonBody {
+  const { mesh, name, labels, creationTime, modificationTime } = resource
   return {
-    type: kind.type,
+    type,
     ...(kind.scope === 'Mesh' ? { mesh } : {}),
     name,
     creationTime,
     modificationTime,
     ...(Object.keys(labels).length === 0 ? {} : { labels }),
     ...(kind.short === undefined ? {} : { kri: kriText(kind.short, resource) }),
-    ...(snis.length === 0 ? {} : { snis }),
-    ...(isJsonKind(kind) ? { spec: spec ?? {}, ...(status === undefined ? {} : { status }) } : asBody(spec)),
   }
+}
+
+/** The body of a resource. */
+export function encodeRest(kind: ResourceDescriptor, resource: Resource): JsonBody {
+  const { spec, status } = resource
+  const meta = encodeRestMeta(kind, resource)
+  if (!isJsonKind(kind)) return isBody(spec) ? { ...meta, ...spec } : meta
+  const snis = destinationSnis(kind, resource)
+  return { ...meta, ...(snis.length === 0 ? {} : { snis }), spec: spec ?? {}, ...(status === undefined ? {} : { status }) }
 }
 
 export interface PortSni {
@@ -62,80 +68,90 @@ export function destinationSnis(
     .sort((a, b) => a.port - b.port)
 }
 
-/** What a body says before anything is looked up: its kind, its key and its checked spec. */
+/** What a body says before anything is looked up: its key and its checked spec. */
 export interface DecodedBody {
-  readonly kind: ResourceDescriptor
-  /** '' for kinds of global scope; `default` when a body of mesh scope names none. */
+  /** As in the body, whatever the kind; '' when absent. */
+  readonly type: string
+  /** '' for kinds of global scope. */
   readonly mesh: string
   readonly name: string
   readonly labels: Labels
   /** Checked and canonical; undefined exactly when there are violations. */
   readonly spec: unknown
+  /** Of the envelope (without a field) and of the spec. */
   readonly violations: readonly Violation[]
   /** Paths of fields that nobody reads. */
   readonly unknown: readonly string[]
 }
 
 /**
- * Reads a body whose `type` says what it is. Throws `resource/undecodable` when it is no object or its envelope has wrong types, and
- * `resource/unknown-type`. Status, times, KRI and server names in it are ignored.
+ * Reads a body as one of a kind. `defaultMesh` is taken when a body of mesh scope names none. Status, times, KRI and server names in it are
+ * ignored. Throws `resource/undecodable` when it is no object. A `type` that is not the kind's is a violation for JSON kinds only; for the
+ * others the caller compares.
  */
-export function decodeRest(registry: Registry, body: unknown): DecodedBody {
-  if (!isBody(body)) throw undecodable('a resource must be an object')
-  const type = textOf(body, 'type')
-  if (type === '') throw undecodable('a resource must have a type')
-  const kind = registry.get(type)
-  if (kind === undefined)
-    throw new AppError('resource/unknown-type', `unknown resource type ${JSON.stringify(type.slice(0, 100))}`, { details: { type } })
-  return decodeRestAs(kind, body)
-}
-
-/** Reads a body as one of a kind, whatever its `type` says; the caller compares that with what it expects. */
-export function decodeRestAs(kind: ResourceDescriptor, body: unknown): DecodedBody {
-  if (!isBody(body)) throw undecodable(`invalid ${kind.type} object: it must be an object`)
-  const flat = !isJsonKind(kind)
-  const spec: unknown = flat ? Object.fromEntries(Object.entries(body).filter(([key]) => !envelope.has(key))) : ownOf(body, 'spec')
-  const checked = checkSpec(kind, spec)
-  const strangers = flat ? [] : Object.keys(body).filter((key) => key !== 'spec' && !envelope.has(key))
+export function decodeRest(kind: ResourceDescriptor, body: unknown, defaultMesh = 'default'): DecodedBody {
+  if (!isBody(body)) throw new AppError('resource/undecodable', `a resource must be an object, not ${typeName(body)}`)
+  const isJson = isJsonKind(kind)
+  const wrong: string[] = []
+  const text = (field: string): string => {
+    const value = ownOf(body, field)
+    if (typeof value === 'string') return value
+    if (value !== undefined) wrong.push(`${field} in body must be of type string: "${typeName(value)}"`)
+    else if (isJson && field !== 'mesh') wrong.push(`.${field} in body is required`)
+    return ''
+  }
+  const type = text('type')
+  const mesh = text('mesh')
+  const name = text('name')
+  const labels = labelsOf(body, wrong)
+  const spec = isJson ? ownOf(body, 'spec') : flatSpec(kind, body)
+  if (spec === undefined) wrong.push('.spec in body is required')
+  if (isJson && type !== '' && type !== kind.type) wrong.push(`type in body should be one of [${kind.type}]`)
+  const checked = spec === undefined ? { value: undefined, violations: [], unknown: [] } : checkSpec(kind, spec)
+  const violations = [...wrong.sort().map((message) => ({ field: '', message })), ...checked.violations]
+  const strangers = isJson ? Object.keys(body).filter((key) => key !== 'spec' && !envelope.has(key)) : []
   return {
-    kind,
-    mesh: kind.scope === 'Mesh' ? textOf(body, 'mesh') || 'default' : '',
-    name: textOf(body, 'name'),
-    labels: labelsOf(body),
-    spec: checked.value,
-    violations: checked.violations,
-    unknown: [...strangers, ...checked.unknown],
+    type,
+    mesh: kind.scope === 'Mesh' ? mesh || defaultMesh : '',
+    name,
+    labels,
+    spec: violations.length > 0 ? undefined : checked.value,
+    violations,
+    unknown: [...strangers.map((key) => childPath('', key)), ...checked.unknown],
   }
 }
 
-function undecodable(message: string): AppError {
-  return new AppError('resource/undecodable', message)
+function flatSpec(kind: ResourceDescriptor, body: JsonBody): JsonBody {
+  const fields = new Map(Object.entries(body).filter(([key]) => !envelope.has(key)))
+  const spec = fields.get('spec')
+  // documentation shows `spec.enabled` for a Zone; both forms count (contract/rest-cli-gui.md section 14, item 6)
+  if (kind.type === 'Zone' && isBody(spec) && Object.hasOwn(spec, 'enabled')) {
+    fields.delete('spec')
+    if (!fields.has('enabled')) fields.set('enabled', spec['enabled'])
+  }
+  return Object.fromEntries(fields)
 }
 
 function isBody(value: unknown): value is JsonBody {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function asBody(value: unknown): JsonBody {
-  return isBody(value) ? value : {}
-}
-
+/** A member of the body itself; null counts as absent. */
 function ownOf(body: JsonBody, name: string): unknown {
-  return Object.hasOwn(body, name) ? body[name] : undefined
+  return Object.hasOwn(body, name) ? (body[name] ?? undefined) : undefined
 }
 
-function textOf(body: JsonBody, name: string): string {
-  const value = ownOf(body, name) ?? ''
-  if (typeof value !== 'string') throw undecodable(`${name} must be text`)
-  return value
-}
-
-function labelsOf(body: JsonBody): Labels {
+/** Labels without value are empty ones. */
+function labelsOf(body: JsonBody, wrong: string[]): Labels {
   const labels = ownOf(body, 'labels') ?? {}
-  if (!isBody(labels)) throw undecodable('labels must be an object of texts')
-  for (const [key, value] of Object.entries(labels)) {
-    if (typeof value !== 'string') throw undecodable(`labels[${JSON.stringify(key.slice(0, 100))}] must be text`)
+  if (!isBody(labels)) {
+    wrong.push(`labels in body must be of type object: "${typeName(labels)}"`)
+    return {}
   }
-  // every value was looked at
-  return labels as Labels
+  const texts = Object.entries(labels).map(([key, value]): [string, string] => {
+    if (value === null || typeof value === 'string') return [key, value ?? '']
+    wrong.push(`labels.${key.slice(0, 100)} in body must be of type string: "${typeName(value)}"`)
+    return [key, '']
+  })
+  return Object.fromEntries(texts)
 }

@@ -6,12 +6,10 @@ import { decodeKdsResource, encodeKdsResource } from '../codecs/kds-any.ts'
 import { decodeRest, encodeRest } from '../codecs/rest-json.ts'
 import { checkSpec } from '../codecs/spec-json.ts'
 import { isJsonKind, type ResourceDescriptor } from '../descriptor.ts'
-import { createRegistry } from '../registry.ts'
 import { arbitraryFor } from './arbitrary-for.ts'
 
 /** Checks REST and KDS round trips of generated resources of a kind; throws with a counterexample. */
 export function checkRoundTrips(kind: ResourceDescriptor, runs = 50): void {
-  const registry = createRegistry([kind])
   const options = { proto: !isJsonKind(kind) }
   const status = kind.status === undefined ? fc.constant(undefined) : arbitraryFor(kind.status, { proto: false })
   fc.assert(
@@ -33,10 +31,10 @@ export function checkRoundTrips(kind: ResourceDescriptor, runs = 50): void {
       const body: unknown = JSON.parse(
         JSON.stringify(encodeRest(kind, { ...meta, spec: checked.value, ...(state === undefined ? {} : { status: state }) })),
       )
-      const back = decodeRest(registry, body)
+      const back = decodeRest(kind, body)
       assert.deepEqual([back.violations, back.unknown], [[], []])
       assert.equal(canonicalJson(back.spec), canonicalJson(spec))
-      assert.deepEqual([back.kind.type, back.mesh, back.name, back.labels], [kind.type, mesh, 'x', meta.labels])
+      assert.deepEqual([back.type, back.mesh, back.name, back.labels], [kind.type, mesh, 'x', meta.labels])
 
       const sent = { name: 'x-hash', mesh, labels: meta.labels, spec: checked.value, ...(state === undefined ? {} : { status: state }) }
       const bytes = encodeKdsResource(kind, sent)
@@ -50,7 +48,6 @@ export function checkRoundTrips(kind: ResourceDescriptor, runs = 50): void {
 
 /** Feeds arbitrary JSON and arbitrary bytes to a kind's decoders: they answer or throw AppError, nothing else. */
 export function checkHostileInput(kind: ResourceDescriptor, runs = 50): void {
-  const registry = createRegistry([kind])
   const tolerated = (run: () => unknown): void => {
     try {
       run()
@@ -61,8 +58,8 @@ export function checkHostileInput(kind: ResourceDescriptor, runs = 50): void {
   fc.assert(
     fc.property(fc.anything({ withNullPrototype: true, maxDepth: 3 }), fc.uint8Array({ maxLength: 60 }), (value, bytes) => {
       checkSpec(kind, value)
-      tolerated(() => decodeRest(registry, { type: kind.type, spec: value }))
-      tolerated(() => decodeRest(registry, value))
+      tolerated(() => decodeRest(kind, { type: kind.type, spec: value }))
+      tolerated(() => decodeRest(kind, value))
       tolerated(() => decodeKdsResource(kind, bytes))
     }),
     { numRuns: runs },

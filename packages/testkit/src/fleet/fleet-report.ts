@@ -46,6 +46,8 @@ export interface FleetReport {
   readonly disconnects: number
   readonly counts: Counts
   readonly countsByType: Readonly<Record<SimulatedType, Counts>>
+  /** Names of removed resources with how many proxies lost each; the first `removedNamesKept` of them. */
+  readonly removedNames: Readonly<Record<string, number>>
   /** When sidecars met the expectation; probes and the ingress are not asked. */
   readonly reached: Percentiles
   /** When each proxy's current stream became ready, and complete. */
@@ -53,9 +55,12 @@ export interface FleetReport {
   readonly complete: Percentiles
   /** The last response of any proxy. 0 when there was none. */
   readonly lastResponse: number
-  /** How often each error ended a stream that is still down. */
+  /** How many proxies without an answered stream are in each state, with the error that ended their last stream. */
   readonly errors: Readonly<Record<string, number>>
 }
+
+/** Enough to see what is going on, however much goes. */
+export const removedNamesKept = 20
 
 type Tally = { -readonly [K in keyof Counts]: number }
 
@@ -65,12 +70,13 @@ export interface Observed {
   /** Left out of `reached`. */
   readonly isAuxiliary: boolean
   readonly tallies: Map<SimulatedType, Tally>
+  readonly removed: string[]
   reachedAt: number | undefined
 }
 
 /** A proxy under observation, with nothing seen yet. */
 export function observed(proxy: SimulatedProxy, isAuxiliary: boolean): Observed {
-  return { proxy, isAuxiliary, tallies: new Map(), reachedAt: undefined }
+  return { proxy, isAuxiliary, tallies: new Map(), removed: [], reachedAt: undefined }
 }
 
 /** Adds one response. */
@@ -84,12 +90,14 @@ export function note(seen: Observed, response: ReceivedResponse, expected: Expec
     bytes: response.bytes,
     nacks: response.isRefused ? 1 : 0,
   })
+  seen.removed.push(...response.removed.slice(0, Math.max(0, removedNamesKept - seen.removed.length)))
   if (seen.reachedAt === undefined && meets(expected, response)) seen.reachedAt = response.at
 }
 
 /** Forgets what was seen. */
 export function forget(seen: Observed): void {
   seen.tallies.clear()
+  seen.removed.length = 0
   seen.reachedAt = undefined
 }
 
@@ -107,14 +115,19 @@ export function reportOf(all: readonly Observed[], { mark, lastResponse }: Since
   const sum = emptyTally()
   const byType = { cluster: emptyTally(), endpoint: emptyTally(), secret: emptyTally(), listener: emptyTally(), route: emptyTally() }
   const errors = new Map<string, number>()
-  for (const { tallies, proxy } of all) {
+  const removedNames = new Map<string, number>()
+  for (const { tallies, proxy, removed } of all) {
+    for (const name of removed)
+      if (removedNames.has(name) || removedNames.size < removedNamesKept) removedNames.set(name, (removedNames.get(name) ?? 0) + 1)
     for (const type of simulatedTypes) {
       const tally = tallies.get(type)
       if (!tally) continue
       add(byType[type], tally)
       add(sum, tally)
     }
-    if (!proxy.isConnected && proxy.lastError !== '') errors.set(proxy.lastError, (errors.get(proxy.lastError) ?? 0) + 1)
+    if (proxy.isConnected) continue
+    const trouble = `${proxy.streamState}: ${proxy.lastError}`
+    errors.set(trouble, (errors.get(trouble) ?? 0) + 1)
   }
   return {
     proxies: all.length,
@@ -122,6 +135,7 @@ export function reportOf(all: readonly Observed[], { mark, lastResponse }: Since
     disconnects: all.reduce((total, { proxy }) => total + proxy.disconnects, 0),
     counts: sum,
     countsByType: byType,
+    removedNames: Object.fromEntries(removedNames),
     reached: since(all.filter((each) => !each.isAuxiliary).map((each) => each.reachedAt)),
     ready: since(all.map(({ proxy }) => proxy.readyAt)),
     complete: since(all.map(({ proxy }) => proxy.completeAt)),

@@ -25,6 +25,8 @@ export interface GrpcCall {
   send(message: Uint8Array): void
   /** Cancels the call and ends its connection. */
   close(): void
+  /** True once the connection stands, handshakes included. */
+  isConnected(): boolean
 }
 
 const windowBytes = 1 << 20
@@ -33,6 +35,7 @@ const maxMessageBytes = 64 << 20
 /** Opens a call. Messages may be sent at once; they leave when the connection stands. */
 export function openGrpcCall(options: GrpcCallOptions): GrpcCall {
   let isOver = false
+  let isConnected = false
   let reason = ''
   const session = connect(`https://${options.address}`, {
     rejectUnauthorized: false,
@@ -54,7 +57,10 @@ export function openGrpcCall(options: GrpcCallOptions): GrpcCall {
   const reader = messageReader((message) => {
     if (!isOver) options.onMessage(message)
   })
-  session.once('connect', () => session.setLocalWindowSize(windowBytes))
+  session.once('connect', () => {
+    isConnected = true
+    session.setLocalWindowSize(windowBytes)
+  })
   session.on('error', (error) => (reason ||= error.message))
   session.on('close', () => over('connection closed'))
   stream.on('response', (headers) => (reason ||= statusOf(headers)))
@@ -68,6 +74,8 @@ export function openGrpcCall(options: GrpcCallOptions): GrpcCall {
     }
   })
   stream.on('error', (error) => (reason ||= error.message))
+  // a server ends a call by ending its side; the stream as a whole would stay open for as long as this side does
+  stream.on('end', () => over('stream ended'))
   stream.on('close', () => over('stream closed'))
   return {
     send: (message) => {
@@ -78,6 +86,7 @@ export function openGrpcCall(options: GrpcCallOptions): GrpcCall {
       isOver = true
       end(session, stream)
     },
+    isConnected: () => isConnected,
   }
 }
 

@@ -98,6 +98,13 @@ export class SimulatedProxy {
     return this.#options.node.id
   }
 
+  /** What it does about its stream: nothing, waiting to try again, opening a connection, waiting for the first response, or following. */
+  get streamState(): 'closed' | 'waiting' | 'connecting' | 'asking' | 'following' {
+    if (this.isConnected) return 'following'
+    if (this.#call) return this.#call.isConnected() ? 'asking' : 'connecting'
+    return this.#retry ? 'waiting' : 'closed'
+  }
+
   /** Names it is subscribed to. */
   wanted(type: NamedType): ReadonlySet<string> {
     return this.#subscriptions[type].wanted

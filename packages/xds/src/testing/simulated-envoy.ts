@@ -107,6 +107,8 @@ export class SimulatedEnvoy {
     const updates = resourcesOf(response)
     const removed = response.removedResources ?? []
     this.received.push({ type, names: [...updates.keys()], removed })
+    // a cluster comes with its load assignment, whether the proxy takes it or not
+    if (type === 'cluster') for (const { content } of updates.values()) this.#kept.endpoint.delete(content.endpoints ?? '')
     const culprits = [...updates].filter(([, { content }]) => content.poison === true).map(([name]) => name)
     for (const name of removed) this.#remove(type, name)
     if (culprits.length === 0 || this.#temper.partial) {
@@ -128,7 +130,6 @@ export class SimulatedEnvoy {
   #apply(type: XdsType, name: string, running: Running): void {
     const isKept = this.recovering && this.#kept[type].has(name) && !this.mayChange(type)
     assert.ok(!isKept || this.running[type].get(name)?.version === running.version, `${type} ${name} is replaced in recovery`)
-    if (type === 'cluster' && running.content.endpoints !== undefined) this.#kept.endpoint.delete(running.content.endpoints)
     const current = (type === 'cluster' ? this.warming.get(name) : undefined) ?? this.running[type].get(name)
     if (type === 'listener') {
       for (const cluster of running.content.clusters ?? []) {

@@ -32,7 +32,11 @@ export class World {
   /** Responses the transport takes before it blocks. */
   window = Number.POSITIVE_INFINITY
 
-  constructor(temper: Temper = { outspoken: true, partial: true }, retain = false) {
+  /** How long clusters outlive the last listener that named them. */
+  readonly #drainMs: number
+
+  constructor(temper: Temper = { outspoken: true, partial: true }, retain = false, drainMs = 0) {
+    this.#drainMs = drainMs
     this.envoy = new SimulatedEnvoy(temper)
     this.stream = this.#open(retain)
   }
@@ -127,6 +131,7 @@ export class World {
       queue: this.#queue,
       controlPlane: 'cp-1',
       retain,
+      limits: { drainMs: this.#drainMs },
       send: (response) => {
         if (this.intercept === undefined) this.envoy.deliver(response)
         else this.intercept(response)
