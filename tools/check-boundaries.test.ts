@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { checkBoundaries } from './check-boundaries.ts'
 import { root } from './run-command.ts'
 
-test('finds upward, undeclared, deep and escaping imports, and nothing else', () => {
+test('finds upward, undeclared, deep and escaping imports and unused declarations, and nothing else', () => {
   const base = mkdtempSync(join(tmpdir(), 'boundaries-'))
   try {
     const make = (name: string, level: number, deps: Record<string, string>, code: string): void => {
@@ -21,15 +21,17 @@ test('finds upward, undeclared, deep and escaping imports, and nothing else', ()
     make(
       'high',
       2,
-      { '@x/low': '*' },
+      { '@x/low': '*', 'only-in-a-test': '*', unused: '*' },
       "import fs from 'node:fs'\nimport { b } from '@x/low'\nimport type { c } from '@x/low/src/deep.ts'\nimport d from 'undeclared'\nimport '../../low/src/index.ts'\nimport './missing-ending'\n",
     )
+    writeFileSync(join(base, 'packages', 'high', 'src', 'index.test.ts'), "import { e } from 'only-in-a-test/subpath'\n")
     const problems = checkBoundaries(base)
-    assert.equal(problems.length, 5, problems.join('\n'))
+    assert.equal(problems.length, 6, problems.join('\n'))
     assert.match(problems.join('\n'), /level 1 may not import '@x\/high' of level 2/)
     assert.match(problems.join('\n'), /'undeclared' is not declared/)
     assert.match(problems.join('\n'), /deep\.ts' is not exported/)
     assert.match(problems.join('\n'), /leaves the package/)
+    assert.match(problems.join('\n'), /high\/package\.json: 'unused' is declared and nothing imports it/)
     assert.match(problems.join('\n'), /needs its \.ts ending/)
   } finally {
     rmSync(base, { recursive: true })

@@ -1,4 +1,5 @@
-// The import rules of the repository as a program: levels strictly downward, every edge declared, no deep imports, no cycles by construction.
+// The import rules of the repository as a program: levels strictly downward, every edge declared and every declaration used, no deep
+// imports, no cycles by construction.
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 
@@ -25,15 +26,26 @@ export function checkBoundaries(root: string): readonly string[] {
   const byName = new Map(packages.map((p) => [p.manifest.name, p]))
   const problems: string[] = []
   for (const pkg of packages) {
+    const used = new Set<string>()
     for (const file of sourceFiles(join(pkg.dir, 'src'))) {
       const isTest = /\.(test|bench)\.ts$/.test(file) || file.includes('/testing/')
       for (const specifier of importsOf(readFileSync(file, 'utf8'))) {
+        used.add(packageOf(specifier))
         const problem = checkImport({ pkg, file, specifier, isTest, byName })
         if (problem) problems.push(`${relative(root, file)}: ${problem}`)
       }
     }
+    for (const name of Object.keys({ ...pkg.manifest.dependencies, ...pkg.manifest.devDependencies })) {
+      if (!used.has(name)) problems.push(`${relative(root, pkg.dir)}/package.json: '${name}' is declared and nothing imports it`)
+    }
   }
   return problems
+}
+
+/** The package a specifier names, without a subpath. */
+function packageOf(specifier: string): string {
+  const parts = specifier.split('/')
+  return specifier.startsWith('@') ? parts.slice(0, 2).join('/') : (parts[0] ?? '')
 }
 
 interface Edge {
@@ -51,8 +63,7 @@ function checkImport({ pkg, file, specifier, isTest, byName }: Edge): string | u
     if (!target.startsWith(`${pkg.dir}/`)) return `'${specifier}' leaves the package; import it by name`
     return /\.(ts|json)$/.test(specifier) ? undefined : `'${specifier}' needs its .ts ending`
   }
-  const parts = specifier.split('/')
-  const name = specifier.startsWith('@') ? parts.slice(0, 2).join('/') : (parts[0] ?? '')
+  const name = packageOf(specifier)
   const declared = pkg.manifest.dependencies?.[name] ?? (isTest ? pkg.manifest.devDependencies?.[name] : undefined)
   if (!declared) return `'${name}' is not declared in package.json`
   const target = byName.get(name)

@@ -52,7 +52,16 @@ export async function main(argv: readonly string[]): Promise<number> {
         done('interrupted')
       })
   })
-  const session: Session = { options, processes, ended, signal: interrupt.signal, progress, spentCpuSeconds: 0, federations: 0 }
+  const session: Session = {
+    options,
+    processes,
+    ended,
+    signal: interrupt.signal,
+    progress,
+    notes: new Set(),
+    spentCpuSeconds: 0,
+    federations: 0,
+  }
   const before = { cpu: machineCpuSeconds(), load: loadavg() }
   const runs: Measured[][] = options.controlPlanes.map(() => [])
   try {
@@ -72,6 +81,7 @@ export async function main(argv: readonly string[]): Promise<number> {
         .map((load) => load.toFixed(1))
         .join(' ')} after`,
       seconds: Math.round(seconds),
+      ...(session.notes.size > 0 && { notes: [...session.notes].join('; ') }),
     }
     print(options, runs, conditions)
     return outcome === 'interrupted' ? 130 : 0

@@ -14,6 +14,8 @@ export interface Session {
   /** Aborted when the benchmark is interrupted; every wait ends then. */
   readonly signal: AbortSignal
   readonly progress: (text: string) => void
+  /** What whoever reads the figures has to know. */
+  readonly notes: Set<string>
   /** CPU seconds of processes that are gone. */
   spentCpuSeconds: number
   /** Number of federations started so far. */

@@ -4,7 +4,7 @@ import type { FleetReport } from '../../packages/testkit/src/fleet/fleet-report.
 import { median } from '../../packages/testkit/src/fleet/percentiles.ts'
 import { createFleetStage, type FleetStage, nacksOf, type Seen, stateOf } from './fleet-stage.ts'
 import type { Step } from './options.ts'
-import type { Usage } from './processes-usage.ts'
+import { commandLineOf, type Usage } from './processes-usage.ts'
 import { connectTimeout, meshName } from './resources.ts'
 import { measureRestart } from './restart-step.ts'
 import type { RunContext } from './run-context.ts'
@@ -79,6 +79,11 @@ export async function measureLarge(context: RunContext): Promise<void> {
 async function start(context: RunContext, { federation }: FleetStage): Promise<void> {
   federation.start('global')
   const answered = await federation.answers('global')
+  if (/\/src\/main\.ts\b/.test(commandLineOf(federation.pid('global')))) {
+    const note = `${context.controlPlane.label} ran from sources edited since the last build: slower to start, and larger`
+    if (!context.session.notes.has(note)) context.progress(note)
+    context.session.notes.add(note)
+  }
   const online: number[] = []
   for (const [index, zone] of federation.zones.entries()) {
     federation.start(zone)

@@ -8,6 +8,7 @@ import { generateToken } from './generate.ts'
 import { get } from './get.ts'
 import { inspectDataplanes, inspectZones } from './inspect.ts'
 import { asFormat } from './output.ts'
+import { endRecovery, recoveryStatus } from './recovery.ts'
 
 const program = new Command('weft')
   .description('Multi-zone control plane for Envoy meshes.')
@@ -138,6 +139,18 @@ generate
     generateToken(connection(), 'user', { name: options.name, groups: options.group, validFor: options.validFor }, print),
   )
 
+const recovery = program.command('recovery').description('Recovery of a zone that started without its former state.')
+recovery
+  .command('status')
+  .description('What proxies keep, and what the zone waits for before it removes leftovers.')
+  .addOption(output())
+  .action(async (options: { output: string }) => recoveryStatus(connection(), asFormat(options.output), print))
+recovery
+  .command('end')
+  .description('End it now: what is not known to be back is removed from proxies.')
+  .addHelpText('after', '\nExample:\n  weft --address http://zone-1:5681 recovery end')
+  .action(async () => endRecovery(connection(), print))
+
 program
   .command('version')
   .description('Version of the control plane at --address.')
@@ -155,7 +168,7 @@ else {
     program.exitOverride((error) => {
       process.exit(error.exitCode === 0 ? 0 : 2)
     })
-    for (const command of [...program.commands, ...inspect.commands, ...generate.commands])
+    for (const command of [...program.commands, ...inspect.commands, ...generate.commands, ...recovery.commands])
       command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
     await program.parseAsync(process.argv)
   } catch (error) {

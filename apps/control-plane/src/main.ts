@@ -2,7 +2,7 @@
 import { Command } from 'commander'
 import { AppError, messageOf } from '@weft/foundation/errors'
 import { type Component, createSupervisor } from '@weft/foundation/lifecycle'
-import { createLogger, type Logger } from '@weft/foundation/log'
+import { createLogging, type Logger } from '@weft/foundation/log'
 import { createSharedParts } from './shared-parts.ts'
 import { isFederated, loadControlPlaneConfig, publicConfig } from './config.ts'
 import { globalComponents } from './global-role.ts'
@@ -44,7 +44,7 @@ async function run(options: RunOptions): Promise<void> {
     process.stdout.write(`${JSON.stringify(publicConfig(config), undefined, 2)}\n`)
     return
   }
-  const log = createLogger({ level: config.weft.logLevel })
+  const { log, levels } = createLogging({ level: config.weft.logLevel })
   for (const warning of warnings) log.warn({ component: 'config' }, warning)
   if (withoutEffect.length > 0) log.debug({ component: 'config', keys: withoutEffect }, 'settings accepted without effect')
 
@@ -52,7 +52,7 @@ async function run(options: RunOptions): Promise<void> {
   const unready = (): readonly string[] => supervisor?.unready() ?? ['start']
   const link: ZoneLink = { client: undefined }
   const keysComplete = (): boolean => !isFederated(config) || (link.client?.connection().complete ?? false)
-  const parts = await createSharedParts(config, { log, keysComplete })
+  const parts = await createSharedParts(config, { log, logLevels: levels, keysComplete })
   const components: readonly Component[] =
     config.mode === 'global' ? await globalComponents(parts, unready) : await zoneComponents(parts, link, unready)
   supervisor = createSupervisor(components, log)

@@ -4,7 +4,7 @@ import { messageOf } from '@weft/foundation/errors'
 import type { Component } from '@weft/foundation/lifecycle'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
-import type { Clock } from '@weft/foundation/time'
+import type { Clock, Timer } from '@weft/foundation/time'
 import { type Collection, createWorkQueue, type NetChange } from '@weft/graph'
 import type { AdminAuthority, IdentityIssuer, Svid } from '@weft/identity'
 import type { MeshFacts } from '@weft/mesh'
@@ -31,6 +31,8 @@ export interface ProxyPipeline extends Component {
   /** To be called with every certificate the issuer makes. */
   onIssued(proxyKey: string, svid: Svid): void
   snapshot(proxyKey: string): ProxySnapshot | undefined
+  /** Resolves when no snapshot is being built. */
+  idle(): Promise<void>
 }
 
 /** Kinds of policies whose effect depends on destinations other than the proxy's own outbounds. */
@@ -72,10 +74,16 @@ export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipelin
       options.onSnapshot(key, snapshot)
     },
   })
+  const pace = createPace(options.clock, (key) => queue.mark(key, 'more changes', 'update'))
   const take = (key: string, facts: ProxyFacts | undefined, reason: string): void => {
     issuer?.ensure(key, facts?.identity)
-    if (facts) return queue.mark(key, reason, snapshots.has(key) ? 'update' : 'first')
+    if (facts) {
+      if (!snapshots.has(key)) queue.mark(key, reason, 'first')
+      else if (pace.mayGo(key)) queue.mark(key, reason, 'update')
+      return
+    }
     queue.drop(key)
+    pace.drop(key)
     builder.remove(key)
     snapshots.delete(key)
     options.onRemoved(key)
@@ -92,6 +100,7 @@ export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipelin
     },
     onIssued,
     snapshot: (key) => snapshots.get(key),
+    idle: () => queue.idle(),
     start: async () => {
       detach.push(
         follow(mesh.loadAssignments, (id, fact) => (fact ? builder.setLoadAssignment(fact) : builder.removeLoadAssignment(id))),
@@ -112,10 +121,53 @@ export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipelin
     },
     stop: async () => {
       for (const end of detach.splice(0)) end()
+      pace.stop()
       await queue
         .stop()
         .catch((error: unknown) => log.warn({ component: 'proxy.assembly', err: messageOf(error) }, 'queue did not stop cleanly'))
     },
+  }
+}
+
+/** Streams gather changes for up to 100 ms under churn, so building a proxy more often than this would be for nothing. */
+const paceMs = 50
+
+interface Pace {
+  /** True for the first change after a quiet time; false: the change is remembered and `again` is called for it soon. */
+  mayGo(key: string): boolean
+  drop(key: string): void
+  stop(): void
+}
+
+function createPace(clock: Clock, again: (key: string) => void): Pace {
+  const last = new Map<string, number>()
+  const waiting = new Set<string>()
+  let timer: Timer | undefined
+  const release = (): void => {
+    timer = undefined
+    const keys = [...waiting]
+    waiting.clear()
+    for (const key of keys) {
+      last.set(key, clock.monotonic())
+      again(key)
+    }
+  }
+  return {
+    mayGo: (key) => {
+      const now = clock.monotonic()
+      if (now - (last.get(key) ?? Number.NEGATIVE_INFINITY) >= paceMs) {
+        last.set(key, now)
+        return true
+      }
+      waiting.add(key)
+      timer ??= clock.after(paceMs, release)
+      return false
+    },
+    drop: (key) => {
+      last.delete(key)
+      waiting.delete(key)
+    },
+    stop: () => timer?.cancel(),
   }
 }
 

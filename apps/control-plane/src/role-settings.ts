@@ -73,6 +73,7 @@ export function apiSettings(config: ControlPlaneConfig, certificate: ServerCerti
     disableOriginLabelValidation: config.multizone.zone.disableOriginLabelValidation,
     readHeaderTimeoutMs: apiServer.readHeaderTimeout,
     readTimeoutMs: apiServer.readTimeout,
+    writeTimeoutMs: apiServer.writeTimeout,
     idleTimeoutMs: apiServer.idleTimeout,
   }
 }

@@ -2,7 +2,7 @@
 import { type ApiServerDeps, createApiServer, createDiagnosticsServer } from '@weft/api'
 import { messageOf } from '@weft/foundation/errors'
 import type { Component } from '@weft/foundation/lifecycle'
-import type { Logger } from '@weft/foundation/log'
+import type { Logger, LogLevels } from '@weft/foundation/log'
 import { createMetrics, type Metrics } from '@weft/foundation/metrics'
 import { systemClock } from '@weft/foundation/time'
 import { loadServerTls, type ServerTls } from '@weft/foundation/tls'
@@ -24,22 +24,24 @@ import { createMemoryStore, openEmbeddedStore, type Store } from '@weft/store'
 import { join } from 'node:path'
 import { type ControlPlaneConfig, isFederated, publicConfig, workDirOf } from './config.ts'
 import { createProcessIdentity, type ProcessIdentity } from './process-identity.ts'
+import { createProxyStreams, type ProxyStreams } from './proxy-streams.ts'
 import { apiSettings, meshSettings } from './role-settings.ts'
 import { createStartupResources } from './startup-resources.ts'
 
 export interface SharedParts {
   readonly config: ControlPlaneConfig
   readonly log: Logger
+  readonly logLevels: LogLevels
   readonly clock: typeof systemClock
   readonly metrics: Metrics
   readonly identity: ProcessIdentity
   readonly registry: Registry
   readonly store: Store
-  /** True when the store held a mesh already at this start: then nothing was forgotten. */
-  readonly remembers: boolean
   readonly place: LabelPlace
   readonly graph: Graph
   readonly mesh: MeshFacts
+  /** Of this zone's proxies; always empty at global. */
+  readonly streams: ProxyStreams
   readonly tls: ServerTls
   readonly tokens: TokenIssuer
   readonly verifier: TokenVerifier
@@ -50,49 +52,61 @@ export interface SharedParts {
 /** Opens the store and makes everything that needs no other part. `keysComplete` tells whether the signing keys have arrived. */
 export async function createSharedParts(
   config: ControlPlaneConfig,
-  options: { readonly log: Logger; readonly keysComplete: () => boolean },
+  options: Pick<SharedParts, 'log' | 'logLevels'> & { readonly keysComplete: () => boolean },
 ): Promise<SharedParts> {
-  const { log } = options
+  const { log, logLevels } = options
+  const logOf = (component: string): Logger => log.child({ component })
   const clock = systemClock
   const metrics = createMetrics()
   const workDir = workDirOf(config)
   const registry = createRegistry([...coreDescriptors, ...policyDescriptors])
   const store =
     config.store.type === 'memory'
-      ? createMemoryStore({ clock, log, metrics })
-      : await openEmbeddedStore({ dir: join(workDir, 'store'), clock, log, metrics })
+      ? createMemoryStore({ clock, log: logOf('store'), metrics })
+      : await openEmbeddedStore({ dir: join(workDir, 'store'), clock, log: logOf('store'), metrics })
   const settings = meshSettings(config)
   const place: LabelPlace = { mode: settings.mode, zone: settings.zone, federated: settings.federated, environment: settings.environment }
-  const graph = createGraph({ clock, log, metrics })
+  const graph = createGraph({ clock, log: logOf('graph'), metrics })
+  const streams = createProxyStreams()
   const keys = createKeyRing({ secrets: store })
   const identity = createProcessIdentity()
   const insightKind = registry.get('DataplaneInsight')
   return {
     config,
     log,
+    logLevels,
     clock,
     metrics,
     identity,
     registry,
     store,
-    remembers: store.list('Mesh').length > 0,
     place,
     graph,
-    mesh: createMesh({ graph, store, registry, settings, clock, log, metrics }),
+    mesh: createMesh({
+      graph,
+      store,
+      registry,
+      settings,
+      clock,
+      log: logOf('mesh'),
+      metrics,
+      holdsListener: (kri) => streams.holdsListener(kri),
+    }),
+    streams,
     tls: await loadServerTls({
       certificateFile: config.general.tlsCertFile,
       privateKeyFile: config.general.tlsKeyFile,
       workDir,
       generate: () => createOwnServerCertificate({ now: clock.now() }),
       clock,
-      log,
+      log: logOf('tls'),
     }),
     tokens: createTokenIssuer({ keys, clock }),
     verifier: createTokenVerifier({ keys, clock, keysComplete: options.keysComplete }),
     insights: createInsightWriter({
       store,
       clock,
-      log,
+      log: logOf('insights'),
       metrics,
       mode: config.mode,
       instanceId: identity.instanceId,
@@ -156,11 +170,17 @@ export function meshComponent(parts: SharedParts): Component {
 export function meshInsightsComponent({ store, clock, log, registry, config }: SharedParts): Component | undefined {
   if (isFederated(config)) return undefined
   const types = registry.all.filter((kind) => kind.scope === 'Mesh').map((kind) => kind.type)
-  return createMeshInsights({ store, clock, log, types, minIntervalMs: config.metrics.mesh.minResyncInterval })
+  return createMeshInsights({
+    store,
+    clock,
+    log: log.child({ component: 'insights' }),
+    types,
+    minIntervalMs: config.metrics.mesh.minResyncInterval,
+  })
 }
 
 /** What only the role can give the REST API. */
-export type RoleApi = Pick<ApiServerDeps, 'envoyAdmin' | 'proxyConfig'>
+export type RoleApi = Pick<ApiServerDeps, 'envoyAdmin' | 'proxyConfig' | 'routes'>
 
 export function httpComponents(parts: SharedParts, role: RoleApi, unready: () => readonly string[]): readonly Component[] {
   const { store, registry, clock, log, metrics, config, identity, place, tls, tokens, verifier } = parts
@@ -168,7 +188,7 @@ export function httpComponents(parts: SharedParts, role: RoleApi, unready: () =>
     store,
     registry,
     clock,
-    log,
+    log: log.child({ component: 'api' }),
     metrics,
     controlPlane: {
       ...place,
@@ -189,7 +209,8 @@ export function httpComponents(parts: SharedParts, role: RoleApi, unready: () =>
     settings: { interface: config.apiServer.http.interface, port: config.diagnostics.serverPort },
     metrics,
     clock,
-    log,
+    log: log.child({ component: 'diagnostics' }),
+    logLevels: parts.logLevels,
     unready,
   })
   return [diagnostics, api]

@@ -5,15 +5,17 @@ import type { Component } from '@weft/foundation/lifecycle'
 import { timestamp } from '@weft/foundation/time'
 import { type AdminAuthority, createIdentityIssuer, type IdentityIssuer, loadAdminAuthority } from '@weft/identity'
 import { createKdsClient, type KdsClient } from '@weft/kds'
+import { resolveHosts } from '@weft/mesh'
 import { kriText, nameKey, type Resource } from '@weft/resources'
+import { lookup } from 'node:dns/promises'
 import { readFileSync } from 'node:fs'
 import { type SharedParts, httpComponents, meshComponent, meshInsightsComponent, storeComponent } from './shared-parts.ts'
 import { type ControlPlaneConfig, isFederated } from './config.ts'
 import { massDelete } from './global-role.ts'
 import { createProxyPipeline, type ProxyPipeline } from './proxy-pipeline.ts'
-import { createRecovery, type Recovery } from './recovery.ts'
 import { issuesIdentities } from './role-settings.ts'
 import { createSnapshotBoard } from './snapshot-board.ts'
+import { createZoneRecovery, type ZoneRecovery } from './zone-recovery.ts'
 
 /** Filled in while the parts are made; read by parts made before it. */
 export interface ZoneLink {
@@ -27,19 +29,18 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
   const board = createSnapshotBoard()
   const pipeline = createProxyPipeline({ mesh, clock, log, metrics, adminAuthority, onSnapshot: board.post, onRemoved: board.remove })
   const isListed = (): boolean => !isFederated(config) || (link.client?.connection().complete ?? false)
-  const recovery = createRecovery({
-    needed: !parts.remembers,
-    isComplete: (name) => isListed() && store.get({ type: 'Mesh', mesh: '', name }) !== undefined,
-    clock,
-    log,
+  const recovering = createZoneRecovery(parts, {
+    link,
+    isListed,
+    isConnected: (proxyKey) => server.lifecycle.isConnected(proxyKey),
+    issuer: () => issuer,
+    pipeline,
   })
-  const issuer = createIssuer(parts, pipeline)
+  const issuer = createIssuer(parts, pipeline, recovering)
   pipeline.useIssuer(issuer)
-  const server = createServer(parts, { adminAuthority, snapshots: board, recovery, isListed })
-  if (isFederated(config)) {
-    link.client = createClient(parts, server)
-    link.client.onConnection(() => recovery.advance())
-  }
+  const server = createServer(parts, { adminAuthority, snapshots: board, recovering, isListed })
+  if (isFederated(config)) link.client = createClient(parts, server, recovering.recovery.over)
+  const hosts = hostsComponent(parts)
   const meshInsights = meshInsightsComponent(parts)
   return [
     storeComponent(parts),
@@ -49,19 +50,25 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
     ...(link.client ? [link.client] : []),
     pipeline,
     issuerComponent(parts, issuer),
-    recoveryComponent(recovery),
+    hosts,
+    recovering,
     server,
-    ...httpComponents(parts, { envoyAdmin: adminAccess(server), proxyConfig: configAccess(parts, pipeline) }, unready),
+    ...httpComponents(
+      parts,
+      { envoyAdmin: adminAccess(server), proxyConfig: configAccess(parts, pipeline), routes: [recovering.route] },
+      unready,
+    ),
   ]
 }
 
-function createIssuer(parts: SharedParts, pipeline: ProxyPipeline): IdentityIssuer {
+function createIssuer(parts: SharedParts, pipeline: ProxyPipeline, recovering: ZoneRecovery): IdentityIssuer {
   const { config, store, clock, log, insights } = parts
   return createIdentityIssuer({
     store,
     clock,
     log,
     settings: { zone: config.multizone.zone.name, environment: config.environment },
+    ...recovering.trust,
     onIssued: (proxyKey, svid) => {
       pipeline.onIssued(proxyKey, svid)
       const [mesh = '', name = ''] = proxyKey.split('/')
@@ -86,13 +93,13 @@ function trustKris({ store, registry }: SharedParts, mesh: string): readonly str
 interface ServerNeeds {
   readonly adminAuthority: AdminAuthority
   readonly snapshots: ReturnType<typeof createSnapshotBoard>
-  readonly recovery: Recovery
+  readonly recovering: ZoneRecovery
   readonly isListed: () => boolean
 }
 
 function createServer(parts: SharedParts, needs: ServerNeeds): DataplaneServer {
-  const { store, tls, verifier, insights, clock, log, metrics } = parts
-  const { recovery } = needs
+  const { store, tls, verifier, insights, mesh, clock, log, metrics } = parts
+  const { recovering } = needs
   return createDataplaneServer({
     settings: serverSettings(parts),
     store,
@@ -106,8 +113,10 @@ function createServer(parts: SharedParts, needs: ServerNeeds): DataplaneServer {
     log,
     metrics,
     isComplete: needs.isListed,
-    isRecovering: (proxyKey) => recovery.isRecovering(proxyKey),
-    onStream: (proxyKey, stream) => recovery.onStream(proxyKey, stream),
+    isRecovering: (proxyKey) => recovering.recovery.isRecovering(proxyKey),
+    onStream: (proxyKey, stream) => recovering.onStream(proxyKey, stream),
+    onProgress: (proxyKey) => recovering.onProgress(proxyKey),
+    isLastEndpoint: (proxyKey, isLive) => mesh.soleEndpointOf(proxyKey, isLive).length > 0,
   })
 }
 
@@ -160,7 +169,7 @@ function sinksInto({ graph, mesh }: SharedParts): ProxySinks {
   }
 }
 
-function createClient(parts: SharedParts, server: DataplaneServer): KdsClient {
+function createClient(parts: SharedParts, server: DataplaneServer, recovered: Promise<void>): KdsClient {
   const { config, store, registry, clock, log, identity, insights } = parts
   const { zone } = config.multizone
   const { cpTokenInline, cpTokenPath } = zone.kds.auth
@@ -185,6 +194,7 @@ function createClient(parts: SharedParts, server: DataplaneServer): KdsClient {
     systemNamespace: 'kuma-system',
     skipPrefixes: zone.kds.labels.skipPrefixes,
     massDelete,
+    recovered,
   })
 }
 
@@ -231,6 +241,20 @@ function issuerComponent({ config }: SharedParts, issuer: IdentityIssuer): Compo
   }
 }
 
-function recoveryComponent(recovery: Recovery): Component {
-  return { name: 'recovery', start: async () => {}, stop: async () => recovery.stop() }
+/** Looks up the host names that endpoints use, from when the facts are there. */
+function hostsComponent({ graph, mesh, clock, log }: SharedParts): Component {
+  let stop = (): void => {}
+  return {
+    name: 'host-resolver',
+    start: async () => {
+      stop = resolveHosts({
+        graph,
+        facts: mesh,
+        clock,
+        log,
+        lookup: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
+      })
+    },
+    stop: async () => stop(),
+  }
 }

@@ -88,6 +88,8 @@ export interface ApiSettings {
   readonly bodyLimitBytes?: number
   readonly readHeaderTimeoutMs?: number
   readonly readTimeoutMs?: number
+  /** Without a byte in either direction while a request is served. */
+  readonly writeTimeoutMs?: number
   readonly idleTimeoutMs?: number
 }
 

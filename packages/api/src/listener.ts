@@ -1,5 +1,5 @@
 // A listening HTTP or HTTPS server over a request handler: typed errors at start, connections closed at stop.
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { AppError, messageOf } from '@weft/foundation/errors'
@@ -13,7 +13,19 @@ export interface ListenerOptions {
   readonly handler: RequestListener
   readonly clock: Clock
   readonly tls?: TlsListenerOptions
-  readonly timeouts?: { readonly headersMs?: number; readonly requestMs?: number; readonly idleMs?: number }
+  readonly timeouts?: ListenerTimeouts
+}
+
+/** Bounds for clients that are slow or gone. */
+export interface ListenerTimeouts {
+  /** Until the headers of a request are complete; 10 s by default. */
+  readonly headersMs?: number
+  /** Until the whole request is there; 60 s by default. */
+  readonly requestMs?: number
+  /** Without a byte in either direction while a request is served; unlimited by default. */
+  readonly answerMs?: number
+  /** Between requests; 2 min by default. */
+  readonly idleMs?: number
 }
 
 export interface TlsListenerOptions {
@@ -31,12 +43,11 @@ export interface Listener {
 
 /** Opens a listener. Errors: process/port-taken when the port is in use or not allowed. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
+  const bounds = httpBounds(options.timeouts ?? {})
   const { server, stopFollowing } = options.tls
-    ? tlsServer(options.handler, options.tls)
-    : { server: createServer(options.handler), stopFollowing: () => {} }
-  server.headersTimeout = options.timeouts?.headersMs ?? 10_000
-  server.requestTimeout = options.timeouts?.requestMs ?? 60_000
-  server.keepAliveTimeout = options.timeouts?.idleMs ?? 120_000
+    ? tlsServer(options.handler, options.tls, bounds)
+    : { server: createServer(bounds, options.handler), stopFollowing: () => {} }
+  server.timeout = options.timeouts?.answerMs ?? 0
   try {
     await bind(server, options.settings)
   } catch (error) {
@@ -52,7 +63,23 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   return { port, close: () => close(server, { stopFollowing, clock: options.clock }) }
 }
 
-function tlsServer(handler: RequestListener, tls: TlsListenerOptions): { readonly server: TlsServer; readonly stopFollowing: () => void } {
+function httpBounds({ headersMs = 10_000, requestMs = 60_000, idleMs = 120_000 }: ListenerTimeouts): ServerOptions {
+  const headersTimeout = Math.min(headersMs, requestMs)
+  return {
+    headersTimeout,
+    requestTimeout: requestMs,
+    keepAliveTimeout: idleMs,
+    // how late a slow client is noticed at the most
+    connectionsCheckingInterval: Math.max(25, Math.ceil(headersTimeout / 4)),
+  }
+}
+
+interface TlsListening {
+  readonly server: TlsServer
+  readonly stopFollowing: () => void
+}
+
+function tlsServer(handler: RequestListener, tls: TlsListenerOptions, bounds: ServerOptions): TlsListening {
   const { certificate } = tls
   const material = (current: ServerCertificate['current']) => ({
     cert: current.certificatePem,
@@ -63,6 +90,7 @@ function tlsServer(handler: RequestListener, tls: TlsListenerOptions): { readonl
   const asks = tls.clientCaPem !== undefined
   const server = createTlsServer(
     {
+      ...bounds,
       ...material(certificate.current),
       ALPNProtocols: ['http/1.1'],
       requestCert: asks,

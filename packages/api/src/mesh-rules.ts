@@ -1,6 +1,15 @@
 // What comes and goes with a Mesh, a Zone and a Dataplane. One transaction each: nobody ever sees a mesh without its defaults or a leftover
 // of a deleted one (contract/policies.md section 4, contract/rest-cli-gui.md section 3.4).
-import { checkSpec, computeLabels, emptyStatus, labelKeys, type LabelPlace, type Registry, type Resource, type ResourceKey } from '@weft/resources'
+import {
+  checkSpec,
+  computeLabels,
+  emptyStatus,
+  labelKeys,
+  type LabelPlace,
+  type Registry,
+  type Resource,
+  type ResourceKey,
+} from '@weft/resources'
 import { isOnline } from '@weft/insights'
 import type { Store, StoreOp } from '@weft/store'
 import { dataplaneSigningKeyName, defaultPolicies } from './mesh-defaults.ts'

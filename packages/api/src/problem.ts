@@ -2,6 +2,9 @@
 // the client; its cause is logged.
 import { AppError, messageOf, type Violation } from '@weft/foundation/errors'
 
+/** A hostile body makes any number of them; people read the first ones. */
+const maxViolations = 100
+
 /** An answer that ends the request with an error body. */
 export class Problem extends Error {
   override readonly name = 'Problem'
@@ -13,7 +16,7 @@ export class Problem extends Error {
     super(details.detail)
     this.status = status
     this.title = title
-    this.violations = details.violations ?? []
+    this.violations = details.violations?.slice(0, maxViolations) ?? []
   }
 }
 

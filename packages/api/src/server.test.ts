@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { Agent as HttpAgent, request as httpRequest } from 'node:http'
 import { type RequestOptions, request as httpsRequest } from 'node:https'
-import { connect } from 'node:net'
+import { Writable } from 'node:stream'
 import { connect as tlsConnect, type TLSSocket } from 'node:tls'
 import { describe, it } from 'node:test'
 import { hasCode } from '@weft/foundation/errors'
-import { silentLogger } from '@weft/foundation/log'
+import { createLogging } from '@weft/foundation/log'
 import { createMetrics } from '@weft/foundation/metrics'
 import { createEnvoyAdminCa, createServerCertificate, issueAdminCertificate, loadCertificateAuthority } from '@weft/identity'
 import { FakeClock } from '@weft/foundation/time'
@@ -139,23 +139,6 @@ describe('listeners', () => {
     assert.ok(performance.now() - started < 2000)
     agent.destroy()
   })
-
-  it('rubbish on the socket is answered and ends nothing', async () => {
-    await withServer({}, async (server) => {
-      const rubbish = (text: string): Promise<string> =>
-        new Promise((resolve, reject) => {
-          const socket = connect(server.httpPort ?? 0, '127.0.0.1', () => socket.end(text))
-          let seen = ''
-          socket.on('data', (chunk) => (seen += chunk.toString()))
-          socket.on('close', () => resolve(seen))
-          socket.on('error', reject)
-        })
-      assert.match(await rubbish('GET\r\n\r\n'), /^HTTP\/1\.1 400/)
-      assert.match(await rubbish(`GET / HTTP/1.1\r\nhost: x\r\nbig: ${'x'.repeat(40_000)}\r\n\r\n`), /^HTTP\/1\.1 431/)
-      await rubbish('PUT /meshes/m HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"type"')
-      assert.equal((await ask(httpRequest, { port: server.httpPort, path: '/' })).status, 200)
-    })
-  })
 })
 
 describe('diagnostics', () => {
@@ -163,18 +146,14 @@ describe('diagnostics', () => {
     let unready: readonly string[] = ['xds']
     const metrics = createMetrics()
     metrics.counter('some_events_total', 'Some.').inc()
-    const levels = new Map<string, string>()
+    const { log, levels } = createLogging({ level: 'info', destination: new Writable({ write: (_chunk, _encoding, done) => done() }) })
     const server = createDiagnosticsServer({
       settings: { interface: '127.0.0.1', port: 0 },
       metrics,
       clock: new FakeClock(),
-      log: silentLogger,
+      log,
       unready: () => unready,
-      logLevels: {
-        list: () => ({ level: 'info', components: Object.fromEntries(levels) }),
-        set: (component, level) => void levels.set(component, level),
-        reset: (component) => (component === undefined ? levels.clear() : void levels.delete(component)),
-      },
+      logLevels: levels,
     })
     await server.start()
     try {
@@ -203,11 +182,25 @@ describe('diagnostics', () => {
       assert.equal((await at('/healthy')).status, 200)
       assert.match((await at('/metrics')).text, /some_events_total 1/)
       assert.equal((await at('/logging', 'PUT', '{"component":"kds.server","level":"debug"}')).status, 200)
-      assert.deepEqual([...levels], [['kds.server', 'debug']])
-      assert.equal((await at('/logging', 'PUT', '{"component":"x","level":"loud"}')).status, 400)
-      assert.equal((await at('/logging', 'PUT', '{')).status, 400)
+      assert.equal((await at('/logging', 'PUT', '{"level":"warn"}')).status, 200)
+      assert.deepEqual(JSON.parse((await at('/logging')).text), { level: 'warn', components: { 'kds.server': 'debug' } })
+      for (const body of [
+        '{"component":"x","level":"loud"}',
+        '{"component":"x","level":"constructor"}',
+        '{"component":"a b","level":"off"}',
+        '{"component":5,"level":"off"}',
+        '[]',
+        'null',
+        '{',
+      ])
+        assert.equal((await at('/logging', 'PUT', body)).status, 400, body)
+      assert.equal((await at('/logging', 'PUT', `{"component":"${'a'.repeat(101)}","level":"off"}`)).status, 400)
       assert.equal((await at('/logging/kds.server', 'DELETE')).status, 200)
-      assert.equal(levels.size, 0)
+      assert.deepEqual(levels.list(), { level: 'warn', components: {} })
+      assert.deepEqual(JSON.parse((await at('/logging', 'DELETE')).text), { level: 'info', components: {} })
+      for (let n = 0; n < 200; n += 1) levels.set(`c${n}`, 'off')
+      assert.equal((await at('/logging', 'PUT', '{"component":"one-more","level":"off"}')).status, 400)
+      assert.equal((await at('/logging', 'PUT', '{"component":"c7","level":"info"}')).status, 200)
       assert.equal((await at('/debug/pprof/heap')).status, 404)
     } finally {
       await server.stop()

@@ -49,6 +49,7 @@ export function createApiServer(deps: ApiServerDeps): ApiServer {
       const timeouts = {
         ...(settings.readHeaderTimeoutMs === undefined ? {} : { headersMs: settings.readHeaderTimeoutMs }),
         ...(settings.readTimeoutMs === undefined ? {} : { requestMs: settings.readTimeoutMs }),
+        ...(settings.writeTimeoutMs === undefined ? {} : { answerMs: settings.writeTimeoutMs }),
         ...(settings.idleTimeoutMs === undefined ? {} : { idleMs: settings.idleTimeoutMs }),
       }
       try {

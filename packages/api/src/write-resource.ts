@@ -1,5 +1,14 @@
 // PUT and DELETE of a resource: checks in the order the contract gives, then one store transaction (contract/rest-cli-gui.md section 3.2).
-import { computeLabels, emptyStatus, immutableLabelViolations, isReadOnly, type LabelPlace, type Resource, type ResourceDescriptor, type ResourceKey } from '@weft/resources'
+import {
+  computeLabels,
+  emptyStatus,
+  immutableLabelViolations,
+  isReadOnly,
+  type LabelPlace,
+  type Resource,
+  type ResourceDescriptor,
+  type ResourceKey,
+} from '@weft/resources'
 import type { StoreOp, WriteContext } from '@weft/store'
 import { requireRight } from './access.ts'
 import type { ApiServerDeps } from './api-deps.ts'
@@ -8,13 +17,7 @@ import { deletionOps, newMeshOps } from './mesh-rules.ts'
 import { notFound, Problem, rejectInvalid, titled } from './problem.ts'
 import { queryFlag } from './query-flag.ts'
 import { processTitle, type ReadResource, readBody } from './read-body.ts'
-import {
-  checkWorkloadLabel,
-  deletionViolations,
-  labelNameViolations,
-  requestViolations,
-  type WriteScene,
-} from './write-rules.ts'
+import { checkWorkloadLabel, deletionViolations, labelNameViolations, requestViolations, type WriteScene } from './write-rules.ts'
 
 /** Where resources written here are from. */
 export function labelPlaceOf(deps: ApiServerDeps): LabelPlace {

@@ -27,6 +27,8 @@ export interface IdentityIssuer {
   pending(): readonly PendingSvid[]
   /** To be called when what `trustSpread` answers may have changed. */
   trustAdvanced(kri?: string): void
+  /** To be called when what `holdsCertificate` answers for a proxy may have changed. */
+  proxyAdvanced(proxyKey: string): void
   /** To be called when `isTrustKnown` becomes true: looks again at every identity. */
   trustKnown(): void
   /** Resolves when no identity is being looked at and nothing is being issued. */
@@ -198,6 +200,7 @@ export function createIdentityIssuer(options: IdentityIssuerOptions): IdentityIs
     current: (proxyKey) => issuance.current(proxyKey),
     pending: () => issuance.pending(),
     trustAdvanced: (kri) => issuance.recheck(kri),
+    proxyAdvanced: (proxyKey) => issuance.recheckProxy(proxyKey),
     trustKnown: () => {
       for (const state of identities.values()) look(state)
     },

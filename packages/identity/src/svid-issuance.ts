@@ -46,6 +46,8 @@ export interface SvidIssuance {
   pending(): readonly PendingSvid[]
   /** Looks again at every proxy of an identity (all without a KRI): its authority or the spread of trust changed. */
   recheck(kri?: string): void
+  /** Looks again at one proxy if it waits for trust to spread. */
+  recheckProxy(proxyKey: string): void
   /** Resolves when nothing is being issued. */
   idle(): Promise<void>
   stop(): void
@@ -248,6 +250,10 @@ export function createSvidIssuance(options: SvidIssuanceOptions): SvidIssuance {
       ),
     recheck: (kri) => {
       for (const state of proxies.values()) if (state.wanted && (kri === undefined || state.wanted.kri === kri)) enqueue(state)
+    },
+    recheckProxy: (proxyKey) => {
+      const state = proxies.get(proxyKey)
+      if (state?.wanted && state.waiting === 'trust-not-spread') enqueue(state)
     },
     idle: () =>
       running === 0 && queue.length === 0

@@ -94,6 +94,8 @@ interface Entry {
 /** How long streams of an earlier process may take to come back before they are shown as ended. */
 const leftoverGraceMs = 10_000
 const retryMs = 1000
+/** Proxies that start together change their insights together: one write for all that comes within this time. */
+const gatherMs = 100
 const batchSize = 200
 
 /** A writer over a store. `start` also ends, after a grace, the subscriptions an earlier process left open. */
@@ -105,6 +107,7 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
   let timer: { readonly due: number; readonly timer: Timer } | undefined
   let flushing: Promise<void> | undefined
   let soon = false
+  let lastFlush = Number.NEGATIVE_INFINITY
   let stopped = false
   let unwatch: (() => void) | undefined
   let leftovers: Timer | undefined
@@ -121,8 +124,14 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
       }),
     }
   }
-  const now = (): void => {
+  /** At once after a quiet time; while more keeps coming, together with it a moment later. */
+  const now = (gather: boolean): void => {
     if (soon || stopped) return
+    const rested = clock.monotonic() - lastFlush
+    if (gather && rested < gatherMs) {
+      schedule(gatherMs - rested)
+      return
+    }
     soon = true
     queueMicrotask(() => {
       soon = false
@@ -140,7 +149,7 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
     if (next === entry.spec) return
     entry.spec = next
     dirty.add(text)
-    if (urgent) now()
+    if (urgent) now(insight.type === 'DataplaneInsight')
     else schedule(options.counterIntervalMs ?? 10_000)
   }
   const onProxy = (proxy: ProxyRef, urgent: boolean, edit: (spec: Json) => Json): void =>
@@ -173,6 +182,7 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
       ops.push(op)
     }
     if (ops.length === 0) return true
+    lastFlush = clock.monotonic()
     try {
       await store.transact(ops, { actor: 'generator:insights', reason: 'status', class: 'observed' })
       writes?.inc({ result: 'ok' }, ops.length)
@@ -207,7 +217,7 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
     const insight = { ...key, type: `${key.type}Insight` }
     const text = keyText(insight)
     if (change.op === 'put') {
-      if (dirty.has(text)) now()
+      if (dirty.has(text)) now(key.type === 'Dataplane')
       return
     }
     entries.delete(text)

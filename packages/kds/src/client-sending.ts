@@ -4,6 +4,7 @@ import { status } from '@grpc/grpc-js'
 import { AppError, messageOf } from '@weft/foundation/errors'
 import { timestamp } from '@weft/foundation/time'
 import { serviceDefinition } from '@weft/proto'
+import { isSentToGlobal, isSentToZones } from '@weft/resources'
 import { adminMethods } from './admin-messages.ts'
 import { answerAdminRequest } from './admin-responder.ts'
 import type { Ended, RunningStream, StreamContext } from './client-context.ts'
@@ -14,10 +15,14 @@ import type { OpenedStream } from './global-channel.ts'
 import { nodeFacts } from './peer.ts'
 import { type DeltaRequest, decodeRequest } from './wire.ts'
 
+/** Changes of inventory that global only shows may wait this long for each other: proxies that start change theirs several times. */
+const inventoryPaceMs = 1000
+
 /** Opens the stream and waits for the subscribes of global. */
 export function openZoneToGlobal(context: StreamContext, ended: Ended): RunningStream {
   const { client, log } = context
   const { clock, recorder, zone } = client
+  const inventory = new Set(client.registry.all.filter((kind) => isSentToGlobal(kind) && !isSentToZones(kind)).map((kind) => kind.type))
   const id = randomUUID()
   let sender: DeltaSender | undefined
 
@@ -48,6 +53,7 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended): RunningS
       log,
       identifier: zone,
       chunked: features.has(nodeFeatures.chunkedLists),
+      paceMs: (type) => (inventory.has(type) ? inventoryPaceMs : 0),
       write: stream.write,
       count: (type, outcome, failure) => {
         context.metrics.response(type, outcome)

@@ -299,7 +299,7 @@ test('after a lost connection a stock global gets its stream renewed once, when 
   await using client = await startZone(zone, way.port, { clock, random: () => 0.5 })
   const before = await global.down.take()
   before.send(listing('Config', '1', [clusterId('one')]))
-  await until(() => client.connection().peer === 'stock')
+  await until(() => client.connection().peer === 'stock' && client.connection().state === 'connected')
   way.cut()
   await until(() => client.connection().state === 'waiting')
   clock.advance(999)

@@ -146,9 +146,8 @@ export interface GlobalConnection {
 
 /** What an own global still has of an earlier life of this zone. Names are those of the wire: `<name>-<hash>.<mesh>`. */
 export interface ReturnedDataplanes {
-  readonly names: ReadonlySet<string>
-  /** Those of a mesh that have not come back, sorted. */
-  missingOf(mesh: string): readonly string[]
+  /** Those of a mesh that have not come back. */
+  missingOf(mesh: string): ReadonlySet<string>
   /** Whether a Dataplane stored here is one of them. */
   has(dataplane: Resource): boolean
 }

@@ -32,6 +32,11 @@ export interface SenderOptions {
    * never when absent.
    */
   readonly recovered?: Promise<void>
+  /**
+   * Shortest time between two deltas of a type, ms; 0 when absent. The first change after a quiet time goes at once; under churn changes of
+   * the same keys then travel together.
+   */
+  readonly paceMs?: (type: string) => number
   /** The peer took no response of this type for a long time. */
   stalled(type: string): void
 }
@@ -97,6 +102,7 @@ export class DeltaSender {
       state.unsubscribe()
       state.pending?.stall.cancel()
       state.retry?.cancel()
+      state.pacing?.cancel()
     }
   }
 
@@ -151,7 +157,18 @@ export class DeltaSender {
       state.phase = 'listing'
       this.#startListing(state)
     }
-    if (state.phase === 'live' && !state.pending) this.#sendNext(state)
+    if (state.phase === 'live' && !state.pending && !this.#mustPace(state)) this.#sendNext(state)
+    return true
+  }
+
+  /** A delta that would follow the last one too closely is looked at again when it may go. */
+  #mustPace(state: SendingType): boolean {
+    const waitMs = state.notBefore - this.#options.clock.monotonic()
+    if (waitMs <= 0 || state.queue.length > 0 || state.dirty.size === 0) return false
+    state.pacing ??= this.#options.clock.after(waitMs, () => {
+      state.pacing = undefined
+      this.#wake(state)
+    })
     return true
   }
 
@@ -237,6 +254,7 @@ export class DeltaSender {
     const nonce = randomUUID()
     state.pending = { nonce, response: next, stall: this.#options.clock.after(stallMs, () => this.#options.stalled(state.type)) }
     if (state.queue.length === 0) state.listed = true
+    state.notBefore = this.#options.clock.monotonic() + (this.#options.paceMs?.(state.type) ?? 0)
     const bytes = composeResponse({
       type: state.type,
       nonce,

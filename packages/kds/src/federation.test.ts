@@ -385,7 +385,7 @@ test('a zone that came back empty is told which dataplanes it had', async () => 
   await until(() => second.returned() !== undefined)
   const returned = second.returned()
   assert.deepEqual(
-    ['default', 'other', 'none'].map((mesh) => returned?.missingOf(mesh).map((name) => name.slice(0, 2))),
+    ['default', 'other', 'none'].map((mesh) => [...(returned?.missingOf(mesh) ?? [])].map((name) => name.slice(0, 2))),
     [['b-'], ['c-'], []],
   )
   const stored = after.store.get({ type: 'Dataplane', mesh: 'default', name: 'a' })
@@ -393,9 +393,9 @@ test('a zone that came back empty is told which dataplanes it had', async () => 
   assert.equal(returned?.has(stored), true)
   assert.equal(returned.has({ ...stored, name: 'new' }), false)
   await after.put('Dataplane', 'default', 'b', dataplane, own)
-  assert.deepEqual(returned.missingOf('default'), [])
+  assert.equal(returned.missingOf('default').size, 0)
   await after.remove('Dataplane', 'default', 'b')
-  assert.deepEqual(returned.missingOf('default'), [])
+  assert.equal(returned.missingOf('default').size, 0)
 })
 
 test('a zone learns when all others trust its roots', async () => {

@@ -7,6 +7,8 @@ import { splitWireName } from './incoming.ts'
 import type { Outgoing } from './outgoing.ts'
 import type { Store } from '@weft/store'
 
+const none: ReadonlySet<string> = new Set()
+
 /** Keeps what was recalled for as long as the process lives. */
 export interface RecallMemory {
   /** Undefined before an own global recalled anything. */
@@ -21,12 +23,11 @@ export function createRecallMemory(options: { readonly store: Pick<Store, 'get' 
 } {
   const { store, outgoing } = options
   const all = new Set<string>()
-  const missing = new Set<string>()
+  const missing = new Map<string, Set<string>>()
   const wireName = (resource: Parameters<Outgoing['encode']>[0]): string | undefined => outgoing.encode(resource)?.name
 
   const returned: ReturnedDataplanes = {
-    names: all,
-    missingOf: (mesh) => [...missing].filter((name) => splitWireName('Dataplane', name).mesh === mesh).sort(),
+    missingOf: (mesh) => missing.get(mesh) ?? none,
     has: (dataplane) => all.has(wireName(dataplane) ?? ''),
   }
   return {
@@ -39,17 +40,19 @@ export function createRecallMemory(options: { readonly store: Pick<Store, 'get' 
       const here = new Set(store.list('Dataplane').map(wireName))
       for (const name of names) {
         all.add(name)
-        if (!here.has(name)) missing.add(name)
+        if (here.has(name)) continue
+        const { mesh } = splitWireName('Dataplane', name)
+        missing.set(mesh, (missing.get(mesh) ?? new Set<string>()).add(name))
       }
       return true
     },
     follow: (feed) =>
       feed.on('Dataplane', (changes) => {
-        if (missing.size === 0) return
         for (const { key } of changes) {
-          const stored = store.get(key)
+          const ofMesh = missing.get(key.mesh)
+          const stored = ofMesh && store.get(key)
           const name = stored && wireName(stored)
-          if (name !== undefined) missing.delete(name)
+          if (name !== undefined) ofMesh?.delete(name)
         }
       }),
   }

@@ -32,6 +32,9 @@ export interface SendingType {
   retryMs: number
   /** Text of the last NACK; undefined when nothing is rejected. */
   failure: string | undefined
+  /** When deltas of a paced type may follow, monotonic ms; and the timer that waits for it. */
+  notBefore: number
+  pacing: Timer | undefined
   unsubscribe: () => void
   /** Takes a wire name for a key. False when another key has it: the first one keeps it. */
   claim(key: string, encoded: Encoded): boolean
@@ -85,6 +88,8 @@ export function sendingType(type: string, resume: ReadonlyMap<string, string>): 
     retry: undefined,
     retryMs: 0,
     failure: undefined,
+    notBefore: 0,
+    pacing: undefined,
     unsubscribe: () => {},
     claim,
     has: (name) => owners.has(name),

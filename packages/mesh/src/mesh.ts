@@ -35,6 +35,8 @@ export interface MeshOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics?: Metrics
+  /** Whether any connected proxy has a listener of this destination (KRI): its virtual IP rests until none has. Default: never. */
+  readonly holdsListener?: (kri: string) => boolean
 }
 
 /** The facts, and the sources that others write (inside `graph.transact`). Keys of proxies and dataplanes are `mesh/name`. */
@@ -149,6 +151,9 @@ export function createMesh(options: MeshOptions): MeshFacts {
     registry,
     settings,
     clock,
+    store,
+    log,
+    holdsListener: options.holdsListener ?? (() => false),
     ...(metrics ? { metrics } : {}),
     of: resources.of,
     mark: (key) => reconciler.mark(key),

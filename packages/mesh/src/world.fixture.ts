@@ -22,6 +22,7 @@ export interface WorldOptions {
   readonly settings?: Partial<MeshSettings>
   readonly store?: Store
   readonly clock?: FakeClock
+  readonly holdsListener?: (kri: string) => boolean
 }
 
 export interface World extends AsyncDisposable {
@@ -77,7 +78,16 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const store = options.store ?? createMemoryStore({ clock, log: silentLogger })
   const graph = createGraph({ clock, log: silentLogger })
   const settings: MeshSettings = { ...defaultMeshSettings, zone: 'zone-a', ...options.settings }
-  const mesh = createMesh({ graph, store, registry: createRegistry([...coreDescriptors, testPolicy]), settings, clock, log: silentLogger })
+  const { holdsListener } = options
+  const mesh = createMesh({
+    graph,
+    store,
+    registry: createRegistry([...coreDescriptors, testPolicy]),
+    settings,
+    clock,
+    log: silentLogger,
+    ...(holdsListener ? { holdsListener } : {}),
+  })
   const generated: Change[] = []
   store.watch(store.seq, (changes) => generated.push(...changes.filter((change) => change.actor.startsWith('generator:'))))
   const context = { actor: 'user:test', reason: 'api', class: 'desired' } as const

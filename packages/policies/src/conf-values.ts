@@ -1,7 +1,7 @@
 // Total readers of values in stored confs. What does not have the expected shape reads as undefined, so a conf that slipped past validation
 // (an older peer, another schema) degrades to Envoy's or the policy's default for that field only.
+import { field } from '@weft/foundation/json'
 import { parseDuration } from '@weft/foundation/time'
-import { field } from '@weft/policy'
 
 /** Longest duration that protobuf and Envoy take, in milliseconds. */
 const maxDurationMs = 315_576_000_000 * 1000

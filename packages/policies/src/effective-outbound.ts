@@ -1,20 +1,10 @@
 // Effective conf of a destination port for the proxies that share a policy set: routes, and what every policy says about its listener and
 // cluster. Independent of the proxy; equal content is the identical object, so encoded resources may be shared by that identity.
+import { listField } from '@weft/foundation/json'
 import type { DestinationFact, PolicySet } from '@weft/facts'
 import { messageOf } from '@weft/foundation/errors'
 import { canonicalJson } from '@weft/foundation/schema'
-import {
-  type DestinationLookup,
-  directRule,
-  listField,
-  type OutboundRule,
-  outboundRule,
-  portTarget,
-  routeTarget,
-  type ToEntry,
-  toEntries,
-  topLevelRef,
-} from '@weft/policy'
+import { type DestinationLookup, directRule, type OutboundRule, outboundRule, portTarget, routeTarget, type ToEntry, toEntries, topLevelRef } from '@weft/policy'
 import type { Resource } from '@weft/resources'
 import { createIdentityNumbers, createInterner } from './interner.ts'
 import { httpRouteMerge, httpRoutesOf } from './mesh-http-route/routes.ts'

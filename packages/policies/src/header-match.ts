@@ -1,6 +1,6 @@
 // Header matches as policies write them and as Envoy reads them (contract/policies.md section 2).
+import { field, textField } from '@weft/foundation/json'
 import type { Messages } from '@weft/proto'
-import { field, textField } from '@weft/policy'
 import type { HeaderMatch } from './route-model.ts'
 
 type HeaderMatcher = Messages['envoy.config.route.v3.HeaderMatcher']
@@ -9,9 +9,9 @@ type HeaderMatcher = Messages['envoy.config.route.v3.HeaderMatcher']
 export function readHeaderMatch(value: unknown): HeaderMatch | undefined {
   const name = textField(value, 'name')
   const type = field(value, 'type') ?? 'Exact'
-  if (name === undefined) return undefined
+  if (name === '') return undefined
   if (type !== 'Exact' && type !== 'Present' && type !== 'RegularExpression' && type !== 'Absent' && type !== 'Prefix') return undefined
-  return { type, name, value: textField(value, 'value') ?? '' }
+  return { type, name, value: textField(value, 'value') }
 }
 
 /** Envoy's form. A prefix without text means "present": Envoy refuses empty prefixes. */

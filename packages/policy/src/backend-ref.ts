@@ -1,8 +1,9 @@
 // Backend references of routes: which destination port a reference means (contract/policies.md section 1.6).
+import { field } from '@weft/foundation/json'
 import type { DestinationFact, DestinationKind } from '@weft/facts'
 import type { Labels, Resource } from '@weft/resources'
 import { labelKeys } from '@weft/resources'
-import { field, labelsMatch, parseTargetRef } from './target-ref.ts'
+import { labelsMatch, parseTargetRef } from './target-ref.ts'
 
 /** A reference of a route to a destination port. */
 export interface BackendRef {

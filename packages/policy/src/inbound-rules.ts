@@ -1,9 +1,10 @@
 // Inbound rules: what the `rules` lists of the policies of one kind say for one section of a proxy (contract/policies.md sections 1.4, 1.5).
+import { field, listField, textField } from '@weft/foundation/json'
 import type { Resource } from '@weft/resources'
 import { selectsSection } from './match-policies.ts'
 import { type MergeSpec, mergeConf } from './merge.ts'
 import { comparePolicyNames, comparePolicyRank, type Entry } from './order.ts'
-import { field, listField, type Match, textField } from './target-ref.ts'
+import { type Match } from './target-ref.ts'
 
 /** One rule. Rules are not merged with each other: each kind decides how it combines them. */
 export interface InboundRule {
@@ -59,13 +60,13 @@ export function parseMatch(value: unknown): Match | undefined {
   const spiffeType = textField(spiffe, 'type')
   const spiffeValue = textField(spiffe, 'value')
   const sniValue = textField(sni, 'value')
-  if (present(spiffe) && ((spiffeType !== 'Exact' && spiffeType !== 'Prefix') || spiffeValue === undefined)) return undefined
-  if (present(sni) && (field(sni, 'type') !== 'Exact' || sniValue === undefined)) return undefined
+  if (present(spiffe) && ((spiffeType !== 'Exact' && spiffeType !== 'Prefix') || spiffeValue === '')) return undefined
+  if (present(sni) && (field(sni, 'type') !== 'Exact' || sniValue === '')) return undefined
   return {
-    ...((spiffeType === 'Exact' || spiffeType === 'Prefix') && spiffeValue !== undefined
+    ...((spiffeType === 'Exact' || spiffeType === 'Prefix') && spiffeValue !== ''
       ? { spiffeID: { type: spiffeType, value: spiffeValue } }
       : {}),
-    ...(sniValue === undefined ? {} : { sni: { type: 'Exact' as const, value: sniValue } }),
+    ...(sniValue === '' ? {} : { sni: { type: 'Exact' as const, value: sniValue } }),
   }
 }
 

@@ -27,15 +27,11 @@ export {
 export { proxyConf } from './proxy-conf.ts'
 export { computeRole, type RoleResult } from './role.ts'
 export {
-  field,
-  isObject,
   kindWeight,
   labelsMatch,
-  listField,
   type Match,
   parseTargetRef,
   type TargetKind,
   type TargetRef,
-  textField,
   topLevelRef,
 } from './target-ref.ts'

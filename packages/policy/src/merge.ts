@@ -1,7 +1,7 @@
 // Merging of policy confs, weakest first (contract/policies.md section 1.5): RFC 7396 for objects, concatenation for `append*` lists,
 // and merging by key for the lists that ask for it. Inputs are never changed.
+import { field, isObject } from '@weft/foundation/json'
 import { canonicalJson } from '@weft/foundation/schema'
-import { isObject } from './target-ref.ts'
 
 /** A list whose items are merged by the value of one of their fields. */
 export interface KeyedList {
@@ -28,7 +28,7 @@ export function mergeConf(confs: readonly unknown[], spec: MergeSpec = {}): Read
   for (const conf of objects) patchInto(merged, conf)
   if (spec.keyed !== undefined) {
     const keyed = spec.keyed
-    const lists = objects.map((conf) => own(conf, keyed.list)).filter((list): list is readonly unknown[] => Array.isArray(list))
+    const lists = objects.map((conf) => field(conf, keyed.list)).filter((list): list is readonly unknown[] => Array.isArray(list))
     if (lists.length > 0) merged.set(keyed.list, mergeKeyed(lists, keyed))
   }
   return toObject(merged)
@@ -56,7 +56,7 @@ function mergeKeyed(lists: readonly (readonly unknown[])[], keyed: KeyedList): r
   const items = new Map<string, unknown>()
   for (const list of lists) {
     for (const item of keyed.firstWins ? list.toReversed() : list) {
-      const key = canonicalJson(own(item, keyed.key))
+      const key = canonicalJson(field(item, keyed.key))
       const earlier = items.get(key)
       items.delete(key)
       items.set(key, earlier === undefined ? item : mergeItem(earlier, item, keyed))
@@ -67,16 +67,12 @@ function mergeKeyed(lists: readonly (readonly unknown[])[], keyed: KeyedList): r
 }
 
 function mergeItem(earlier: unknown, later: unknown, keyed: KeyedList): unknown {
-  const value = mergeConf([own(earlier, keyed.value), own(later, keyed.value)])
+  const value = mergeConf([field(earlier, keyed.value), field(later, keyed.value)])
   return isObject(later) && value !== undefined ? { ...later, [keyed.value]: value } : later
 }
 
 function isAppendKey(key: string): boolean {
   return /^append(?:[A-Z]|$)/.test(key)
-}
-
-function own(value: unknown, key: string): unknown {
-  return isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined
 }
 
 function toObject(tree: Tree): Readonly<Record<string, unknown>> {

@@ -1,11 +1,12 @@
 // Outbound rules: what the `to` lists of the policies of one kind say for a destination, a port of it, a route or the mesh
 // (contract/policies.md section 1.5). One computation serves proxies, inspection and previews.
+import { field, listField } from '@weft/foundation/json'
 import type { DestinationFact, DestinationKind } from '@weft/facts'
 import type { Labels, Resource } from '@weft/resources'
 import { displayName, labelKeys } from '@weft/resources'
 import { type MergeSpec, mergeConf } from './merge.ts'
 import { type Entry, sortToEntries } from './order.ts'
-import { field, labelsMatch, listField, parseTargetRef, type TargetRef } from './target-ref.ts'
+import { labelsMatch, parseTargetRef, type TargetRef } from './target-ref.ts'
 
 /** The thing a rule is asked for. `section` is a port of a destination; undefined asks for the destination as a whole. */
 export type OutboundTarget =

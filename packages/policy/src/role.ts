@@ -1,8 +1,9 @@
 // The role a policy gets from where it is and what it refers to (contract/policies.md section 1.7).
+import { field, listField } from '@weft/foundation/json'
 import type { Violation } from '@weft/foundation/errors'
 import { labelKeys } from '@weft/resources'
 import type { PolicyRole } from './order.ts'
-import { field, listField, parseTargetRef } from './target-ref.ts'
+import { parseTargetRef } from './target-ref.ts'
 
 /** The role, or why the spec has none. */
 export type RoleResult = { readonly role: PolicyRole } | { readonly violations: readonly Violation[] }

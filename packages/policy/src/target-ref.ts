@@ -1,5 +1,6 @@
 // Target references and their ranking (contract/policies.md section 1.1). Readers are total: whatever a stored spec holds, they answer
 // with a known shape or undefined, so that one odd policy cannot disturb the others.
+import { field, isObject, textField } from '@weft/foundation/json'
 import type { Labels, Resource } from '@weft/resources'
 
 /** Kinds a target reference may name. */
@@ -32,28 +33,6 @@ export function kindWeight(kind: string): number {
   return weights.get(kind) ?? 0
 }
 
-/** True for an object that is neither null nor an array. */
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** Own property of an object; undefined for anything else, so inherited names such as `constructor` never leak in. */
-export function field(value: unknown, name: string): unknown {
-  return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
-}
-
-/** List property; empty when absent or not a list. */
-export function listField(value: unknown, name: string): readonly unknown[] {
-  const list = field(value, name)
-  return Array.isArray(list) ? list : []
-}
-
-/** Text property that is not empty. */
-export function textField(value: unknown, name: string): string | undefined {
-  const text = field(value, name)
-  return typeof text === 'string' && text !== '' ? text : undefined
-}
-
 /** Label map of a reference: undefined when absent; entries that are not text never match and make the map unusable (undefined and false differ). */
 function labelsField(value: unknown): Labels | undefined | false {
   const labels = field(value, 'labels')
@@ -73,7 +52,7 @@ export function parseTargetRef(value: unknown): TargetRef | undefined {
   if (!isTargetKind(kind)) return undefined
   const labels = labelsField(value)
   if (labels === false) return undefined
-  return { kind, labels, sectionName: textField(value, 'sectionName') }
+  return { kind, labels, sectionName: textField(value, 'sectionName') || undefined }
 }
 
 /** The top-level reference of a policy: absent means the whole mesh; undefined when it cannot be understood. */

@@ -89,6 +89,7 @@ export {
 } from './names.ts'
 export { computePolicyRole, mixedRoleMessage } from './policy-role.ts'
 export type { PolicyRole, RolePlace } from './policy-role.ts'
+export { isRegex } from './regex.ts'
 export { createRegistry } from './registry.ts'
 export type { Registry } from './registry.ts'
 export { sniOf } from './sni.ts'

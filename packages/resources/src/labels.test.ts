@@ -146,11 +146,5 @@ test('templates know fields, labels and trim markers, and say what they cannot d
 
 test('templates tell which names they use', () => {
   const { fields, labels } = templateNames('{{ .Mesh }}-{{ label "Zone" }}-{{- label `a` -}}-{{ if .Zone }}-x')
-  assert.deepEqual(
-    [
-      [...fields],
-      [...labels],
-    ],
-    [['Mesh'], ['Zone', 'a']],
-  )
+  assert.deepEqual([[...fields], [...labels]], [['Mesh'], ['Zone', 'a']])
 })

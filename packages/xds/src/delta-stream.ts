@@ -83,6 +83,11 @@ export class DeltaStream implements CellWatcher {
     return this.#snapshot !== undefined
   }
 
+  /** Whether the proxy reported anything when it connected: it was served before. */
+  get resumed(): boolean {
+    return xdsTypes.some((type) => this.#lanes[type].subscription.resumed)
+  }
+
   /** Whether the proxy runs exactly the snapshot as far as it asked for it: nothing waits, nothing is on its way, nothing was refused. */
   get settled(): boolean {
     return (
@@ -296,7 +301,7 @@ export class DeltaStream implements CellWatcher {
 
   /** A proxy that reported nothing is new: it has nothing to lose and is served as always. */
   #retains(): boolean {
-    return this.#retain && xdsTypes.some((type) => this.#lanes[type].subscription.resumed)
+    return this.#retain && this.resumed
   }
 
   #keeps(type: XdsType, name: string): boolean {

@@ -54,7 +54,11 @@ function routesOf(deps: ApiServerDeps, kind: ResourceDescriptor, path: string): 
   ]
 }
 
-function body(deps: ApiServerDeps, kind: ResourceDescriptor, shown: { readonly resource: Resource; readonly form: 'item' | 'list' }): JsonBody {
+function body(
+  deps: ApiServerDeps,
+  kind: ResourceDescriptor,
+  shown: { readonly resource: Resource; readonly form: 'item' | 'list' },
+): JsonBody {
   const { resource, form } = shown
   const type = kind.overview?.insight ?? ''
   const insight = deps.store.get({ type, mesh: resource.mesh, name: resource.name })

@@ -1,6 +1,7 @@
 // Which proxies a policy selects, and which policies select a proxy (contract/rest-cli-gui.md section 5). What they add up to is a
 // question to the zone's facts and not answered here.
-import { field, isObject, matchPolicies, policySelects, type ProxyView } from '@weft/policy'
+import { field, isObject } from '@weft/foundation/json'
+import { matchPolicies, policySelects, type ProxyView } from '@weft/policy'
 import { displayName, type Resource, type ResourceDescriptor } from '@weft/resources'
 import type { ApiServerDeps } from '../api-deps.ts'
 import { type ApiRequest, type ApiRoute, get } from '../api-route.ts'

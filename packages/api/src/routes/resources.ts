@@ -1,5 +1,14 @@
 // CRUD of every kind in the registry (contract/rest-cli-gui.md section 3).
-import { displayName, encodeKubernetes, hashedName, type JsonBody, kriOf, parseKri, type Resource, type ResourceDescriptor } from '@weft/resources'
+import {
+  displayName,
+  encodeKubernetes,
+  hashedName,
+  type JsonBody,
+  kriOf,
+  parseKri,
+  type Resource,
+  type ResourceDescriptor,
+} from '@weft/resources'
 import type { ApiServerDeps } from '../api-deps.ts'
 import { type ApiReply, type ApiRequest, type ApiRoute, get } from '../api-route.ts'
 import { dataplaneFilter, listFilter } from '../filters.ts'

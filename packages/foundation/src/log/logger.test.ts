@@ -31,15 +31,7 @@ describe('log levels', () => {
     const errors = ['log error', 'server error', 'stream error', 'client error']
     assert.deepEqual(write(), errors)
     levels.set('kds', 'debug')
-    assert.deepEqual(write(), [
-      'log error',
-      'server debug',
-      'server error',
-      'stream debug',
-      'stream error',
-      'client debug',
-      'client error',
-    ])
+    assert.deepEqual(write(), ['log error', 'server debug', 'server error', 'stream debug', 'stream error', 'client debug', 'client error'])
     levels.set('kds.server', 'off')
     assert.deepEqual(write(), ['log error', 'client debug', 'client error'])
     levels.set('', 'off')

@@ -4,8 +4,10 @@ import { silentLogger } from '@weft/foundation/log'
 import { FakeClock } from '@weft/foundation/time'
 import { labelKeys } from '@weft/resources'
 import { createMemoryStore } from '@weft/store'
+import { defaultMeshSettings } from '../settings.ts'
 import { createWorld, hostnameGenerator, readyIdentity, type World } from '../world.fixture.ts'
 
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 const port = [{ port: 8080, name: 'http', protocol: 'http' }] as const
 const vipOf = (world: World, name: string, type = 'MeshService'): string | undefined => {
   const status = world.find(type, name)?.status as { vips?: { ip: string }[]; vip?: { ip: string } } | undefined
@@ -205,6 +207,37 @@ describe('virtual IPs', () => {
     assert.equal(vipOf(world, 'e'), first)
     await world.put('MeshExternalService', 'ext', { spec: { match: { port: 443 } } })
     assert.match(vipOf(world, 'ext', 'MeshExternalService') ?? '', /^242\.0\.0\.[12]$/)
+  })
+
+  it('rest over a restart, and for as long as a proxy has a listener there', async () => {
+    const settings = { cidrs: { ...defaultMeshSettings.cidrs, meshService: '241.0.0.0/30' } }
+    const put = (world: World, name: string) =>
+      world.put('MeshService', name, { labels: { [labelKeys.origin]: 'zone' }, spec: { ports: [{ port: 1 }] } })
+    const clock = new FakeClock()
+    const store = createMemoryStore({ clock, log: silentLogger })
+    await store.transact([{ op: 'put', resource: { type: 'Mesh', mesh: '', name: 'default', labels: {}, spec: {} } }], {
+      actor: 'user:test',
+      reason: 'api',
+      class: 'desired',
+    })
+    const before = await createWorld({ settings, store, clock })
+    await put(before, 'a')
+    await put(before, 'b')
+    const first = vipOf(before, 'a')
+    await before.remove('MeshService', 'a')
+    await turn()
+    await before.mesh.stop()
+    clock.advance(3_500_000)
+    const held = new Set(['kri_msvc_default___a_'])
+    await using world = await createWorld({ settings, store, clock, holdsListener: (kri) => held.has(kri) })
+    await put(world, 'c')
+    assert.equal(vipOf(world, 'c'), undefined)
+    clock.advance(200_000)
+    await put(world, 'd')
+    assert.equal(vipOf(world, 'd'), undefined)
+    held.clear()
+    await put(world, 'e')
+    assert.equal(vipOf(world, 'e'), first)
   })
 })
 

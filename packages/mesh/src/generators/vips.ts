@@ -1,12 +1,12 @@
 // Virtual IPs: a stable function of the destination's KRI, so that the same destination gets the same address in every zone and after a restart with
 // an empty store. A stored address wins; a taken one is probed past; a freed one rests before another destination gets it.
 import { createHash } from 'node:crypto'
-import type { Clock } from '@weft/foundation/time'
 import type { Collection, Graph } from '@weft/graph'
 import { keyText, kriText, type Registry, type Resource, type ResourceKey } from '@weft/resources'
 import type { MeshSettings } from '../settings.ts'
 import { destinationTypes, storedVips } from './destination-resources.ts'
 import { type Draft, fieldsOf, type GeneratedPart } from './generated-part.ts'
+import type { RestingVips } from './resting-vips.ts'
 
 /** An IPv4 range as numbers. */
 export interface AddressRange {
@@ -26,7 +26,7 @@ export interface VipPartOptions {
   readonly of: (type: string) => Collection<Resource>
   readonly registry: Registry
   readonly settings: MeshSettings
-  readonly clock: Clock
+  readonly resting: RestingVips
 }
 
 /** Throws a plain Error for a range that is not an IPv4 CIDR: a setting that was not checked. */
@@ -47,7 +47,7 @@ export function* candidateVips(kri: string, range: AddressRange): Iterable<strin
 }
 
 export function createVipPart(options: VipPartOptions): GeneratedPart {
-  const { graph, registry, settings, clock } = options
+  const { graph, registry, settings, resting } = options
   const ranges = new Map([
     ['MeshService', parseRange(settings.cidrs.meshService)],
     ['MeshExternalService', parseRange(settings.cidrs.meshExternalService)],
@@ -71,12 +71,10 @@ export function createVipPart(options: VipPartOptions): GeneratedPart {
   const byAddress = graph.index('vipHoldersByAddress', holders, (holder) => holder.vips)
   /** Given out but not seen in the store yet. */
   const pending = new Map<string, string>()
-  const resting = new Map<string, { readonly kri: string; readonly until: number }>()
   holders.onCommit((changes) => {
-    const until = clock.now() + settings.vipReuseMs
     for (const { before, after } of changes) {
       for (const ip of after?.vips ?? []) pending.delete(ip)
-      for (const ip of before?.vips ?? []) if (!after?.vips.includes(ip) && before) resting.set(ip, { kri: before.kri, until })
+      for (const ip of before?.vips ?? []) if (!after?.vips.includes(ip) && before) resting.rest(ip, before.kri)
     }
   })
 
@@ -84,11 +82,7 @@ export function createVipPart(options: VipPartOptions): GeneratedPart {
     if (byAddress.lookup(ip).some((holder) => holder.key !== key)) return false
     const owner = pending.get(ip)
     if (owner !== undefined && owner !== key) return false
-    const rest = resting.get(ip)
-    if (!rest || rest.kri === kri) return true
-    if (rest.until > clock.now()) return false
-    resting.delete(ip)
-    return true
+    return resting.isFree(ip, kri)
   }
 
   const allocate = (key: ResourceKey, draft: Draft, range: AddressRange): string | undefined => {

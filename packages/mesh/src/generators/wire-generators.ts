@@ -1,8 +1,10 @@
 // Which generators run in which role: a zone (federated or not) writes services, workloads, statuses, VIPs and hostnames; global federates trust.
+import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock } from '@weft/foundation/time'
 import type { Collection, Graph } from '@weft/graph'
 import type { Registry, Resource, ResourceKey } from '@weft/resources'
+import type { Store } from '@weft/store'
 import type { MeshSettings } from '../settings.ts'
 import { deriveDestinationResources } from './destination-resources.ts'
 import type { GeneratedPart } from './generated-part.ts'
@@ -10,6 +12,7 @@ import { createHostnamePart, deriveHostnames } from './hostnames.ts'
 import { createMeshServicePart, deriveWantedServices, groupByWorkload } from './mesh-service-generator.ts'
 import { createServiceStatusPart, deriveServiceStatus, type ServiceStatusInputs } from './mesh-service-status.ts'
 import { createMultiZonePart, deriveMatchedServices } from './multi-zone-status.ts'
+import { createRestingVips } from './resting-vips.ts'
 import { createTrustFederationPart, deriveTrustFederation } from './trust-federation.ts'
 import { createVipPart } from './vips.ts'
 import { createWorkloadPart, deriveWantedWorkloads } from './workload-generator.ts'
@@ -19,6 +22,10 @@ export interface GeneratorWiring {
   readonly registry: Registry
   readonly settings: MeshSettings
   readonly clock: Clock
+  readonly store: Store
+  readonly log: Logger
+  /** Whether any connected proxy has a listener of this destination (KRI). */
+  readonly holdsListener: (kri: string) => boolean
   readonly metrics?: Metrics
   readonly of: (type: string) => Collection<Resource>
   readonly mark: (key: ResourceKey) => void
@@ -68,7 +75,11 @@ function wireZone(wiring: GeneratorWiring): Generators {
     markNamed(matches, 'MeshMultiZoneService', mark)
     parts.push(createServiceStatusPart(statuses), createMultiZonePart(matches))
   }
-  if (flags.vips) parts.push(createVipPart(wiring))
+  if (flags.vips) {
+    const { store, clock, log, holdsListener } = wiring
+    const resting = createRestingVips({ store, clock, log, restMs: settings.vipReuseMs, holdsListener })
+    parts.push(createVipPart({ graph, of, registry: wiring.registry, settings, resting }))
+  }
   if (flags.hostnames) {
     const destinations = deriveDestinationResources(graph, of, wiring.registry)
     const hostnames = deriveHostnames(graph, { generators: of('HostnameGenerator'), destinations }, settings)

@@ -1,6 +1,7 @@
 // MeshCircuitBreaker: connection limits and outlier detection of clusters (contract/policies.md section 3.2).
+import { field, isObject } from '@weft/foundation/json'
 import { type ClusterDraft, durationMs, uintValue } from '@weft/envoy'
-import { catchAllConf, field, isObject } from '@weft/policy'
+import { catchAllConf } from '@weft/policy'
 import { boolField, decimalField, durationField, uintField } from '../conf-values.ts'
 import type { PolicyPlugin } from '../plugin.ts'
 

@@ -1,5 +1,6 @@
 // Matches of a route as Envoy evaluates them.
 import type { HttpDraft } from '@weft/envoy'
+import { isRegex } from '@weft/resources'
 import { headerMatcher } from '../header-match.ts'
 import type { HttpMatch, PathMatch } from '../route-model.ts'
 
@@ -12,8 +13,12 @@ export interface EnvoyMatch {
   readonly byPrefix: boolean
 }
 
-/** One match, or two for a prefix: a prefix ends at a path separator, so `/a` holds for `/a` and `/a/b` but not for `/ab`. */
+/**
+ * One match, or two for a prefix: a prefix ends at a path separator, so `/a` holds for `/a` and `/a/b` but not for `/ab`. None for a regular
+ * expression that Envoy cannot compile: such a match takes no request, while Envoy would refuse all routes of the proxy.
+ */
 export function envoyMatches(match: HttpMatch): readonly EnvoyMatch[] {
+  if (!regexes(match).every(isRegex)) return []
   const headers = [
     ...(match.method === undefined ? [] : [{ name: ':method', stringMatch: { exact: match.method } }]),
     ...match.headers.map(headerMatcher),
@@ -26,6 +31,12 @@ export function envoyMatches(match: HttpMatch): readonly EnvoyMatch[] {
     byPrefix,
     match: { ...path, ...(headers.length > 0 ? { headers } : {}), ...(queryParameters.length > 0 ? { queryParameters } : {}) },
   }))
+}
+
+function regexes({ path, headers, queryParams }: HttpMatch): readonly string[] {
+  return [...(path === undefined ? [] : [path]), ...headers, ...queryParams].flatMap(({ type, value }) =>
+    type === 'RegularExpression' ? [value] : [],
+  )
 }
 
 function paths(path: PathMatch | undefined): readonly { readonly path: RouteMatch; readonly byPrefix: boolean }[] {

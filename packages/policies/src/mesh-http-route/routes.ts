@@ -1,18 +1,9 @@
 // The routes of an HTTP outbound: rules of all MeshHTTPRoutes for its destination, sorted by how specific their matches are, and a last one for
 // every other request (contract/policies.md section 3.5).
+import { field, listField } from '@weft/foundation/json'
 import { defaultRouteName } from '@weft/envoy'
 import { canonicalJson } from '@weft/foundation/schema'
-import {
-  type BackendRef,
-  field,
-  listField,
-  type MergeSpec,
-  type OutboundRule,
-  parseBackendRef,
-  type ResolvedBackend,
-  resolveBackendRef,
-  type ToEntry,
-} from '@weft/policy'
+import { type BackendRef, type MergeSpec, type OutboundRule, parseBackendRef, type ResolvedBackend, resolveBackendRef, type ToEntry } from '@weft/policy'
 import { kriText, type Resource } from '@weft/resources'
 import type { SplitScope } from '../mesh-tcp-route/splits.ts'
 import type { HttpMatch, RouteModel, SplitModel } from '../route-model.ts'

@@ -1,5 +1,5 @@
 // Rules of MeshHTTPRoute read from stored confs. A match or filter that cannot be understood is left out alone (contract/policies.md section 3.5).
-import { field, isObject, listField, textField } from '@weft/policy'
+import { field, isObject, listField, textField } from '@weft/foundation/json'
 import { decimalField, uintField } from '../conf-values.ts'
 import { readHeaderMatch } from '../header-match.ts'
 import type {

@@ -1,6 +1,6 @@
 // Rules of MeshMetric that its schema cannot say (contract/policies.md section 3.15).
 import type { Violation } from '@weft/foundation/errors'
-import type { ValidationContext } from '@weft/resources'
+import { isRegex, type ValidationContext } from '@weft/resources'
 import { backendResourceRefViolations } from '../backend-ref.ts'
 import { topLevelViolations } from '../target-ref.ts'
 import { mustBeDefined, portNumber, positiveDuration } from '../value-rules.ts'
@@ -23,16 +23,8 @@ export function validateMeshMetric(spec: MeshMetricSpec, { at }: ValidationConte
 
 function regexViolations(list: Profiles['include'], at: string): readonly Violation[] {
   return (list ?? []).flatMap((item, index) =>
-    item.type === 'Regex' && !compiles(item.match) ? [{ field: `${at}[${index}].match`, message: 'invalid regex' }] : [],
+    item.type === 'Regex' && !isRegex(item.match) ? [{ field: `${at}[${index}].match`, message: 'invalid regex' }] : [],
   )
-}
-
-function compiles(source: string): boolean {
-  try {
-    return new RegExp(source, 'u').source !== ''
-  } catch {
-    return false
-  }
 }
 
 function backendViolations(backend: Backend, at: string): readonly Violation[] {

@@ -1,5 +1,5 @@
 // Effective conf of MeshRetry for one protocol, in the terms of Envoy's retry policy (contract/policies.md section 3.11).
-import { field, isObject, listField, textField } from '@weft/policy'
+import { field, isObject, listField, textField } from '@weft/foundation/json'
 import { durationField, uintField } from '../conf-values.ts'
 import { readHeaderMatch } from '../header-match.ts'
 import type { HeaderMatch } from '../route-model.ts'

@@ -1,7 +1,7 @@
 // MeshRetry: retries of routes and connection attempts of TCP (contract/policies.md section 3.11). HTTP/2 destinations get none, as the contract has it.
+import { field } from '@weft/foundation/json'
 import { durationMs, type Mutable, packed, stringStruct, uintValue } from '@weft/envoy'
 import type { Protocol } from '@weft/facts'
-import { field } from '@weft/policy'
 import type { Messages } from '@weft/proto'
 import { headerMatcher } from '../header-match.ts'
 import type { OutboundScope, PolicyPlugin } from '../plugin.ts'

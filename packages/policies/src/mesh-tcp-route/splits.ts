@@ -1,15 +1,7 @@
 // Where connections of a destination go by MeshTCPRoute (contract/policies.md section 3.6).
+import { field, isObject, listField } from '@weft/foundation/json'
 import type { DestinationFact } from '@weft/facts'
-import {
-  type DestinationLookup,
-  field,
-  isObject,
-  listField,
-  type OutboundRule,
-  parseBackendRef,
-  resolveBackendRef,
-  type ToEntry,
-} from '@weft/policy'
+import { type DestinationLookup, type OutboundRule, parseBackendRef, resolveBackendRef, type ToEntry } from '@weft/policy'
 import type { ExtraDestination, SplitModel } from '../route-model.ts'
 
 /** What resolving backends needs. */

@@ -1,5 +1,5 @@
 // Effective conf of MeshTimeout in milliseconds. Absent values mean what the effect says they mean (contract/policies.md section 3.12).
-import { field } from '@weft/policy'
+import { field } from '@weft/foundation/json'
 import { durationField } from '../conf-values.ts'
 
 /** Timeouts as far as policies name them, in milliseconds; 0 switches a timeout off. */

@@ -1,5 +1,6 @@
 // Effective conf of MeshTLS: how an inbound demands mutual TLS, and the TLS parameters of the mesh (contract/policies.md section 3.7).
-import { field, type InboundRule, catchAllConf, inboundRules, listField, topLevelRef } from '@weft/policy'
+import { field, listField } from '@weft/foundation/json'
+import { type InboundRule, catchAllConf, inboundRules, topLevelRef } from '@weft/policy'
 import type { Resource } from '@weft/resources'
 
 const versions: ReadonlyMap<unknown, number> = new Map([

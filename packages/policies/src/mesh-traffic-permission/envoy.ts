@@ -1,6 +1,7 @@
 // MeshTrafficPermission: who may call. A proxy with an identity denies everything that no rule allows (contract/policies.md section 3.14).
+import { listField } from '@weft/foundation/json'
 import { type FilterChainDraft, type ListenerDraft } from '@weft/envoy'
-import { type InboundRule, isEmptyMatch, listField, type Match, parseMatch } from '@weft/policy'
+import { type InboundRule, isEmptyMatch, type Match, parseMatch } from '@weft/policy'
 import { kriText } from '@weft/resources'
 import type { PolicyPlugin } from '../plugin.ts'
 import { httpRbac, networkRbac, networkRbacName, type PermissionRule } from './rbac.ts'

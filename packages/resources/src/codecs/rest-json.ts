@@ -24,6 +24,9 @@ const envelope: ReadonlySet<string> = new Set([
   'status',
 ])
 
+/** Most fields of the envelope that are named as unknown. */
+const maxUnknown = 100
+
 /** The fields every body starts with, in the order the peers print them. `type` is another one for overviews. */
 export function encodeRestMeta(kind: ResourceDescriptor, resource: Resource, type = kind.type): JsonBody {
   const { mesh, name, labels, creationTime, modificationTime } = resource
@@ -117,7 +120,7 @@ export function decodeRest(kind: ResourceDescriptor, body: unknown, defaultMesh 
     labels,
     spec: violations.length > 0 ? undefined : checked.value,
     violations,
-    unknown: [...strangers.map((key) => childPath('', key)), ...checked.unknown],
+    unknown: [...strangers.slice(0, maxUnknown).map((key) => childPath('', key)), ...checked.unknown],
   }
 }
 

@@ -118,7 +118,11 @@ export function cluster(name: string, { connectTimeoutMs = 1000, secrets = [] as
 /** A load assignment with one endpoint for each health status given. */
 export function assignment(name: string, healthStatuses: readonly number[], version = '1'): Scripted {
   const lbEndpoints = healthStatuses.map((healthStatus) => ({ healthStatus: healthStatus as 0 }))
-  return { name, version, any: anyOf('envoy.config.endpoint.v3.ClusterLoadAssignment', { clusterName: name, endpoints: [{ lbEndpoints }] }) }
+  return {
+    name,
+    version,
+    any: anyOf('envoy.config.endpoint.v3.ClusterLoadAssignment', { clusterName: name, endpoints: [{ lbEndpoints }] }),
+  }
 }
 
 export function secret(name: string): Scripted {

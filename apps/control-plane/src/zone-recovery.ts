@@ -1,0 +1,139 @@
+// What a zone needs to come back: recovery of its proxies and the spread of trust in its authorities, connected to the store, to global and to
+// the streams of its proxies.
+import type { ApiRoute } from '@weft/api'
+import { isOwnName, systemNames } from '@weft/envoy'
+import type { Component } from '@weft/foundation/lifecycle'
+import type { IdentityIssuer, IdentityIssuerOptions } from '@weft/identity'
+import type { KdsClient } from '@weft/kds'
+import { isSentToZones } from '@weft/resources'
+import type { DeltaStream } from '@weft/xds'
+import { isFederated } from './config.ts'
+import type { ProxyPipeline } from './proxy-pipeline.ts'
+import { createRecovery, type Recovery } from './recovery.ts'
+import { markRecovery, needsRecovery } from './recovery-marker.ts'
+import { recoveryRoute } from './recovery-routes.ts'
+import { apiSettings } from './role-settings.ts'
+import type { SharedParts } from './shared-parts.ts'
+import { createTrustSpread } from './trust-spread.ts'
+
+export interface ZoneRecoveryNeeds {
+  /** Filled in before anything starts. */
+  readonly link: { readonly client: KdsClient | undefined }
+  /** True once everything global sends is here; always for a standalone zone. */
+  readonly isListed: () => boolean
+  readonly isConnected: (proxyKey: string) => boolean
+  readonly issuer: () => IdentityIssuer
+  readonly pipeline: Pick<ProxyPipeline, 'idle'>
+}
+
+export interface ZoneRecovery extends Component {
+  readonly recovery: Recovery
+  /** What the identity issuer has to ask. */
+  readonly trust: Pick<IdentityIssuerOptions, 'trustSpread' | 'isTrustKnown' | 'holdsCertificate'>
+  readonly route: ApiRoute
+  /** To be told of every stream that is served. */
+  onStream(proxyKey: string, stream: DeltaStream): void
+  /** To be told when a proxy acknowledged secrets and when its stream is over. */
+  onProgress(proxyKey: string): void
+}
+
+/** Nothing runs before `start`; but whether recovery is needed is read from the store now, before anyone writes to it. */
+export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds): ZoneRecovery {
+  const { config, store, mesh, registry, streams, clock, log } = parts
+  const { link, isListed, issuer } = needs
+  const needed = needsRecovery(store)
+  const consumed = registry.all.filter(isSentToZones).map((kind) => kind.type)
+  const unlisted = (): readonly string[] => {
+    if (isListed()) return []
+    const listed = new Set(link.client?.connection().listed)
+    return consumed.filter((type) => !listed.has(type))
+  }
+
+  const recovery = createRecovery({
+    needed,
+    unlisted,
+    meshes: () => store.list('Mesh').map(({ name }) => name),
+    returned: () => link.client?.returned(),
+    dataplane: (proxyKey) => {
+      const [of = '', name = ''] = proxyKey.split('/')
+      return store.get({ type: 'Dataplane', mesh: of, name })
+    },
+    isConnected: needs.isConnected,
+    mayChange: (type, name) => {
+      // certificates are held back by their issuer; a bundle holds the roots of before only if an own global published them
+      if (type === 'secret') return name !== systemNames.trustBundle || link.client?.connection().peer === 'own'
+      return type !== 'endpoint' && isOwnName(name)
+    },
+    quiet: async () => {
+      // each may give the next one something to do
+      for (let round = 0; round < 2; round++) {
+        await issuer().idle()
+        await mesh.settled()
+        await needs.pipeline.idle()
+      }
+    },
+    clock,
+    log,
+  })
+  const spread = createTrustSpread({
+    streams,
+    trust: mesh.trust,
+    client: () => link.client,
+    onAdvanced: (kri) => issuer().trustAdvanced(kri),
+    onProxy: (proxyKey) => issuer().proxyAdvanced(proxyKey),
+  })
+  const isTrustKnown = (): boolean => !needed || isListed()
+  const stops: (() => void)[] = []
+
+  return {
+    name: 'recovery',
+    recovery,
+    trust: {
+      trustSpread: (kri, fingerprint) => spread.isSpread(kri, fingerprint),
+      isTrustKnown,
+      holdsCertificate: (proxyKey, kri) => streams.get(proxyKey)?.ackedVersion('secret', kri) !== undefined,
+    },
+    route: recoveryRoute({
+      recovery,
+      pendingCertificates: () => issuer().pending(),
+      access: apiSettings(config, parts.tls).access,
+      log,
+    }),
+    onStream: (proxyKey, stream) => {
+      streams.opened(proxyKey, stream)
+      spread.onStream(proxyKey, stream)
+      recovery.onStream(proxyKey, stream)
+    },
+    onProgress: (proxyKey) => {
+      streams.progressed(proxyKey)
+      spread.progressed(proxyKey)
+    },
+    start: async () => {
+      stops.push(spread.start())
+      if (needed) void markRecovery(store, log, false).then(() => recovery.over.then(() => markRecovery(store, log, true)))
+      let wasKnown = isTrustKnown()
+      const advance = (): void => {
+        if (!wasKnown && isTrustKnown()) {
+          wasKnown = true
+          issuer().trustKnown()
+        }
+        spread.advance()
+        recovery.advance()
+      }
+      if (isFederated(config)) stops.push(link.client?.onConnection(advance) ?? (() => {}))
+      if (needed) {
+        const followed = new Set(['Mesh', 'Dataplane'])
+        stops.push(
+          store.watch(store.seq, (changes) => {
+            if (changes.some(({ key }) => followed.has(key.type))) recovery.advance()
+          }),
+        )
+      }
+      advance()
+    },
+    stop: async () => {
+      for (const stop of stops) stop()
+      recovery.stop()
+    },
+  }
+}

@@ -1,0 +1,176 @@
+// A zone control plane is killed and starts again with nothing: its proxies lose nothing, and soon follow global again.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { identity, permission } from '../../apps/demo/src/resources.ts'
+import { until } from '../../apps/demo/src/rest.ts'
+import { type ControlPlanes, controlPlanes } from './control-planes.ts'
+import { type ProxyGroup, proxyGroup, services } from './watched-proxy.ts'
+
+const sidecars = 20
+
+interface Status {
+  readonly recovering: boolean
+  readonly meshes: readonly { readonly mesh: string; readonly phase: string; readonly waitingFor: readonly string[] }[]
+}
+
+// the route is tested where it is made
+const recoveryOf = async (planes: ControlPlanes): Promise<Status | undefined> =>
+  (await planes.get('zone', '/_x/recovery')) as Status | undefined
+
+const itemsOf = async (planes: ControlPlanes, path: string): Promise<readonly unknown[]> => {
+  const list = await planes.get('zone', path)
+  return typeof list === 'object' && list !== null && 'items' in list && Array.isArray(list.items) ? list.items : []
+}
+
+async function fill(planes: ControlPlanes, group: ProxyGroup): Promise<void> {
+  const tokens = await Promise.all(Array.from({ length: services }, (_, service) => planes.token(`svc-${service}`)))
+  for (let index = 0; index < sidecars; index++) group.add('sidecar', { index, token: tokens[index % services] ?? '' })
+  group.add('ingress', { index: sidecars, token: await planes.token('ingress') })
+  await until('all proxies complete', async () => group.all.every(({ proxy }) => proxy.completeAt !== undefined), 60_000)
+  await quiet(group)
+}
+
+/** Nothing was sent for a second. */
+async function quiet(group: ProxyGroup): Promise<void> {
+  let seen = -1
+  let since = performance.now()
+  await until(
+    'quiet',
+    async () => {
+      const now = group.losses.replaced.length + group.all.reduce((sum, { proxy }) => sum + proxy.held.endpoint.size, 0)
+      if (now !== seen) since = performance.now()
+      seen = now
+      return performance.now() - since > 1_000
+    },
+    60_000,
+  )
+}
+
+const timeout = (ms: number): object => ({
+  type: 'MeshTimeout',
+  mesh: 'default',
+  name: 'everywhere',
+  spec: { to: [{ targetRef: { kind: 'Mesh' }, default: { connectionTimeout: `${ms}ms` } }] },
+})
+const connectTimeouts = (group: ProxyGroup): readonly number[] =>
+  group.all.flatMap(({ proxy }) =>
+    [...proxy.held.cluster].filter(([name]) => name.startsWith('kri_msvc_')).map(([, item]) => item.connectTimeoutMs),
+  )
+const endpointCounts = (group: ProxyGroup): readonly string[] =>
+  group.all
+    .flatMap(({ name, proxy }) => [...proxy.held.endpoint].map(([cluster, item]) => `${name} ${cluster} ${item.preferredEndpoints}`))
+    .sort()
+
+test('a federated zone on a memory store comes back from SIGKILL without a loss, and ends recovery soon after its last proxy', async (t) => {
+  await using planes = await controlPlanes()
+  await planes.start('global')
+  await planes.start('zone')
+  await planes.put('global', '/meshes/default', { type: 'Mesh', name: 'default', meshServices: { mode: 'Exclusive' } })
+  await planes.put('global', '/meshes/default/meshidentities/identity', identity)
+  await planes.put('global', '/meshes/default/meshtrafficpermissions/callers', { ...permission(['east']), name: 'callers' })
+  await until('identity in the zone', async () => (await itemsOf(planes, '/meshes/default/meshidentities')).length > 0)
+  const group = proxyGroup(planes.proxies)
+  try {
+    await fill(planes, group)
+    const before = endpointCounts(group)
+    assert.equal(new Set(before.map((line) => line.split(' ')[2])).has('4'), true, 'four endpoints for each service')
+    const secrets = (): readonly string[] =>
+      group.all.flatMap(({ name, proxy }) => [...proxy.held.secret].map(([secret, item]) => `${name} ${secret} ${item.version}`))
+    const secretsBefore = secrets()
+    group.mark()
+
+    await planes.kill('zone')
+    await planes.start('zone')
+    const startedAt = performance.now()
+    let lastBackAt = 0
+    await until(
+      'all proxies back',
+      async () => {
+        const isBack = group.all.every(({ proxy }) => proxy.isConnected)
+        if (isBack) lastBackAt = performance.now()
+        return isBack
+      },
+      60_000,
+    )
+    await until('recovery over', async () => (await recoveryOf(planes))?.recovering === false, 90_000)
+    const overAt = performance.now()
+    t.diagnostic(
+      `last proxy back ${Math.round(lastBackAt - startedAt)} ms after the API, recovery over ${Math.round(overAt - lastBackAt)} ms later`,
+    )
+    await quiet(group)
+    assert.deepEqual(group.losses.removed, [])
+    assert.deepEqual(group.losses.shrunk, [])
+    assert.deepEqual(endpointCounts(group), before)
+    t.diagnostic(
+      `removed ${group.losses.removed.length}, load assignments shrunk ${group.losses.shrunk.length}, replaced ${summary(group.losses.replaced)}`,
+    )
+    assert.ok(overAt - lastBackAt < 3_000, `recovery took ${Math.round(overAt - lastBackAt)} ms after the last proxy`)
+    // the authority is another one: every proxy got a certificate of it in the end
+    const kept = new Set(secretsBefore)
+    await until('new certificates', async () => secrets().every((line) => !line.includes('kri_mid_') || !kept.has(line)), 30_000)
+    assert.deepEqual(group.losses.removed, [])
+
+    const editedAt = performance.now()
+    await planes.put('global', '/meshes/default/meshtimeouts/everywhere', timeout(1234))
+    await until('policy edit at global arrives', async () => connectTimeouts(group).every((ms) => ms === 1234), 10_000)
+    t.diagnostic(`policy edit at global in every proxy after ${Math.round(performance.now() - editedAt)} ms`)
+    // an endpoint that leaves is followed again too
+    group.mark()
+    group.all.at(0)?.proxy.close()
+    await until('the endpoint that left is no longer preferred', async () => group.losses.shrunk.length > 0, 10_000)
+  } finally {
+    group.close()
+  }
+})
+
+test('a standalone zone on a memory store takes nothing away until its grace is over or an operator ends it', async (t) => {
+  await using planes = await controlPlanes({ standalone: true, env: { KUMA_DP_SERVER_AUTHN_DP_PROXY_TYPE: 'none' } })
+  await planes.start('zone')
+  const prepare = async (): Promise<void> => {
+    await planes.put('zone', '/meshes/default', { type: 'Mesh', name: 'default', meshServices: { mode: 'Exclusive' } })
+  }
+  await prepare()
+  const group = proxyGroup(planes.proxies)
+  try {
+    await fill(planes, group)
+    const before = endpointCounts(group)
+    group.mark()
+    await planes.kill('zone')
+    // the last one does not come back
+    const gone = group.all.at(sidecars - 1)
+    gone?.proxy.close()
+    await planes.start('zone')
+    await prepare()
+    await until('all proxies back', async () => group.all.every((each) => each === gone || each.proxy.isConnected), 60_000)
+    await until(
+      'waiting for proxies',
+      async () => (await recoveryOf(planes))?.meshes.find(({ mesh }) => mesh === 'default')?.phase === 'returning',
+    )
+    // a newcomer is served at once, with what is known
+    const token = ''
+    const newcomer = group.add('sidecar', { index: 5 * services + 1, token, backends: false })
+    await until('newcomer ready', async () => newcomer.proxy.readyAt !== undefined, 10_000)
+    await quiet(group)
+    assert.deepEqual(group.losses.removed, [])
+    assert.deepEqual(group.losses.shrunk, [])
+    assert.deepEqual(
+      endpointCounts(group).filter((line) => !line.startsWith(newcomer.name)),
+      before,
+    )
+    await planes.remove('zone', '/_x/recovery')
+    assert.equal((await recoveryOf(planes))?.recovering, false)
+    await until('what did not come back goes', async () => group.losses.shrunk.length > 0, 10_000)
+    t.diagnostic(`shrunk after the end: ${group.losses.shrunk.length}`)
+  } finally {
+    group.close()
+  }
+})
+
+function summary(lines: readonly string[]): string {
+  const counts = new Map<string, number>()
+  for (const line of lines) {
+    const [, type = ''] = line.split(' ')
+    counts.set(type, (counts.get(type) ?? 0) + 1)
+  }
+  return JSON.stringify(Object.fromEntries(counts))
+}

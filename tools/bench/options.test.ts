@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { join, resolve } from 'node:path'
+import { test } from 'node:test'
+import { root } from '../run-command.ts'
+import { parseOptions, steps } from './options.ts'
+
+test('without arguments everything but the large zone is measured, of this repository', () => {
+  const options = parseOptions([])
+  assert.deepEqual(
+    [...(options?.steps ?? [])],
+    steps.filter((step) => step !== 'large'),
+  )
+  assert.deepEqual(options?.controlPlanes, [{ label: 'weft', program: join(root, 'weft'), args: ['cp'], needsSharedTrust: false }])
+  assert.equal(options?.base, undefined)
+})
+
+test('--only and --large choose steps', () => {
+  assert.deepEqual([...(parseOptions(['--only', 'cold, edits', '--large'])?.steps ?? [])], ['cold', 'edits', 'large'])
+  assert.throws(() => parseOptions(['--only', 'cold,speed']), /--only speed: no such step/)
+})
+
+test('commands keep their quoted words, and relative programs their place', () => {
+  const [, other] = parseOptions(['--compare', './bin/kuma-cp --log-level \'very loud\' ""'])?.controlPlanes ?? []
+  assert.deepEqual(other, {
+    label: 'kuma-cp',
+    program: resolve('bin/kuma-cp'),
+    args: ['--log-level', 'very loud', ''],
+    needsSharedTrust: true,
+  })
+  assert.equal(parseOptions(['--cp', 'node /opt/x/cp.mjs'])?.controlPlanes[0]?.label, 'cp.mjs')
+  assert.throws(() => parseOptions(['--compare', ' ']), /empty/)
+})
+
+test('nonsense is told in one line', () => {
+  for (const [argv, message] of [
+    [['--dps', '0'], /--dps 0/],
+    [['--dps', 'many'], /--dps many/],
+    [['--rounds', '1.5'], /--rounds 1.5/],
+    [['--env', 'X'], /K=V/],
+    [['-o', 'xml'], /table or json/],
+    [['--unknown'], /unknown/i],
+  ] as const)
+    assert.throws(() => parseOptions(argv), message)
+})
+
+test('settings of control planes may hold equal signs', () => {
+  assert.deepEqual({ ...parseOptions(['--env', 'A=b=c', '--env', 'D='])?.env }, { A: 'b=c', D: '' })
+})
+
+test('help is no measurement', () => {
+  assert.equal(parseOptions(['--help']), undefined)
+})
