@@ -24,6 +24,9 @@ export async function buildPrograms(base: string = root): Promise<void> {
     format: 'esm',
     target: 'node26',
     keepNames: true,
+    // the source text stays in memory for as long as the process lives
+    minifyWhitespace: true,
+    minifySyntax: true,
     legalComments: 'linked',
     banner: { js: banner },
     logLevel: 'warning',

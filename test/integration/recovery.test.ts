@@ -22,6 +22,19 @@ const itemsOf = async (planes: ControlPlanes, path: string): Promise<readonly un
   return typeof list === 'object' && list !== null && 'items' in list && Array.isArray(list.items) ? list.items : []
 }
 
+/** How many roots each MeshTrust of the zone's domain holds, of those a control plane made itself. */
+async function rootsAt(planes: ControlPlanes, role: 'global' | 'zone'): Promise<readonly number[]> {
+  const list = await planes.get(role, '/meshes/default/meshtrusts')
+  // the shape is the product's own
+  const { items = [] } = (list ?? {}) as {
+    readonly items?: readonly {
+      readonly labels?: Readonly<Record<string, string>>
+      readonly spec: { readonly caBundles: readonly unknown[] }
+    }[]
+  }
+  return items.filter(({ labels }) => role === 'global' || labels?.['kuma.io/origin'] === 'zone').map(({ spec }) => spec.caBundles.length)
+}
+
 async function fill(planes: ControlPlanes, group: ProxyGroup): Promise<void> {
   const tokens = await Promise.all(Array.from({ length: services }, (_, service) => planes.token(`svc-${service}`)))
   for (let index = 0; index < sidecars; index++) group.add('sidecar', { index, token: tokens[index % services] ?? '' })
@@ -52,9 +65,12 @@ const timeout = (ms: number): object => ({
   name: 'everywhere',
   spec: { to: [{ targetRef: { kind: 'Mesh' }, default: { connectionTimeout: `${ms}ms` } }] },
 })
+/** Of the clusters of sidecars: those of a zone ingress follow no policy of the mesh. */
 const connectTimeouts = (group: ProxyGroup): readonly number[] =>
-  group.all.flatMap(({ proxy }) =>
-    [...proxy.held.cluster].filter(([name]) => name.startsWith('kri_msvc_')).map(([, item]) => item.connectTimeoutMs),
+  group.all.flatMap(({ name, proxy }) =>
+    [...(name.startsWith('ingress') ? [] : proxy.held.cluster)]
+      .filter(([name]) => name.startsWith('kri_msvc_'))
+      .map(([, item]) => item.connectTimeoutMs),
   )
 const endpointCounts = (group: ProxyGroup): readonly string[] =>
   group.all
@@ -101,14 +117,32 @@ test('a federated zone on a memory store comes back from SIGKILL without a loss,
     assert.deepEqual(group.losses.removed, [])
     assert.deepEqual(group.losses.shrunk, [])
     assert.deepEqual(endpointCounts(group), before)
+    // what this control plane made anew: its own access to Envoy, and trust
+    const made = (line: string): boolean => line.includes(' secret ') || line.endsWith(' listener system_envoy_admin')
+    assert.deepEqual(
+      group.losses.replaced.filter((line) => !made(line)),
+      [],
+    )
     t.diagnostic(
       `removed ${group.losses.removed.length}, load assignments shrunk ${group.losses.shrunk.length}, replaced ${summary(group.losses.replaced)}`,
     )
     assert.ok(overAt - lastBackAt < 3_000, `recovery took ${Math.round(overAt - lastBackAt)} ms after the last proxy`)
     // the authority is another one: every proxy got a certificate of it in the end
     const kept = new Set(secretsBefore)
-    await until('new certificates', async () => secrets().every((line) => !line.includes('kri_mid_') || !kept.has(line)), 30_000)
+    const renewedMs = await until(
+      'new certificates',
+      async () => secrets().every((line) => !line.includes('kri_mid_') || !kept.has(line)),
+      30_000,
+    )
+    t.diagnostic(`certificates of the new authority everywhere ${Math.round(renewedMs)} ms after that`)
     assert.deepEqual(group.losses.removed, [])
+    // first everyone trusts both authorities, then anyone gets a certificate of the new one
+    const secretsInOrder = group.losses.replaced.filter((line) => line.includes(' secret '))
+    const lastBundle = secretsInOrder.findLastIndex((line) => line.endsWith(' system_trust_bundle'))
+    const firstCertificate = secretsInOrder.findIndex((line) => line.includes(' kri_mid_'))
+    assert.ok(lastBundle >= 0 && lastBundle < firstCertificate, `bundle ${lastBundle}, certificate ${firstCertificate}`)
+    assert.deepEqual(await rootsAt(planes, 'zone'), [2])
+    await until('both roots at global', async () => (await rootsAt(planes, 'global')).every((count) => count === 2), 10_000)
 
     const editedAt = performance.now()
     await planes.put('global', '/meshes/default/meshtimeouts/everywhere', timeout(1234))
@@ -121,6 +155,30 @@ test('a federated zone on a memory store comes back from SIGKILL without a loss,
   } finally {
     group.close()
   }
+})
+
+test('a global that was away for two seconds is joined within a second of its return', async (t) => {
+  await using planes = await controlPlanes()
+  await planes.start('global')
+  await planes.start('zone')
+  const isOnline = async (): Promise<boolean> => {
+    // the shape is the product's own
+    const overview = (await planes.get('global', '/zones/east/_overview')) as
+      | {
+          readonly zoneInsight?: { readonly subscriptions?: readonly { readonly connectTime?: string; readonly disconnectTime?: string }[] }
+        }
+      | undefined
+    const last = overview?.zoneInsight?.subscriptions?.at(-1)
+    return last?.connectTime !== undefined && last.disconnectTime === undefined
+  }
+  await until('zone online', isOnline, 10_000)
+  await planes.kill('global')
+  const goneAt = performance.now()
+  await until('two seconds', async () => performance.now() - goneAt > 2_000)
+  await planes.start('global')
+  const ms = await until('zone online again', isOnline, 10_000)
+  t.diagnostic(`online ${Math.round(ms)} ms after the API of global answered`)
+  assert.ok(ms < 1_000, `${ms} ms`)
 })
 
 test('a standalone zone on a memory store takes nothing away until its grace is over or an operator ends it', async (t) => {

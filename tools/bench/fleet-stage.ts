@@ -31,6 +31,8 @@ export interface FleetStage {
   change(what: Change): Promise<Seen>
   /** Usage by control plane. */
   usage(): ReadonlyMap<string, Usage>
+  /** CPU seconds all fleets have spent. */
+  fleetCpuSeconds(): number
   /** Keeps the CPU time of a process that is about to end in the account of this benchmark's own work. */
   noteSpent(controlPlane: string): void
   stop(): Promise<void>
@@ -107,14 +109,15 @@ export async function createFleetStage(context: RunContext, size: StageSize, sto
       const usage = usageOf(federation.controlPlanes.map((name) => federation.pid(name)))
       return new Map(federation.controlPlanes.map((name) => [name, usage.get(federation.pid(name)) ?? { cpuSeconds: 0, rssBytes: 0 }]))
     },
+    // a fleet is in this process's group, so it is asked by its own id
+    fleetCpuSeconds: () => [...fleets.values()].reduce((sum, { pid }) => sum + (pid === undefined ? 0 : cpuSecondsOf(pid)), 0),
     noteSpent: (name) => {
       session.spentCpuSeconds += stage.usage().get(name)?.cpuSeconds ?? 0
     },
     stop: async () => {
       session.signal.removeEventListener('abort', stopOnInterrupt)
       for (const name of federation.controlPlanes) stage.noteSpent(name)
-      // a fleet is in this process's group, so it is asked by its own id
-      for (const { pid } of fleets.values()) session.spentCpuSeconds += pid === undefined ? 0 : cpuSecondsOf(pid)
+      session.spentCpuSeconds += stage.fleetCpuSeconds()
       await Promise.all([...fleets.values()].map((each) => each.stop()))
       await federation.stop()
     },

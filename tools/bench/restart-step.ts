@@ -34,14 +34,12 @@ export async function measureRestart(context: RunContext, stage: FleetStage, as:
   )
   if (reached.size === 1) context.put(`${as}.follows`, followed?.reached.max)
   if (as === 'restart' && complete.size === 1) context.put('restart.complete', reports.get(other)?.complete.max)
-  if (as === 'embedded') {
-    context.put('embedded.followsP50', followed?.reached.p50)
-    if (ready.size === 1) context.put('embedded.ready', followed?.ready.max)
-  }
+  context.put(`${as}.followsP50`, followed?.reached.p50)
+  if (ready.size === 1) context.put(`${as}.ready`, followed?.ready.max)
   const removed = [...reports]
     .map(([zone, { counts, removedNames }]) => `${zone} ${counts.removed}${counts.removed > 0 ? ` ${JSON.stringify(removedNames)}` : ''}`)
     .join(', ')
   context.progress(
-    `${as}: ${followed?.reached.count ?? 0} of ${stage.size.sidecars} follow, the last after ${(followed?.reached.max ?? 0).toFixed(0)} ms; removed: ${removed}${isComplete ? '' : ' INCOMPLETE'}`,
+    `${as}: ${followed?.reached.count ?? 0} of ${stage.size.sidecars} follow, p50 ${(followed?.reached.p50 ?? 0).toFixed(0)} p90 ${(followed?.reached.p90 ?? 0).toFixed(0)} last ${(followed?.reached.max ?? 0).toFixed(0)} ms; last ready ${(followed?.ready.max ?? 0).toFixed(0)} ms; removed: ${removed}${isComplete ? '' : ' INCOMPLETE'}`,
   )
 }

@@ -142,6 +142,7 @@ async function measureCold(context: RunContext, stage: FleetStage, as: 'cold' | 
   // the fleets' own processes are up before the proxies' time starts
   await stage.mark()
   const before = stage.usage()
+  const fleetBefore = stage.fleetCpuSeconds()
   await stage.startProxies()
   const complete = await stage.waitFor('complete', options.patienceSeconds * 1000)
   await stage.quiet(8000)
@@ -173,6 +174,7 @@ async function measureCold(context: RunContext, stage: FleetStage, as: 'cold' | 
       'cold.zoneCpu',
       worst(stage, (zone) => (after.get(zone)?.cpuSeconds ?? 0) - (before.get(zone)?.cpuSeconds ?? 0)),
     )
+    context.put('cold.fleetCpu', stage.fleetCpuSeconds() - fleetBefore)
     context.put('cold.unfinished', total * stage.size.zones - finished)
   }
   if (!isComplete) {
@@ -224,6 +226,7 @@ async function editRounds(context: RunContext, stage: FleetStage, as: string): P
 
 async function measureEdits(context: RunContext, stage: FleetStage): Promise<void> {
   const before = stage.usage()
+  const fleetBefore = stage.fleetCpuSeconds()
   const rounds = await editRounds(context, stage, 'edits')
   const after = stage.usage()
   const total = stage.size.sidecars + 1
@@ -256,6 +259,7 @@ async function measureEdits(context: RunContext, stage: FleetStage): Promise<voi
     each(({ counts }) => counts.responses),
   )
   const cpu = worst(stage, (zone) => (after.get(zone)?.cpuSeconds ?? 0) - (before.get(zone)?.cpuSeconds ?? 0))
+  context.put('edits.fleetCpu', (stage.fleetCpuSeconds() - fleetBefore) / context.options.rounds)
   context.put('edits.zoneCpu', cpu / context.options.rounds)
 }
 

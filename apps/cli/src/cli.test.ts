@@ -11,6 +11,15 @@ const resources = {
     { name: 'MeshTimeout', scope: 'Mesh', path: 'meshtimeouts', shortName: 'mt' },
   ],
 }
+const recovery = {
+  recovering: true,
+  since: new Date().toISOString(),
+  unlisted: ['Secret'],
+  meshes: [
+    { mesh: 'default', phase: 'returning', proxies: 2, waitingFor: ['a', 'b', 'c', 'd', 'e', 'f'], until: '2026-01-01T00:00:00.000Z' },
+  ],
+  pendingCertificates: { total: 1, items: [{ proxy: 'default/a', kri: 'kri', reason: 'trust-not-spread' }] },
+}
 const seen: { method: string; url: string; body: string }[] = []
 
 function answer(request: IncomingMessage, response: ServerResponse, body: string): void {
@@ -19,6 +28,7 @@ function answer(request: IncomingMessage, response: ServerResponse, body: string
     void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value))
   const url = request.url ?? ''
   if (url === '/_resources') return json(200, resources)
+  if (url === '/_x/recovery') return json(200, recovery)
   if (url.startsWith('/meshes/default/meshtimeouts/bad')) {
     const parameters = [{ field: 'spec.to', reason: 'must be defined' }]
     return json(400, { title: 'Could not process a resource', detail: 'Resource is not valid', invalid_parameters: parameters })
@@ -89,6 +99,18 @@ test('get follows pages, prints a table or JSON, and exits 3 when there is nothi
   const json: unknown = JSON.parse((await weft(['get', 'MeshTimeout', '-o', 'json'])).out)
   assert.equal(typeof json === 'object' && json !== null && 'total' in json ? json.total : undefined, 2)
   assert.equal((await weft(['get', 'meshtimeout', 'gone'])).code, 3)
+})
+
+test('recovery is shown and ended', async () => {
+  const shown = await weft(['recovery', 'status'])
+  assert.equal(shown.code, 0, shown.err)
+  assert.match(shown.out, /^recovering, started \d+s ago\nlists from global still to come: Secret\nMESH +PHASE/)
+  assert.match(shown.out, /default +returning +2 +a, b, c, d, e and 1 more +2026-01-01T00:00:00.000Z/)
+  assert.match(shown.out, /default\/a +trust-not-spread/)
+  assert.deepEqual(JSON.parse((await weft(['recovery', 'status', '-o', 'json'])).out), recovery)
+  const ended = await weft(['recovery', 'end'])
+  assert.deepEqual([ended.code, ended.out], [0, 'recovery ended\n'])
+  assert.ok(seen.some(({ method, url }) => method === 'DELETE' && url === '/_x/recovery'))
 })
 
 test('an unreachable control plane and wrong usage are told apart', async () => {

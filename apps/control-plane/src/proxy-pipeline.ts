@@ -48,7 +48,7 @@ export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipelin
   let issuer: IdentityIssuer | undefined
 
   const builder = createProxyBuilder({
-    log,
+    log: log.child({ component: 'proxy.build' }),
     metrics,
     destinations: (name) => lookupOf(lookups, mesh, name),
     adminCertificate: (facts) => adminCertificates.get(facts.address),
@@ -56,7 +56,7 @@ export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipelin
   })
   const queue = createWorkQueue<string>({
     name: 'proxy.assembly',
-    log,
+    log: log.child({ component: 'proxy.assembly' }),
     clock: options.clock,
     metrics,
     concurrency: 8,

@@ -1,13 +1,16 @@
 // The open discovery streams of this zone by proxy: for whatever has to know what connected proxies run. One stream per proxy, the newest.
 import type { DeltaStream } from '@weft/xds'
 
+/** What is asked of a stream here and by those who get it. */
+export type ProxyStream = Pick<DeltaStream, 'closed' | 'resumed' | 'runs' | 'asked' | 'caughtUp' | 'ackedVersion' | 'ackedVersions'>
+
 export interface ProxyStreams {
-  opened(proxyKey: string, stream: DeltaStream): void
+  opened(proxyKey: string, stream: ProxyStream): void
   /** Forgets the stream of a proxy if it is over. */
   progressed(proxyKey: string): void
-  get(proxyKey: string): DeltaStream | undefined
+  get(proxyKey: string): ProxyStream | undefined
   /** Proxies of a mesh with their streams. */
-  ofMesh(mesh: string): ReadonlyMap<string, DeltaStream>
+  ofMesh(mesh: string): ReadonlyMap<string, ProxyStream>
   /** True when any connected proxy holds a listener of this destination (KRI without a section). */
   holdsListener(kri: string): boolean
 }
@@ -17,15 +20,15 @@ export function meshOfProxy(proxyKey: string): string {
   return proxyKey.slice(0, proxyKey.indexOf('/'))
 }
 
-const none: ReadonlyMap<string, DeltaStream> = new Map()
+const none: ReadonlyMap<string, ProxyStream> = new Map()
 
 export function createProxyStreams(): ProxyStreams {
-  const byMesh = new Map<string, Map<string, DeltaStream>>()
-  const get = (proxyKey: string): DeltaStream | undefined => byMesh.get(meshOfProxy(proxyKey))?.get(proxyKey)
+  const byMesh = new Map<string, Map<string, ProxyStream>>()
+  const get = (proxyKey: string): ProxyStream | undefined => byMesh.get(meshOfProxy(proxyKey))?.get(proxyKey)
   return {
     opened: (proxyKey, stream) => {
       const mesh = meshOfProxy(proxyKey)
-      const streams = byMesh.get(mesh) ?? new Map<string, DeltaStream>()
+      const streams = byMesh.get(mesh) ?? new Map<string, ProxyStream>()
       byMesh.set(mesh, streams.set(proxyKey, stream))
     },
     progressed: (proxyKey) => {

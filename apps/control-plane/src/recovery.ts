@@ -27,9 +27,14 @@ export interface RecoveryOptions {
   readonly mayChange: (type: XdsType, name: string) => boolean
   /** Resolves when everything that follows from the present state of the store is computed, written and built. */
   readonly quiet: () => Promise<void>
+  /** Told when recovery is over for the proxies of a mesh, or for all. */
+  readonly onOver?: () => void
   readonly clock: Clock
   readonly log: Logger
 }
+
+/** What recovery needs of a stream. */
+export type RecoveringStream = Pick<DeltaStream, 'resumed' | 'closed' | 'relaxRecovery' | 'endRecovery' | 'caughtUp'>
 
 export interface MeshRecovery {
   readonly mesh: string
@@ -52,8 +57,10 @@ export interface RecoveryStatus {
 
 export interface Recovery {
   isRecovering(proxyKey: string): boolean
+  /** True while proxies of the mesh that were served before are known to be on their way back. */
+  awaits(mesh: string): boolean
   /** Told of every stream that is served. */
-  onStream(proxyKey: string, stream: DeltaStream): void
+  onStream(proxyKey: string, stream: RecoveringStream): void
   /** Looks again; to be called when what the options answer may have changed. */
   advance(): void
   status(): RecoveryStatus
@@ -81,7 +88,7 @@ interface MeshState {
   graceUntil: number | undefined
   timer: Timer | undefined
   /** Streams that keep what they reported. */
-  readonly streams: Map<string, DeltaStream>
+  readonly streams: Map<string, RecoveringStream>
   /** Proxies seen since the start, with the time on the clock. */
   readonly seen: Map<string, number>
 }
@@ -121,8 +128,9 @@ export function createRecovery(options: RecoveryOptions): Recovery {
   /** The proxies to wait for; undefined when it is not known who is missing. */
   const missing = (state: MeshState): readonly string[] | undefined => {
     const returned = options.returned()
-    if (!returned) return undefined
-    const names = [...returned.missingOf(state.mesh)].sort()
+    const absent = returned?.missingOf(state.mesh)
+    if (!returned || !absent) return undefined
+    const names = [...absent].sort()
     for (const [proxyKey, seenAt] of state.seen) {
       const dataplane = options.dataplane(proxyKey)
       // who left in order is not waited for
@@ -136,7 +144,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
   const mustWait = (state: MeshState): boolean => {
     if (state.graceUntil === undefined || clock.now() >= state.graceUntil) return false
     // asked for every proxy that comes back, so the whole is looked at only when it may be complete
-    const isIncomplete = (options.returned()?.missingOf(state.mesh).size ?? 1) > 0
+    const isIncomplete = (options.returned()?.missingOf(state.mesh)?.size ?? 1) > 0
     const names = isIncomplete ? undefined : missing(state)
     if (names?.length === 0) return false
     const probed = [...state.seen.values()].map((seenAt) => seenAt + probeWaitMs).filter((at) => at > clock.now())
@@ -168,6 +176,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
       return
     }
     release(state)
+    options.onOver?.()
     checkOver()
   }
   const within = (ms: number): Promise<void> =>
@@ -204,6 +213,13 @@ export function createRecovery(options: RecoveryOptions): Recovery {
 
   return {
     isRecovering: (proxyKey) => !isEnded && stateOf(meshOfProxy(proxyKey)).phase !== 'over',
+    awaits: (mesh) => {
+      const state = states.get(mesh)
+      if (isEnded || !state || state.phase === 'over') return false
+      if (options.returned()?.missingOf(mesh)) return true
+      for (const stream of state.streams.values()) if (stream.resumed) return true
+      return false
+    },
     onStream: (proxyKey, stream) => {
       if (isEnded) return
       const state = stateOf(meshOfProxy(proxyKey))
@@ -234,6 +250,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
     end: () => {
       for (const state of states.values()) if (state.phase !== 'over') release(state)
       isEnded = true
+      options.onOver?.()
       resolveOver()
     },
     stop: () => {

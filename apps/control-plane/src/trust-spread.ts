@@ -6,14 +6,15 @@ import { fingerprintOf, parseCertificates } from '@weft/identity'
 import { type KdsClient, trustedName } from '@weft/kds'
 import type { MeshFacts } from '@weft/mesh'
 import { parseKri } from '@weft/resources'
-import type { DeltaStream } from '@weft/xds'
-import { meshOfProxy, type ProxyStreams } from './proxy-streams.ts'
+import { meshOfProxy, type ProxyStream, type ProxyStreams } from './proxy-streams.ts'
 
 export interface TrustSpreadOptions {
   readonly streams: ProxyStreams
   readonly trust: MeshFacts['trust']
   /** Undefined for a standalone zone: then nobody else is waited for. */
   readonly client: () => Pick<KdsClient, 'isTrustedElsewhere' | 'reportTrusted'> | undefined
+  /** True while proxies of a mesh that are not connected are on their way back: they are waited for too. */
+  readonly areComingBack: (mesh: string) => boolean
   /** Called when an identity (KRI) that had to wait may be looked at again. */
   readonly onAdvanced: (kri: string) => void
   /** Called when it is known what a proxy that connected holds. */
@@ -23,11 +24,15 @@ export interface TrustSpreadOptions {
 export interface TrustSpread {
   /** The `trustSpread` option of the identity issuer. */
   isSpread(kri: string, fingerprint: string): boolean
+  /** A proxy is about to be served; to be told before anything else hears of it. */
+  registered(proxyKey: string): void
+  /** It is gone. */
+  gone(proxyKey: string): void
   /** Told of every stream that is served. */
-  onStream(proxyKey: string, stream: DeltaStream): void
+  onStream(proxyKey: string, stream: ProxyStream): void
   /** A proxy acknowledged secrets, or its stream is over. */
   progressed(proxyKey: string): void
-  /** What global says may have changed. */
+  /** What global says, or who is coming back, may have changed. */
   advance(): void
   /** Follows trust from now on; returns what ends it. */
   start(): () => void
@@ -44,7 +49,7 @@ export function createTrustSpread(options: TrustSpreadOptions): TrustSpread {
   const { streams, trust } = options
   const meshes = new Map<string, MeshSpread>()
   /** Streams whose proxy has not yet shown what it runs. */
-  const fresh = new WeakSet<DeltaStream>()
+  const fresh = new WeakSet<ProxyStream>()
   const spread = new Set<string>()
   /** Fingerprints that issuance was denied, by KRI. */
   const waiting = new Map<string, string>()
@@ -58,7 +63,7 @@ export function createTrustSpread(options: TrustSpreadOptions): TrustSpread {
     }
     return state
   }
-  const isBehind = (stream: DeltaStream | undefined): boolean =>
+  const isBehind = (stream: ProxyStream | undefined): boolean =>
     stream !== undefined && !stream.closed && (fresh.has(stream) || stream.runs('secret', systemNames.trustBundle) === false)
 
   const settle = (mesh: string): void => {
@@ -89,7 +94,7 @@ export function createTrustSpread(options: TrustSpreadOptions): TrustSpread {
     if (spread.has(id)) return true
     const mesh = parseKri(kri)?.mesh ?? ''
     const client = options.client()
-    const isHere = stateOf(mesh).behind.size === 0 && rootsOf(trust.get(mesh)).has(fingerprint)
+    const isHere = stateOf(mesh).behind.size === 0 && !options.areComingBack(mesh) && rootsOf(trust.get(mesh)).has(fingerprint)
     const isEverywhere = isHere && (!client || client.isTrustedElsewhere(trustedName(mesh, fingerprint)))
     if (isEverywhere) {
       // what was true once stays: later proxies get the bundle before anything else
@@ -101,10 +106,15 @@ export function createTrustSpread(options: TrustSpreadOptions): TrustSpread {
 
   return {
     isSpread,
+    registered: (proxyKey) => void stateOf(meshOfProxy(proxyKey)).behind.add(proxyKey),
+    gone: (proxyKey) => {
+      const mesh = meshOfProxy(proxyKey)
+      if (stateOf(mesh).behind.delete(proxyKey)) settle(mesh)
+    },
     onStream: (proxyKey, stream) => {
       fresh.add(stream)
       stateOf(meshOfProxy(proxyKey)).behind.add(proxyKey)
-      void stream.caughtUp().then(() => {
+      void shown(stream).then(() => {
         fresh.delete(stream)
         progressed(proxyKey)
         options.onProxy(proxyKey)
@@ -124,6 +134,12 @@ export function createTrustSpread(options: TrustSpreadOptions): TrustSpread {
       })
     },
   }
+}
+
+/** A proxy that is new holds nothing; one that was served before says what it holds, and gets what it lacks. */
+async function shown(stream: ProxyStream): Promise<void> {
+  await stream.asked()
+  if (stream.resumed) await stream.caughtUp()
 }
 
 const known = new WeakMap<TrustFact, ReadonlySet<string>>()

@@ -31,6 +31,9 @@ export interface ZoneRecovery extends Component {
   /** What the identity issuer has to ask. */
   readonly trust: Pick<IdentityIssuerOptions, 'trustSpread' | 'isTrustKnown' | 'holdsCertificate'>
   readonly route: ApiRoute
+  /** To be told of a proxy before its facts are, and when it is forgotten. */
+  registered(proxyKey: string): void
+  gone(proxyKey: string): void
   /** To be told of every stream that is served. */
   onStream(proxyKey: string, stream: DeltaStream): void
   /** To be told when a proxy acknowledged secrets and when its stream is over. */
@@ -72,6 +75,7 @@ export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds)
         await needs.pipeline.idle()
       }
     },
+    onOver: () => spread.advance(),
     clock,
     log,
   })
@@ -79,6 +83,7 @@ export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds)
     streams,
     trust: mesh.trust,
     client: () => link.client,
+    areComingBack: (of) => recovery.awaits(of),
     onAdvanced: (kri) => issuer().trustAdvanced(kri),
     onProxy: (proxyKey) => issuer().proxyAdvanced(proxyKey),
   })
@@ -99,6 +104,8 @@ export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds)
       access: apiSettings(config, parts.tls).access,
       log,
     }),
+    registered: (proxyKey) => spread.registered(proxyKey),
+    gone: (proxyKey) => spread.gone(proxyKey),
     onStream: (proxyKey, stream) => {
       streams.opened(proxyKey, stream)
       spread.onStream(proxyKey, stream)

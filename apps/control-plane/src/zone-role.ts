@@ -66,7 +66,7 @@ function createIssuer(parts: SharedParts, pipeline: ProxyPipeline, recovering: Z
   return createIdentityIssuer({
     store,
     clock,
-    log,
+    log: log.child({ component: 'identity' }),
     settings: { zone: config.multizone.zone.name, environment: config.environment },
     ...recovering.trust,
     onIssued: (proxyKey, svid) => {
@@ -108,7 +108,7 @@ function createServer(parts: SharedParts, needs: ServerNeeds): DataplaneServer {
     adminAuthority: needs.adminAuthority,
     snapshots: needs.snapshots,
     recorder: insights.proxies,
-    sinks: sinksInto(parts),
+    sinks: sinksInto(parts, recovering),
     clock,
     log,
     metrics,
@@ -152,11 +152,17 @@ function hdsIntervalMs(config: ControlPlaneConfig): number {
 }
 
 /** What the dataplane server notices becomes facts, each in a transaction of the graph. */
-function sinksInto({ graph, mesh }: SharedParts): ProxySinks {
+function sinksInto({ graph, mesh }: SharedParts, recovering: Pick<ZoneRecovery, 'registered' | 'gone'>): ProxySinks {
   return {
     proxies: {
-      set: (key, metadata) => graph.transact('proxy connected', () => mesh.proxies.set(key, metadata)),
-      delete: (key) => graph.transact('proxy gone', () => mesh.proxies.delete(key)),
+      set: (key, metadata) => {
+        recovering.registered(key)
+        graph.transact('proxy connected', () => mesh.proxies.set(key, metadata))
+      },
+      delete: (key) => {
+        graph.transact('proxy gone', () => mesh.proxies.delete(key))
+        recovering.gone(key)
+      },
     },
     endpointStates: {
       set: (key, state) => graph.transact('endpoint state', () => mesh.endpointStates.set(key, state)),

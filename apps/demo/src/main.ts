@@ -1,7 +1,7 @@
 // npm run demo, weft demo: a whole federation with real Envoys on this machine, proven before it is handed over.
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { Command } from 'commander'
 import { messageOf } from '@weft/foundation/errors'
 import { createFederation } from './federation.ts'
@@ -78,7 +78,7 @@ function emptyFolder(dir: string): void {
 
 function invitation(federation: ReturnType<typeof createFederation>, dataDir: string): string {
   const west = federation.ports('west')
-  const weft = join(dirname(dataDir) === root ? '.' : root, 'weft')
+  const weft = relative(process.cwd(), join(root, 'weft')) === 'weft' ? './weft' : join(root, 'weft')
   return `
 Running until Ctrl-C. Data and logs: ${dataDir}
 

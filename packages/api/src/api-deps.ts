@@ -2,6 +2,7 @@
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock } from '@weft/foundation/time'
+import type { TokenIssuer } from '@weft/identity'
 import type { Registry, Resource } from '@weft/resources'
 import type { Store } from '@weft/store'
 import type { ApiRoute } from './api-route.ts'
@@ -93,19 +94,6 @@ export interface ApiSettings {
   readonly idleTimeoutMs?: number
 }
 
-export interface IssueTokens {
-  dataplane(claims: {
-    readonly mesh: string
-    readonly name?: string
-    readonly tags?: Readonly<Record<string, readonly string[]>>
-    readonly type?: string
-    readonly workload?: string
-    readonly validForMs?: number
-  }): Promise<string>
-  zone(claims: { readonly zone: string; readonly scope?: readonly string[]; readonly validForMs?: number }): Promise<string>
-  user(claims: { readonly name: string; readonly groups?: readonly string[]; readonly validForMs?: number }): Promise<string>
-}
-
 export type EnvoyAdminKind = 'configDump' | 'stats' | 'clusters'
 
 export interface EnvoyAdminOptions {
@@ -147,7 +135,7 @@ export interface ApiServerDeps {
   /** Absent: bearer tokens are refused. Rejects when the token is not valid. */
   verifyUserToken?(token: string): Promise<ApiUser>
   /** Absent: issuing is disabled. */
-  readonly tokens?: IssueTokens
+  readonly tokens?: TokenIssuer
   readonly envoyAdmin?: EnvoyAdminAccess
   readonly proxyConfig?: ProxyConfigAccess
   /** A fresh RSA key as PEM, made off the main thread. */

@@ -1,5 +1,6 @@
 // The difference of two configurations as JSON patch operations in the form the reference gives: a change is a test, a removal with its
 // old value and an addition; lists are compared by their longest common part (contract/rest-cli-gui.md section 5, `_config`).
+import { isObject } from '@weft/foundation/json'
 import { equalJson } from '@weft/foundation/schema'
 
 export interface PatchOperation {
@@ -110,10 +111,6 @@ function removal(path: string, value: unknown): readonly PatchOperation[] {
 
 function isSameShape(a: unknown, b: unknown): boolean {
   return (Array.isArray(a) && Array.isArray(b)) || (isObject(a) && isObject(b))
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Equal for equal values, whatever the order of keys. */

@@ -1,5 +1,6 @@
 // The hostnames generators give to a destination, wherever it is asked for: also global, which resolves none itself, can tell
 // (contract/rest-cli-gui.md section 5, `_hostnames`; contract/resources.md section 10).
+import { field } from '@weft/foundation/json'
 import { displayName, labelKeys, type Labels, renderTemplate, type Resource } from '@weft/resources'
 import type { Store } from '@weft/store'
 import type { DestinationHostname } from './api-deps.ts'
@@ -24,12 +25,12 @@ export function destinationHostnames(scene: HostnameScene, destination: Resource
 }
 
 function hostnameOf(scene: HostnameScene, generator: Resource, destination: Resource): string | undefined {
-  const selector = property(property(generator.spec, 'selector'), `${destination.type.charAt(0).toLowerCase()}${destination.type.slice(1)}`)
+  const selector = field(field(generator.spec, 'selector'), `${destination.type.charAt(0).toLowerCase()}${destination.type.slice(1)}`)
   if (typeof selector !== 'object' || selector === null) return undefined
-  const labels = property(selector, 'matchLabels')
+  const labels = field(selector, 'matchLabels')
   const wanted = typeof labels === 'object' && labels !== null ? { ...labels } : {}
   const isSelected = views(scene, generator, destination).some((view) => matchesLabels(wanted, { ...destination, labels: view }))
-  const template = property(generator.spec, 'template')
+  const template = field(generator.spec, 'template')
   if (!isSelected || typeof template !== 'string') return undefined
   const { labels: own, name, mesh } = destination
   const fields = {
@@ -54,8 +55,4 @@ function views(scene: HostnameScene, generator: Resource, destination: Resource)
   const atHome = { ...labels, [labelKeys.origin]: 'zone' }
   if (generatorZone === undefined) return [atHome, abroad]
   return generatorZone === home ? [atHome] : [abroad]
-}
-
-function property(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined
 }

@@ -1,5 +1,6 @@
 // The diagnostics server: readiness, liveness, metrics and log levels (contract/rest-cli-gui.md section 8).
 import type { Component } from '@weft/foundation/lifecycle'
+import { field } from '@weft/foundation/json'
 import { isLogLevel, type Logger, type LogLevel, logLevels as levels, type LogLevels } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock } from '@weft/foundation/time'
@@ -126,10 +127,8 @@ function levelRequest(request: ApiRequest): { readonly component: string; readon
   } catch {
     throw badRequest('the body is no JSON')
   }
-  const field = (name: string): unknown =>
-    typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined
-  const level = field('level')
-  const component = field('component') ?? ''
+  const level = field(value, 'level')
+  const component = field(value, 'component') ?? ''
   if (!isLogLevel(level)) throw badRequest(`level must be one of ${levels.join(', ')}`)
   if (typeof component !== 'string' || component.length > 100 || (component !== '' && !componentPattern.test(component)))
     throw badRequest('component must be a dot path such as kds.server')

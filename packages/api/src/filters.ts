@@ -1,4 +1,5 @@
 // Filters of lists (contract/rest-cli-gui.md section 2.4).
+import { field } from '@weft/foundation/json'
 import type { Violation } from '@weft/foundation/errors'
 import { displayName, type Resource } from '@weft/resources'
 import { rejectInvalid } from './problem.ts'
@@ -56,15 +57,10 @@ function matchesAll(wanted: ReadonlyMap<string, string>, have: Readonly<Record<s
 
 /** Tags of a delegated gateway; undefined for other Dataplanes. */
 function gatewayOf(resource: Resource): Readonly<Record<string, unknown>> | undefined {
-  const gateway = property(property(resource.spec, 'networking'), 'gateway')
+  const gateway = field(field(resource.spec, 'networking'), 'gateway')
   if (gateway === undefined) return undefined
-  const tags = property(gateway, 'tags')
+  const tags = field(gateway, 'tags')
   return typeof tags === 'object' && tags !== null ? { ...tags } : {}
-}
-
-function property(value: unknown, key: string): unknown {
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
-  return Reflect.get(value, key)
 }
 
 /** True when labels of the resource meet a selector; `kuma.io/display-name` also matches a resource without that label. */

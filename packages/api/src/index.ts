@@ -12,7 +12,6 @@ export type {
   EnvoyAdminAccess,
   EnvoyAdminKind,
   EnvoyAdminOptions,
-  IssueTokens,
   ListenerSettings,
   ProxyConfigAccess,
   ServerCertificate,

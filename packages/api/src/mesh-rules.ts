@@ -1,5 +1,6 @@
 // What comes and goes with a Mesh, a Zone and a Dataplane. One transaction each: nobody ever sees a mesh without its defaults or a leftover
 // of a deleted one (contract/policies.md section 4, contract/rest-cli-gui.md section 3.4).
+import { listField } from '@weft/foundation/json'
 import {
   checkSpec,
   computeLabels,
@@ -52,8 +53,7 @@ function newResource(deps: MeshRulesDeps, key: ResourceKey, spec: unknown): Stor
 }
 
 function skippedTypes(spec: unknown): ReadonlySet<unknown> {
-  const list: unknown = typeof spec === 'object' && spec !== null ? Reflect.get(spec, 'skipCreatingInitialPolicies') : undefined
-  return new Set(Array.isArray(list) ? list : [])
+  return new Set(listField(spec, 'skipCreatingInitialPolicies'))
 }
 
 export interface DeleteScene {

@@ -328,8 +328,11 @@ describe('bodies', () => {
           'type in body must be of type string: "number"',
         ].map((message) => ({ field: '', message })),
       )
-      const flat = await put('/meshes/m', { type: 'Mesh', name: 3 })
-      assert.equal(flat.json['detail'], 'invalid Mesh object: "name in body must be of type string: \\"number\\""')
+      const flat = await put('/meshes/m', { type: 'Mesh', name: true })
+      assert.equal(
+        flat.json['detail'],
+        'invalid Mesh object: "json: cannot unmarshal bool into Go struct field ResourceMeta.name of type string"',
+      )
       const retry = await put('/meshes/m/meshtimeouts/t', { ...timeout('t'), type: 'MeshRetry' })
       assert.deepEqual(retry.json['causes'], [{ field: '', message: 'type in body should be one of [MeshTimeout]' }])
     }))

@@ -1,10 +1,10 @@
 // The bootstrap of an Envoy as canonical JSON of envoy.config.bootstrap.v3.Bootstrap (contract/dataplane.md section 3).
 // Invariant: what is returned passed the strict codec, so that Envoy and the launcher can read it.
+import type { JsonObject } from '@weft/foundation/json'
 import { isIP } from 'node:net'
 import { codec } from '@weft/proto'
 import { socketPath } from '@weft/envoy'
 import type { BootstrapRequest } from './bootstrap-request.ts'
-import type { JsonObject } from './json.ts'
 
 export interface BootstrapInput {
   readonly request: BootstrapRequest

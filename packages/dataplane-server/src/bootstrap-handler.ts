@@ -1,5 +1,6 @@
 // POST /bootstrap: decides whether a proxy may start and with what (contract/dataplane.md section 2.2). A refusal with a text ends the
 // launcher, so it is given only when waiting cannot help; whatever may mend itself is answered 404 or 503 without one.
+import type { JsonObject } from '@weft/foundation/json'
 import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { hasCode, messageOf } from '@weft/foundation/errors'
@@ -12,7 +13,6 @@ import { checkClaims } from './authenticator.ts'
 import { buildBootstrap } from './bootstrap-config.ts'
 import { type BootstrapRequest, parseBootstrapRequest } from './bootstrap-request.ts'
 import { parseDataplane } from './dataplane-document.ts'
-import type { JsonObject } from './json.ts'
 import { registeredLabels } from './registration.ts'
 import type { DataplaneServerSettings } from './settings.ts'
 

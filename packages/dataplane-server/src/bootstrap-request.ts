@@ -1,5 +1,5 @@
 // The request a launcher makes for its bootstrap, read from untrusted JSON (contract/dataplane.md section 2.1). Unknown keys are ignored.
-import { child, field, numberField, objectOf, textField, textsField, type JsonObject } from './json.ts'
+import { field, isObject, type JsonObject, numberField, objectField, textField, textsField } from '@weft/foundation/json'
 
 export interface BootstrapRequest {
   readonly mesh: string
@@ -37,9 +37,9 @@ export function parseBootstrapRequest(text: string): BootstrapRequest | undefine
   } catch {
     return undefined
   }
-  const body = objectOf(parsed)
-  if (!body) return undefined
-  const version = child(body, 'version')
+  if (!isObject(parsed)) return undefined
+  const body = parsed
+  const version = objectField(body, 'version')
   return {
     mesh: textField(body, 'mesh'),
     name: textField(body, 'name'),
@@ -47,23 +47,23 @@ export function parseBootstrapRequest(text: string): BootstrapRequest | undefine
     token: textField(body, 'dataplaneToken').trim(),
     tokenPath: textField(body, 'dataplaneTokenPath'),
     dataplaneResource: textField(body, 'dataplaneResource'),
-    kumaDp: child(version, 'kumaDp') ?? {},
-    envoy: child(version, 'envoy') ?? {},
-    dependencies: child(version, 'dependencies'),
+    kumaDp: objectField(version, 'kumaDp') ?? {},
+    envoy: objectField(version, 'envoy') ?? {},
+    dependencies: objectField(version, 'dependencies'),
     caCert: textField(body, 'caCert'),
-    dynamicMetadata: texts(child(body, 'dynamicMetadata')),
-    otelEnv: child(body, 'otelEnv'),
+    dynamicMetadata: texts(objectField(body, 'dynamicMetadata')),
+    otelEnv: objectField(body, 'otelEnv'),
     dnsPort: numberField(body, 'dnsPort'),
     readinessPort: numberField(body, 'readinessPort'),
     appProbeProxy: field(body, 'appProbeProxyDisabled') === true,
     features: textsField(body, 'features'),
     workdir: textField(body, 'workdir'),
-    metricsCertPath: textField(child(body, 'metricsResources'), 'certPath'),
-    metricsKeyPath: textField(child(body, 'metricsResources'), 'keyPath'),
+    metricsCertPath: textField(objectField(body, 'metricsResources'), 'certPath'),
+    metricsKeyPath: textField(objectField(body, 'metricsResources'), 'keyPath'),
     systemCaPath: textField(body, 'systemCaPath'),
-    transparentProxy: child(body, 'dataplaneConfig'),
+    transparentProxy: objectField(body, 'dataplaneConfig'),
     ipv6Enabled: field(body, 'ipv6Enabled') !== false,
-    spireSocketPath: textField(child(body, 'spireResources'), 'socketPath'),
+    spireSocketPath: textField(objectField(body, 'spireResources'), 'socketPath'),
   }
 }
 

@@ -1,8 +1,8 @@
 // A Dataplane as a launcher sends it: flat JSON text, parsed, brought to today's shape and checked. Used for bootstrap and for the stream.
+import { field, isObject, type JsonObject, objectField, textField } from '@weft/foundation/json'
 import { AppError, type Violation } from '@weft/foundation/errors'
 import { checkSchema } from '@weft/foundation/schema'
 import { dataplane, type DataplaneSpec, type Labels, meshViolations, nameViolations } from '@weft/resources'
-import { child, field, objectOf, textField, type JsonObject } from './json.ts'
 
 /** A checked Dataplane that is not stored yet. */
 export interface DataplaneDocument {
@@ -27,8 +27,8 @@ export function parseDataplane(text: string): DataplaneDocument {
   } catch (error) {
     throw new AppError('resource/undecodable', 'dataplane resource is not JSON', { cause: error })
   }
-  const document = objectOf(parsed)
-  if (!document) throw new AppError('resource/undecodable', 'dataplane resource is not a JSON object')
+  if (!isObject(parsed)) throw new AppError('resource/undecodable', 'dataplane resource is not a JSON object')
+  const document = parsed
   const type = textField(document, 'type')
   if (type !== 'Dataplane') throw new AppError('resource/undecodable', `resource of type "${type.slice(0, 100)}" is not a Dataplane`)
   const mesh = textField(document, 'mesh')
@@ -54,8 +54,8 @@ function invalid(violations: readonly Violation[]): AppError {
 function labelsOf(document: JsonObject): { readonly value: Labels; readonly violations: readonly Violation[] } {
   const given = field(document, 'labels')
   if (given === undefined || given === null) return { value: {}, violations: [] }
-  const entries = Object.entries(objectOf(given) ?? {})
-  const wrong = objectOf(given) === undefined || entries.some(([, value]) => typeof value !== 'string')
+  const entries = Object.entries(isObject(given) ? given : {})
+  const wrong = !isObject(given) || entries.some(([, value]) => typeof value !== 'string')
   if (wrong) return { value: {}, violations: [{ field: 'labels', message: 'must be an object of texts' }] }
   // fromEntries makes even `__proto__` an own property
   return { value: Object.fromEntries(entries.map(([key, value]) => [key, String(value)])), violations: [] }
@@ -63,14 +63,13 @@ function labelsOf(document: JsonObject): { readonly value: Labels; readonly viol
 
 /** Launchers of 2.14 name the protocol in the tags of an inbound; today it has a field of its own (contract/dataplane.md section 19, T26). */
 function withoutLegacyTags(document: JsonObject): { readonly networking: unknown } {
-  const networking = child(document, 'networking')
+  const networking = objectField(document, 'networking')
   const inbounds = field(networking, 'inbound')
   if (!networking || !Array.isArray(inbounds)) return { networking: field(document, 'networking') ?? undefined }
   const inbound = inbounds.map((each: unknown) => {
-    const given = objectOf(each)
-    if (!given || !Object.hasOwn(given, 'tags')) return each
-    const { tags, ...rest } = given
-    const protocol = textField(objectOf(tags), 'kuma.io/protocol')
+    if (!isObject(each) || !Object.hasOwn(each, 'tags')) return each
+    const { tags, ...rest } = each
+    const protocol = textField(tags, 'kuma.io/protocol')
     return protocol !== '' && textField(rest, 'protocol') === '' ? { ...rest, protocol } : rest
   })
   return { networking: { ...networking, inbound } }

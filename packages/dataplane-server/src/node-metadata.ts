@@ -1,10 +1,10 @@
 // What a proxy says of itself: node id and metadata of the first message of a stream (contract/dataplane.md section 3.1).
+import { field, isObject, type JsonObject, numberField, objectField, textField, textsField } from '@weft/foundation/json'
 import { AppError } from '@weft/foundation/errors'
 import type { ProxyMetadata, TransparentProxyFact } from '@weft/facts'
 import { codec, type Messages } from '@weft/proto'
 import type { DataplaneSpec } from '@weft/resources'
 import { type DataplaneDocument, parseDataplane } from './dataplane-document.ts'
-import { child, field, numberField, objectOf, textField, textsField, type JsonObject } from './json.ts'
 
 /** A proxy as its node describes it; nothing of it is proven yet. */
 export interface ProxyHello {
@@ -62,7 +62,7 @@ export function readNode(node: Node | undefined | null): ProxyHello {
     key: `${mesh}/${name}`,
     metadata: proxyMetadata(raw, document?.spec),
     document,
-    version: child(raw, 'version') ?? {},
+    version: objectField(raw, 'version') ?? {},
     raw,
   }
 }
@@ -78,14 +78,15 @@ function readDocument(text: string): DataplaneDocument {
 
 function metadataOf(node: Node): JsonObject {
   if (!node.metadata) return {}
-  const json = objectOf(struct.toJson(node.metadata)) ?? {}
+  const metadata: unknown = struct.toJson(node.metadata)
+  const json = isObject(metadata) ? metadata : {}
   if (JSON.stringify(json).length > maxMetadataBytes) throw new AppError('xds/bad-request', 'node metadata is too large')
   return json
 }
 
 /** The part of the metadata that determines configuration. Launchers that do not announce redirection have it in their Dataplane. */
 export function proxyMetadata(raw: JsonObject, spec?: DataplaneSpec): ProxyMetadata {
-  const transparentProxy = child(raw, 'transparentProxy')
+  const transparentProxy = objectField(raw, 'transparentProxy')
   return {
     features: [...new Set(textsField(raw, 'features'))].sort(),
     workdir: textField(raw, 'workdir'),
@@ -111,8 +112,8 @@ function declaredRedirection(spec: DataplaneSpec | undefined): TransparentProxyF
 
 /** Undefined while neither direction is redirected. */
 function redirection(config: JsonObject): TransparentProxyFact | undefined {
-  const redirect = child(config, 'redirect')
-  const [inbound, outbound, dns] = [child(redirect, 'inbound'), child(redirect, 'outbound'), child(redirect, 'dns')]
+  const redirect = objectField(config, 'redirect')
+  const [inbound, outbound, dns] = [objectField(redirect, 'inbound'), objectField(redirect, 'outbound'), objectField(redirect, 'dns')]
   const isOn = (direction: JsonObject | undefined): boolean => direction !== undefined && field(direction, 'enabled') !== false
   if (!isOn(inbound) && !isOn(outbound)) return undefined
   const mode = textField(config, 'ipFamilyMode').toLowerCase()

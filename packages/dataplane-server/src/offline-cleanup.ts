@@ -1,11 +1,11 @@
 // Removes Dataplanes of proxies that have been away for days: those that were lost and never came back (contract/dataplane.md section 6.4).
+import { listField, textField } from '@weft/foundation/json'
 import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import type { Clock, Timer } from '@weft/foundation/time'
 import { isOnline } from '@weft/insights'
 import { labelKeys, nameKey, type Resource } from '@weft/resources'
 import type { Store } from '@weft/store'
-import { field, objectOf, textField } from './json.ts'
 import type { DataplaneServerSettings } from './settings.ts'
 
 export interface OfflineCleanup {
@@ -72,8 +72,7 @@ export function createOfflineCleanup(options: OfflineCleanupOptions): OfflineCle
 /** Milliseconds since the epoch when the last stream of the proxy ended; undefined while one is open or when nothing is known. */
 function offlineSince(insight: Resource | undefined): number | undefined {
   if (!insight || isOnline(insight.spec)) return undefined
-  const subscriptions = field(objectOf(insight.spec), 'subscriptions')
-  const last = Array.isArray(subscriptions) ? objectOf(subscriptions.at(-1)) : undefined
+  const last = listField(insight.spec, 'subscriptions').at(-1)
   const time = Date.parse(textField(last, 'disconnectTime'))
   return Number.isNaN(time) ? undefined : time
 }

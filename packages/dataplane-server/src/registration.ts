@@ -1,4 +1,5 @@
 // The stored form of a Dataplane that a proxy brings, and who else may be serving that proxy. Pure.
+import { listField, textField } from '@weft/foundation/json'
 import { isOnline } from '@weft/insights'
 import {
   computeLabels,
@@ -11,7 +12,6 @@ import {
 } from '@weft/resources'
 import type { Store } from '@weft/store'
 import type { DataplaneDocument } from './dataplane-document.ts'
-import { field, objectOf, textField } from './json.ts'
 import type { DataplaneServerSettings } from './settings.ts'
 
 type Place = Pick<DataplaneServerSettings, 'zone' | 'federated' | 'environment'>
@@ -62,7 +62,6 @@ export function isServedElsewhere(
 ): boolean {
   const insight = store.get({ type: 'DataplaneInsight', mesh: proxy.mesh, name: proxy.name })
   if (!insight || !isOnline(insight.spec)) return false
-  const subscriptions = field(objectOf(insight.spec), 'subscriptions')
-  const last = Array.isArray(subscriptions) ? objectOf(subscriptions.at(-1)) : undefined
+  const last = listField(insight.spec, 'subscriptions').at(-1)
   return textField(last, 'controlPlaneInstanceId') !== instanceId
 }

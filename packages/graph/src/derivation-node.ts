@@ -1,55 +1,27 @@
 // A derivation: a pure function of one input key (and of what it reads) to any number of outputs. A run that throws keeps the last outputs of its
 // input key and shows its error; an output key belongs to one input key, and a second claimant waits with an error until the owner lets go.
-import { messageOf } from '@weft/foundation/errors'
-import type { Equal, Scope } from './contract.ts'
-import { CollectionNode, type Consumer, type GraphNode, type NodeError } from './nodes.ts'
-import { RecordingScope } from './recording-scope.ts'
+import type { Scope } from './contract.ts'
+import { type DerivationShape, failed, InputDrivenNode } from './input-driven-node.ts'
 
 export type DeriveFunction<I, V> = (scope: Scope, value: I, key: string) => Iterable<readonly [string, V]>
 
-export interface DerivationShape<I, V> {
-  readonly name: string
-  readonly from: CollectionNode<I>
-  readonly reads: readonly GraphNode[]
-  readonly equal: Equal<V>
-  /** Told about each run that failed in a new way. */
-  readonly onFailure: (key: string, message: string) => void
-}
-
-export class DerivationNode<I, V> extends CollectionNode<V> implements Consumer {
-  readonly #from: CollectionNode<I>
+export class DerivationNode<I, V> extends InputDrivenNode<I, V> {
   readonly #run: DeriveFunction<I, V>
-  readonly #scope: RecordingScope
-  readonly #onFailure: (key: string, message: string) => void
-  readonly #dirty = new Set<string>()
   readonly #outputs = new Map<string, readonly string[]>()
   readonly #owners = new Map<string, string>()
   readonly #claims = new Map<string, Set<string>>()
   readonly #waiting = new Map<string, readonly string[]>()
-  readonly #errors = new Map<string, string>()
 
   constructor(shape: DerivationShape<I, V>, run: DeriveFunction<I, V>) {
-    super({ name: shape.name, kind: 'derive', inputs: [shape.from], reads: shape.reads }, shape.equal)
-    this.#from = shape.from
+    super('derive', shape)
     this.#run = run
-    this.#scope = new RecordingScope(shape.name, this, [shape.from, ...shape.reads])
-    this.#onFailure = shape.onFailure
-    shape.from.feed(this)
-  }
-
-  markDirty(inputKey: string): void {
-    this.#dirty.add(inputKey)
-  }
-
-  override seed(): void {
-    for (const key of this.#from.keys()) this.#dirty.add(key)
   }
 
   propagate(): void {
     const released = new Set<string>()
-    while (this.#dirty.size > 0) {
-      const batch = [...this.#dirty]
-      this.#dirty.clear()
+    while (this.dirty.size > 0) {
+      const batch = [...this.dirty]
+      this.dirty.clear()
       const results = new Map<string, ReadonlyMap<string, V>>()
       for (const key of batch) {
         const outputs = this.#compute(key)
@@ -63,20 +35,16 @@ export class DerivationNode<I, V> extends CollectionNode<V> implements Consumer 
     this.settle()
   }
 
-  *errors(): Iterable<NodeError> {
-    for (const [key, message] of this.#errors) yield { key, message }
-  }
-
   audit(): readonly string[] {
     const wrong: string[] = []
-    for (const [key, value] of this.#from.entries()) {
-      if (this.#errors.has(key)) continue
+    for (const [key, value] of this.from.entries()) {
+      if (this.hasFailed(key)) continue
       const fresh = this.#evaluate(key, value)
       const held = this.#outputs.get(key) ?? []
       const agrees = fresh.size === held.length && held.every((out) => this.#equalTo(out, fresh.get(out)))
       if (!agrees) wrong.push(key)
     }
-    for (const key of this.#outputs.keys()) if (!this.#from.has(key)) wrong.push(key)
+    for (const key of this.#outputs.keys()) if (!this.from.has(key)) wrong.push(key)
     return wrong
   }
 
@@ -87,25 +55,18 @@ export class DerivationNode<I, V> extends CollectionNode<V> implements Consumer 
 
   /** Undefined when the run failed: the key keeps what it has. */
   #compute(key: string): ReadonlyMap<string, V> | undefined {
-    const value = this.#from.get(key)
+    const value = this.from.get(key)
     if (value === undefined) {
-      this.#scope.forget(key)
-      this.#errors.delete(key)
+      this.forget(key)
       return new Map()
     }
-    try {
-      const outputs = this.#scope.record(key, () => this.#evaluate(key, value))
-      this.#errors.delete(key)
-      return outputs
-    } catch (error) {
-      this.#fail(key, messageOf(error))
-      return undefined
-    }
+    const outputs = this.attempt(key, () => this.scope.record(key, () => this.#evaluate(key, value)))
+    return outputs === failed ? undefined : outputs
   }
 
   #evaluate(key: string, value: I): ReadonlyMap<string, V> {
     const outputs = new Map<string, V>()
-    for (const [outputKey, output] of this.#run(this.#scope, value, key)) {
+    for (const [outputKey, output] of this.#run(this.scope, value, key)) {
       if (outputs.has(outputKey)) throw new Error(`output key given twice: ${outputKey}`)
       outputs.set(outputKey, output)
     }
@@ -149,7 +110,7 @@ export class DerivationNode<I, V> extends CollectionNode<V> implements Consumer 
     const [first] = refused
     if (first === undefined) return
     this.#waiting.set(key, refused)
-    this.#fail(key, `output key ${first} belongs to input key ${this.#owners.get(first) ?? ''}`)
+    this.fail(key, `output key ${first} belongs to input key ${this.#owners.get(first) ?? ''}`)
   }
 
   /** Everyone who waits for a key that has no owner now runs again; the smallest input key gets it. */
@@ -160,11 +121,6 @@ export class DerivationNode<I, V> extends CollectionNode<V> implements Consumer 
       for (const claimant of this.#claims.get(outputKey) ?? []) woken.add(claimant)
     }
     released.clear()
-    for (const key of [...woken].sort()) this.#dirty.add(key)
-  }
-
-  #fail(key: string, message: string): void {
-    if (this.#errors.get(key) !== message) this.#onFailure(key, message)
-    this.#errors.set(key, message)
+    for (const key of [...woken].sort()) this.dirty.add(key)
   }
 }

@@ -1,5 +1,6 @@
 // DataplaneInsight: who serves a proxy, since when, what was sent and acknowledged, and its certificate (contract/dataplane.md section 6.5).
-import { child, type Json, objectOf } from './json.ts'
+import type { JsonObject } from '@weft/foundation/json'
+import { child, objectOf } from './json.ts'
 import { addSubscription, closeSubscription, countResponse, type Outcome, subscriptionsOf, updateSubscription } from './subscriptions.ts'
 
 /** What a proxy's stream tells when it opens. */
@@ -10,9 +11,9 @@ export interface ProxySubscription {
   /** RFC 3339. */
   readonly connectTime: string
   /** `kumaDp`, `envoy` and `dependencies` as in the insight. */
-  readonly version: Json
+  readonly version: JsonObject
   /** node.metadata as canonical JSON. */
-  readonly metadata: Json
+  readonly metadata: JsonObject
 }
 
 /** Resource types that have counters of their own; `other` (secrets, routes by other means) counts in the total only. */
@@ -33,7 +34,7 @@ export interface IssuedIdentity {
 export const dataplaneSubscriptionLimit = 2
 
 /** The spec after a proxy connected. */
-export function proxyConnected(spec: Json, subscription: ProxySubscription, limit: number = dataplaneSubscriptionLimit): Json {
+export function proxyConnected(spec: JsonObject, subscription: ProxySubscription, limit: number = dataplaneSubscriptionLimit): JsonObject {
   const { metadata, ...rest } = subscription
   const added = { ...rest, status: { lastUpdateTime: subscription.connectTime, total: {}, cds: {}, eds: {}, lds: {}, rds: {} } }
   return { ...spec, subscriptions: addSubscription(subscriptionsOf(spec), added, limit), metadata }
@@ -41,27 +42,27 @@ export function proxyConnected(spec: Json, subscription: ProxySubscription, limi
 
 /** The spec after a response was sent, acknowledged or rejected. */
 export function proxyCounted(
-  spec: Json,
+  spec: JsonObject,
   id: string,
   counted: { readonly type: CountedType; readonly outcome: Outcome; readonly time: string },
-): Json {
+): JsonObject {
   const path = counted.type === 'other' ? [] : [counted.type]
   return { ...spec, subscriptions: updateSubscription(subscriptionsOf(spec), id, (found) => countResponse(found, { ...counted, path })) }
 }
 
 /** The spec after a certificate was issued. */
-export function identityIssued(spec: Json, identity: IssuedIdentity): Json {
+export function identityIssued(spec: JsonObject, identity: IssuedIdentity): JsonObject {
   const before = child(spec, 'mTLS')
   const count = typeof before['certificateRegenerations'] === 'number' ? before['certificateRegenerations'] : 0
   return { ...spec, mTLS: { ...identity, certificateRegenerations: count + 1 } }
 }
 
 /** The spec after the stream with this id ended. */
-export function proxyDisconnected(spec: Json, id: string, time: string): Json {
+export function proxyDisconnected(spec: JsonObject, id: string, time: string): JsonObject {
   return { ...spec, subscriptions: updateSubscription(subscriptionsOf(spec), id, (found) => closeSubscription(found, time)) }
 }
 
 /** The spec with every open subscription ended, for streams of a process that is gone. */
-export function allClosed(spec: unknown, time: string): Json {
+export function allClosed(spec: unknown, time: string): JsonObject {
   return { ...objectOf(spec), subscriptions: subscriptionsOf(spec).map((found) => closeSubscription(found, time)) }
 }

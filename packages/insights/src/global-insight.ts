@@ -1,7 +1,7 @@
 // Totals of everything a control plane holds, for the overview page (contract/rest-cli-gui.md section 6.6).
+import { field } from '@weft/foundation/json'
 import type { Resource } from '@weft/resources'
 import type { Store } from '@weft/store'
-import { objectOf } from './json.ts'
 import { addProxy, noProxies } from './mesh-insight.ts'
 import { isGateway, isZoneOnline, proxyStatus } from './proxy-status.ts'
 
@@ -26,8 +26,7 @@ export function globalInsight(
     )
   }
   const internal = noProxies()
-  for (const service of store.list('MeshService'))
-    addProxy(internal, objectOf(service.spec)['state'] === 'Available' ? 'online' : 'offline')
+  for (const service of store.list('MeshService')) addProxy(internal, field(service.spec, 'state') === 'Available' ? 'online' : 'offline')
   const insights = store.list('ZoneInsight')
   const online = insights.filter((insight) => isZoneOnline(store.get({ type: 'Zone', mesh: '', name: insight.name }), insight)).length
   const totals = kinds.map(({ type, isPolicy }) => ({ type, isPolicy, total: store.list(type).length }))

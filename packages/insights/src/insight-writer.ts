@@ -1,5 +1,6 @@
 // Keeps DataplaneInsights and ZoneInsights of what this process observes. Invariant: events change memory at once; the store gets what
 // says who is connected in the same turn, counters at most every ten seconds, and never an insight without its Dataplane or Zone.
+import type { JsonObject } from '@weft/foundation/json'
 import { messageOf } from '@weft/foundation/errors'
 import type { Component } from '@weft/foundation/lifecycle'
 import type { Logger } from '@weft/foundation/log'
@@ -18,7 +19,7 @@ import {
   proxyDisconnected,
   type ProxySubscription,
 } from './dataplane-insight.ts'
-import { type Json, objectOf } from './json.ts'
+import { objectOf } from './json.ts'
 import { isOpen, type Outcome, subscriptionsOf } from './subscriptions.ts'
 import {
   type OpenedZoneSubscription,
@@ -88,7 +89,7 @@ export interface InsightWriter extends Component {
 interface Entry {
   readonly insight: ResourceKey
   readonly owner: ResourceKey
-  spec: Json
+  spec: JsonObject
 }
 
 /** How long streams of an earlier process may take to come back before they are shown as ended. */
@@ -138,7 +139,7 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
       void flush()
     })
   }
-  const change = (insight: ResourceKey, owner: ResourceKey, urgent: boolean, edit: (spec: Json) => Json): void => {
+  const change = (insight: ResourceKey, owner: ResourceKey, urgent: boolean, edit: (spec: JsonObject) => JsonObject): void => {
     const text = keyText(insight)
     let entry = entries.get(text)
     if (!entry) {
@@ -152,14 +153,14 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
     if (urgent) now(insight.type === 'DataplaneInsight')
     else schedule(options.counterIntervalMs ?? 10_000)
   }
-  const onProxy = (proxy: ProxyRef, urgent: boolean, edit: (spec: Json) => Json): void =>
+  const onProxy = (proxy: ProxyRef, urgent: boolean, edit: (spec: JsonObject) => JsonObject): void =>
     change(
       { type: 'DataplaneInsight', mesh: proxy.mesh, name: proxy.name },
       { type: 'Dataplane', mesh: proxy.mesh, name: proxy.name },
       urgent,
       edit,
     )
-  const onZone = (zone: string, urgent: boolean, edit: (spec: Json) => Json): void =>
+  const onZone = (zone: string, urgent: boolean, edit: (spec: JsonObject) => JsonObject): void =>
     change({ type: 'ZoneInsight', mesh: '', name: zone }, { type: 'Zone', mesh: '', name: zone }, urgent, edit)
   const time = (): string => timestamp(clock.now())
 

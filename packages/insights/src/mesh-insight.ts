@@ -1,6 +1,7 @@
 // MeshInsight and the global totals: counts over Dataplanes and everything else of a mesh (contract/rest-cli-gui.md sections 6.5, 6.6).
+import { textField, textsField } from '@weft/foundation/json'
 import type { Resource } from '@weft/resources'
-import { child, objectOf, textOf, textsOf } from './json.ts'
+import { child } from './json.ts'
 import { isGateway, type ProxyStatus, proxyStatus } from './proxy-status.ts'
 import { subscriptionsOf } from './subscriptions.ts'
 
@@ -47,13 +48,13 @@ export function meshInsightSpec(input: MeshInsightInput): Readonly<Record<string
       addProxy(byType.gateway, status)
       addProxy(byType.gatewayDelegated, status)
     } else addProxy(byType.standard, status)
-    const version = child(subscriptionsOf(insight?.spec).at(-1) ?? {}, 'version')
-    addProxy(countsOf(kumaDp, textOf(child(version, 'kumaDp')['version']) || 'unknown'), status)
-    addProxy(countsOf(envoy, textOf(child(version, 'envoy')['version']) || 'unknown'), status)
-    const mtls = child(objectOf(insight?.spec), 'mTLS')
-    const issuedBackend = textOf(mtls['issuedBackend'])
+    const version = child(subscriptionsOf(insight?.spec).at(-1), 'version')
+    addProxy(countsOf(kumaDp, textField(child(version, 'kumaDp'), 'version') || 'unknown'), status)
+    addProxy(countsOf(envoy, textField(child(version, 'envoy'), 'version') || 'unknown'), status)
+    const mtls = child(insight?.spec, 'mTLS')
+    const issuedBackend = textField(mtls, 'issuedBackend')
     if (issuedBackend !== '') addProxy(countsOf(issued, issuedBackend), status)
-    for (const backend of textsOf(mtls['supportedBackends'])) addProxy(countsOf(supported, backend), status)
+    for (const backend of textsField(mtls, 'supportedBackends')) addProxy(countsOf(supported, backend), status)
   }
   return {
     dataplanes: compact(all),

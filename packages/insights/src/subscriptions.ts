@@ -1,5 +1,6 @@
 // Subscriptions of insights as pure functions over canonical JSON. Invariant: at most one subscription of a list is open, the last.
-import { child, type Json, objectsOf, textOf } from './json.ts'
+import { isObject, type JsonObject, listField, textField } from '@weft/foundation/json'
+import { child } from './json.ts'
 
 export type Outcome = 'sent' | 'acknowledged' | 'rejected'
 
@@ -11,13 +12,13 @@ const counterNames: Readonly<Record<Outcome, string>> = {
 }
 
 /** The subscriptions of an insight spec. */
-export function subscriptionsOf(spec: unknown): readonly Json[] {
-  return objectsOf(typeof spec === 'object' && spec !== null && 'subscriptions' in spec ? spec.subscriptions : undefined)
+export function subscriptionsOf(spec: unknown): readonly JsonObject[] {
+  return listField(spec, 'subscriptions').filter(isObject)
 }
 
 /** True when the subscription has begun and has not ended. */
-export function isOpen(subscription: Json | undefined): boolean {
-  return subscription !== undefined && textOf(subscription['connectTime']) !== '' && textOf(subscription['disconnectTime']) === ''
+export function isOpen(subscription: JsonObject | undefined): boolean {
+  return subscription !== undefined && textField(subscription, 'connectTime') !== '' && textField(subscription, 'disconnectTime') === ''
 }
 
 /** True when the last subscription is open: what Online means for proxies and zones (contract/dataplane.md section 6.5). */
@@ -26,8 +27,8 @@ export function isOnline(spec: unknown): boolean {
 }
 
 /** Adds a subscription, ends older ones that were left open, and keeps the newest `limit`. */
-export function addSubscription(subscriptions: readonly Json[], added: Json, limit: number): readonly Json[] {
-  const time = textOf(added['connectTime'])
+export function addSubscription(subscriptions: readonly JsonObject[], added: JsonObject, limit: number): readonly JsonObject[] {
+  const time = textField(added, 'connectTime')
   const older = subscriptions
     .filter((subscription) => subscription['id'] !== added['id'])
     .map((subscription) => (isOpen(subscription) ? { ...subscription, disconnectTime: time } : subscription))
@@ -35,22 +36,26 @@ export function addSubscription(subscriptions: readonly Json[], added: Json, lim
 }
 
 /** Replaces the subscription with this id; the same list when there is none. */
-export function updateSubscription(subscriptions: readonly Json[], id: string, change: (subscription: Json) => Json): readonly Json[] {
+export function updateSubscription(
+  subscriptions: readonly JsonObject[],
+  id: string,
+  change: (subscription: JsonObject) => JsonObject,
+): readonly JsonObject[] {
   const index = subscriptions.findLastIndex((subscription) => subscription['id'] === id)
   const found = subscriptions[index]
   return found === undefined ? subscriptions : subscriptions.with(index, change(found))
 }
 
 /** A subscription ended at `time`; one that ended before keeps its end. */
-export function closeSubscription(subscription: Json, time: string): Json {
+export function closeSubscription(subscription: JsonObject, time: string): JsonObject {
   return isOpen(subscription) ? { ...subscription, disconnectTime: time } : subscription
 }
 
 /** Counts one response in the totals and, when named, in the statistics at `path` below `status`. */
 export function countResponse(
-  subscription: Json,
+  subscription: JsonObject,
   counted: { readonly outcome: Outcome; readonly path: readonly string[]; readonly time: string },
-): Json {
+): JsonObject {
   const status = child(subscription, 'status')
   const total = increase(child(status, 'total'), counted.outcome)
   const next = { ...status, lastUpdateTime: counted.time, total }
@@ -60,7 +65,7 @@ export function countResponse(
   }
 }
 
-function increase(stats: Json, outcome: Outcome): Json {
+function increase(stats: JsonObject, outcome: Outcome): JsonObject {
   const name = counterNames[outcome]
   return { ...stats, [name]: (asCount(stats[name]) + 1n).toString() }
 }
@@ -71,7 +76,7 @@ function asCount(value: unknown): bigint {
     : 0n
 }
 
-function changeAt(value: Json, path: readonly string[], change: (value: Json) => Json): Json {
+function changeAt(value: JsonObject, path: readonly string[], change: (value: JsonObject) => JsonObject): JsonObject {
   const [key, ...rest] = path
   if (key === undefined) return change(value)
   return { ...value, [key]: changeAt(child(value, key), rest, change) }

@@ -1,5 +1,6 @@
 // ZoneInsight: the streams of a zone, what was sent and acknowledged per kind, its version and configuration (contract/kds.md section 11).
-import { child, type Json } from './json.ts'
+import type { JsonObject } from '@weft/foundation/json'
+import { child } from './json.ts'
 import { addSubscription, closeSubscription, countResponse, type Outcome, subscriptionsOf, updateSubscription } from './subscriptions.ts'
 import { areCompatible } from './version.ts'
 
@@ -25,17 +26,17 @@ export const zoneSubscriptionLimit = 10
 
 /** The spec after a sync stream opened. */
 export function zoneSubscribed(
-  spec: Json,
+  spec: JsonObject,
   opened: OpenedZoneSubscription & { readonly globalInstanceId: string },
   limit: number = zoneSubscriptionLimit,
-): Json {
+): JsonObject {
   const { authTokenProvided, ...rest } = opened
   const added = { ...rest, ...(authTokenProvided ? { authTokenProvided } : {}), status: { lastUpdateTime: opened.connectTime, total: {} } }
   return { ...spec, subscriptions: addSubscription(subscriptionsOf(spec), added, limit) }
 }
 
 /** The spec after the first request told who the peer is. */
-export function zoneDescribed(spec: Json, id: string, description: ZoneDescription & { readonly ownVersion: string }): Json {
+export function zoneDescribed(spec: JsonObject, id: string, description: ZoneDescription & { readonly ownVersion: string }): JsonObject {
   const { version, config, instanceId, ownVersion } = description
   const kumaCp = { ...version, ...(areCompatible(version.version, ownVersion) ? { kumaCpGlobalCompatible: true } : {}) }
   return {
@@ -52,10 +53,10 @@ export function zoneDescribed(spec: Json, id: string, description: ZoneDescripti
 
 /** The spec after a response was sent, acknowledged or rejected. */
 export function zoneCounted(
-  spec: Json,
+  spec: JsonObject,
   id: string,
   counted: { readonly type: string; readonly outcome: Outcome; readonly time: string },
-): Json {
+): JsonObject {
   return {
     ...spec,
     subscriptions: updateSubscription(subscriptionsOf(spec), id, (found) =>
@@ -65,7 +66,7 @@ export function zoneCounted(
 }
 
 /** The spec after the sync stream with this id ended. */
-export function zoneUnsubscribed(spec: Json, id: string, time: string): Json {
+export function zoneUnsubscribed(spec: JsonObject, id: string, time: string): JsonObject {
   return { ...spec, subscriptions: updateSubscription(subscriptionsOf(spec), id, (found) => closeSubscription(found, time)) }
 }
 
@@ -77,10 +78,10 @@ const adminStreams: Readonly<Partial<Record<ZoneStreamName, string>>> = {
 
 /** The spec after one of the zone's streams opened; the older form of the admin streams is written too. */
 export function zoneStreamOpened(
-  spec: Json,
+  spec: JsonObject,
   stream: ZoneStreamName,
   opened: { readonly globalInstanceId: string; readonly connectTime: string },
-): Json {
+): JsonObject {
   const legacy = adminStreams[stream]
   return {
     ...spec,
@@ -90,7 +91,7 @@ export function zoneStreamOpened(
 }
 
 /** The spec after one of the zone's streams ended. */
-export function zoneStreamClosed(spec: Json, stream: ZoneStreamName): Json {
+export function zoneStreamClosed(spec: JsonObject, stream: ZoneStreamName): JsonObject {
   const { [stream]: _closed, ...kdsStreams } = child(spec, 'kdsStreams')
   const legacy = adminStreams[stream]
   if (legacy === undefined) return { ...spec, kdsStreams }
@@ -99,7 +100,7 @@ export function zoneStreamClosed(spec: Json, stream: ZoneStreamName): Json {
 }
 
 /** The spec after a health check of the zone. */
-export function zoneHealthChecked(spec: Json, time: string): Json {
+export function zoneHealthChecked(spec: JsonObject, time: string): JsonObject {
   return { ...spec, healthCheck: { time } }
 }
 

@@ -146,8 +146,8 @@ export interface GlobalConnection {
 
 /** What an own global still has of an earlier life of this zone. Names are those of the wire: `<name>-<hash>.<mesh>`. */
 export interface ReturnedDataplanes {
-  /** Those of a mesh that have not come back. */
-  missingOf(mesh: string): ReadonlySet<string>
+  /** Those of a mesh that have not come back; undefined when none of the mesh were returned, so that nothing is known. */
+  missingOf(mesh: string): ReadonlySet<string> | undefined
   /** Whether a Dataplane stored here is one of them. */
   has(dataplane: Resource): boolean
 }

@@ -7,8 +7,6 @@ import { splitWireName } from './incoming.ts'
 import type { Outgoing } from './outgoing.ts'
 import type { Store } from '@weft/store'
 
-const none: ReadonlySet<string> = new Set()
-
 /** Keeps what was recalled for as long as the process lives. */
 export interface RecallMemory {
   /** Undefined before an own global recalled anything. */
@@ -27,7 +25,7 @@ export function createRecallMemory(options: { readonly store: Pick<Store, 'get' 
   const wireName = (resource: Parameters<Outgoing['encode']>[0]): string | undefined => outgoing.encode(resource)?.name
 
   const returned: ReturnedDataplanes = {
-    missingOf: (mesh) => missing.get(mesh) ?? none,
+    missingOf: (mesh) => missing.get(mesh),
     has: (dataplane) => all.has(wireName(dataplane) ?? ''),
   }
   return {
@@ -40,9 +38,10 @@ export function createRecallMemory(options: { readonly store: Pick<Store, 'get' 
       const here = new Set(store.list('Dataplane').map(wireName))
       for (const name of names) {
         all.add(name)
-        if (here.has(name)) continue
         const { mesh } = splitWireName('Dataplane', name)
-        missing.set(mesh, (missing.get(mesh) ?? new Set<string>()).add(name))
+        const ofMesh = missing.get(mesh) ?? new Set<string>()
+        missing.set(mesh, ofMesh)
+        if (!here.has(name)) ofMesh.add(name)
       }
       return true
     },

@@ -6,6 +6,7 @@ import { codec } from '@weft/proto'
 import { kdsName } from '@weft/resources'
 import { admitBy, isLoopback } from './admit.ts'
 import { createBackoff } from './backoff.ts'
+import { retryRangeOf } from './client-session.ts'
 import { parseGlobalAddress } from './global-channel.ts'
 import { splitWireName, writeClassOf } from './incoming.ts'
 import { describingNode, hasKubernetesStore, isSecondGeneration, nodeFacts } from './peer.ts'
@@ -18,6 +19,19 @@ test('back-off doubles between its bounds, with jitter, and starts over', () => 
   for (let count = 0; count < 50; count++) assert.ok(next(Math.random()) <= 5_000)
   backoff.reset()
   assert.equal(next(0.5), 200)
+})
+
+test('an own global that is back is looked for within a second, however long it was away', () => {
+  for (const random of [0, 0.5, 0.999]) {
+    const backoff = createBackoff()
+    const waits = Array.from({ length: 20 }, () => backoff.next({ ...retryRangeOf('own'), random: () => random }))
+    assert.ok(
+      waits.every((ms) => ms >= 200 && ms <= 1_000),
+      waits.join(),
+    )
+  }
+  // a stock one must not see a stream return within a second
+  assert.equal(createBackoff().next({ ...retryRangeOf('stock'), random: () => 0 }), 1_000)
 })
 
 test('loopback in every spelling, and nothing else', () => {

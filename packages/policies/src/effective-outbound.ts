@@ -4,7 +4,17 @@ import { listField } from '@weft/foundation/json'
 import type { DestinationFact, PolicySet } from '@weft/facts'
 import { messageOf } from '@weft/foundation/errors'
 import { canonicalJson } from '@weft/foundation/schema'
-import { type DestinationLookup, directRule, type OutboundRule, outboundRule, portTarget, routeTarget, type ToEntry, toEntries, topLevelRef } from '@weft/policy'
+import {
+  type DestinationLookup,
+  directRule,
+  type OutboundRule,
+  outboundRule,
+  portTarget,
+  routeTarget,
+  type ToEntry,
+  toEntries,
+  topLevelRef,
+} from '@weft/policy'
 import type { Resource } from '@weft/resources'
 import { createIdentityNumbers, createInterner } from './interner.ts'
 import { httpRouteMerge, httpRoutesOf } from './mesh-http-route/routes.ts'

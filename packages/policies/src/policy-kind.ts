@@ -1,4 +1,5 @@
 // What all policies have in common as resources (contract/policies.md section 1.8).
+import { conditions } from '@weft/resources'
 
 /** Facets shared by every policy's descriptor. */
 export const policyKind = {
@@ -9,21 +10,4 @@ export const policyKind = {
 } as const
 
 /** `status` of policies that report whether their backends exist. */
-export const conditionsStatus = {
-  type: 'object',
-  properties: {
-    conditions: {
-      type: 'array',
-      items: {
-        type: 'object',
-        properties: {
-          type: { type: 'string' },
-          status: { type: 'string', enum: ['True', 'False', 'Unknown'] },
-          reason: { type: 'string' },
-          message: { type: 'string' },
-        },
-        required: ['type', 'status', 'reason', 'message'],
-      },
-    },
-  },
-} as const
+export const conditionsStatus = { type: 'object', properties: { conditions } } as const

@@ -20,6 +20,12 @@ export const outboundTargetRef = {
   required: ['kind'],
 } as const
 
+/** Schema of `spec.to`: what holds for traffic to a destination. */
+export function toList<const C>(conf: C) {
+  const items = { type: 'object', properties: { targetRef: outboundTargetRef, default: conf }, required: ['targetRef'] } as const
+  return { type: 'array', items } as const
+}
+
 interface RefLike {
   readonly kind: string
   readonly labels?: Readonly<Record<string, string>>

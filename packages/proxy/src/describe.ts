@@ -1,4 +1,5 @@
 // A proxy's configuration as JSON: for the REST API, previews and people. Private keys never leave.
+import { isObject } from '@weft/foundation/json'
 import { codec } from '@weft/proto'
 import type { EncodedResource, ProxySnapshot, ResourceCell, XdsType } from '@weft/xds'
 
@@ -61,8 +62,4 @@ function withoutKeys(value: unknown): unknown {
         : withoutKeys(item)
   }
   return out
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

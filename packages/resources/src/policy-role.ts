@@ -1,4 +1,5 @@
 // Who a policy speaks for: computed from where it is and whom it targets (contract/policies.md section 1.7).
+import { field } from '@weft/foundation/json'
 import { labelKeys } from './model.ts'
 
 export type PolicyRole = 'system' | 'producer' | 'consumer' | 'workload-owner'
@@ -15,25 +16,19 @@ export const mixedRoleMessage = "it's not allowed to mix producer and consumer i
 /** The role, or 'mixed' when the items disagree. Accepts any spec; parts of the wrong shape count as consumer items. */
 export function computePolicyRole(spec: unknown, place: RolePlace): PolicyRole | 'mixed' {
   if (place.namespace === '' || place.namespace === place.systemNamespace) return 'system'
-  const to = member(spec, 'to')
+  const to = field(spec, 'to')
   if (!Array.isArray(to) || to.length === 0) return 'workload-owner'
-  const producers = to.filter((item) => isProducerRef(member(item, 'targetRef'), place.namespace)).length
+  const producers = to.filter((item) => isProducerRef(field(item, 'targetRef'), place.namespace)).length
   if (producers === to.length) return 'producer'
   return producers === 0 ? 'consumer' : 'mixed'
 }
 
 function isProducerRef(ref: unknown, namespace: string): boolean {
-  const kind = member(ref, 'kind')
+  const kind = field(ref, 'kind')
   if (kind !== 'MeshService' && kind !== 'MeshHTTPRoute') return false
-  const labels = member(ref, 'labels')
+  const labels = field(ref, 'labels')
   if (typeof labels !== 'object' || labels === null) return false
-  const own = member(labels, labelKeys.namespace)
+  const own = field(labels, labelKeys.namespace)
   const allowed = Object.keys(labels).every((key) => key === labelKeys.displayName || key === labelKeys.namespace)
   return allowed && Object.hasOwn(labels, labelKeys.displayName) && (own === undefined || own === namespace)
-}
-
-function member(value: unknown, name: string): unknown {
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
-  // own key, checked above
-  return (value as Readonly<Record<string, unknown>>)[name]
 }

@@ -5,7 +5,7 @@ import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock } from '@weft/foundation/time'
 import type { ResourceKey } from '@weft/resources'
-import type { Store, WriteClass } from './contract.ts'
+import type { Change, Store } from './contract.ts'
 import { createStoreCore } from './core.ts'
 import { openDatabase } from './sqlite-database.ts'
 import { createSqliteMedium } from './sqlite-medium.ts'
@@ -29,14 +29,7 @@ export interface HistoryQuery {
 }
 
 /** One logged change of class desired, or the key of an observed one. */
-export interface HistoryEntry {
-  readonly seq: number
-  readonly time: string
-  readonly class: WriteClass
-  readonly actor: string
-  readonly reason: string
-  readonly op: 'put' | 'delete'
-  readonly key: ResourceKey
+export interface HistoryEntry extends Omit<Change, 'before' | 'after'> {
   /** Labels, spec and status as written; absent for deletes and observed changes. */
   readonly body?: unknown
 }

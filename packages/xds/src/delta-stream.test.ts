@@ -220,6 +220,21 @@ describe('delta stream', () => {
     await closed
   })
 
+  it('tells when a proxy has said whether it was served before', async () => {
+    const world = running()
+    world.reconnect()
+    const asked = world.stream.asked()
+    assert.equal(world.stream.resumed, false)
+    world.passRequest()
+    await asked
+    assert.equal(world.stream.resumed, true)
+    await world.stream.asked()
+    world.reconnect()
+    const closed = world.stream.asked()
+    world.stream.close('cancelled')
+    await closed
+  })
+
   it('answers a name whose content is awaited once it has come', () => {
     const world = new World()
     world.edit('listener', 'in', { salt: 0, secrets: ['certificate'] })

@@ -47,6 +47,7 @@ export class DeltaStream implements CellWatcher {
   /** In recovery, of what the proxy reported: what may be replaced all the same. */
   #mayChange: (type: XdsType, name: string) => boolean = () => false
   #caughtUpWaiters: (() => void)[] = []
+  #askedWaiters: (() => void)[] = []
   #closed = false
   /** Whether clusters and listeners go in the next turn. */
   #mainDue = false
@@ -160,6 +161,14 @@ export class DeltaStream implements CellWatcher {
     return subscription.accepted.get(name)?.version === target.version
   }
 
+  /** Resolves with the first request, when it is known whether the proxy was served before; also when the stream is closed. */
+  asked(): Promise<void> {
+    if (this.#closed || xdsTypes.some((type) => this.#lanes[type].subscription.requested)) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#askedWaiters.push(resolve)
+    })
+  }
+
   /** Resolves once the proxy has accepted or refused all that it may have now; also when the stream is closed. */
   caughtUp(): Promise<void> {
     if (this.#closed || this.#isCaughtUp()) return Promise.resolve()
@@ -196,6 +205,7 @@ export class DeltaStream implements CellWatcher {
     if (!subscription.request(request, this.#limits.maxNames)) {
       throw new AppError('xds/bad-request', `more than ${this.#limits.maxNames} names of type ${type}`)
     }
+    for (const resolve of this.#askedWaiters.splice(0)) resolve()
     if (subscription.wildcard && !wasWildcard && this.#snapshot !== undefined) subscription.markAll(this.#snapshot[type])
     if (request.responseNonce !== '') {
       if (request.error === undefined) this.#acknowledge(type, lane, request.responseNonce)
@@ -224,7 +234,7 @@ export class DeltaStream implements CellWatcher {
     this.#window.stop()
     this.#alarm?.timer.cancel()
     for (const type of xdsTypes) for (const cell of this.#snapshot?.[type].values() ?? []) unwatchCell(cell, this)
-    for (const resolve of this.#caughtUpWaiters.splice(0)) resolve()
+    for (const resolve of [...this.#askedWaiters.splice(0), ...this.#caughtUpWaiters.splice(0)]) resolve()
     this.#events.onClosed?.(reason)
   }
 

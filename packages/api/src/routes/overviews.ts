@@ -1,6 +1,7 @@
 // Overviews: a resource together with its insight (contract/rest-cli-gui.md sections 5, 6.3, 6.4).
+import type { JsonObject } from '@weft/foundation/json'
 import { overviewSpec } from '@weft/insights'
-import type { JsonBody, Resource, ResourceDescriptor } from '@weft/resources'
+import type { Resource, ResourceDescriptor } from '@weft/resources'
 import type { ApiServerDeps } from '../api-deps.ts'
 import { type ApiRequest, type ApiRoute, get, type Handler } from '../api-route.ts'
 import { pageOf } from '../paging.ts'
@@ -58,7 +59,7 @@ function body(
   deps: ApiServerDeps,
   kind: ResourceDescriptor,
   shown: { readonly resource: Resource; readonly form: 'item' | 'list' },
-): JsonBody {
+): JsonObject {
   const { resource, form } = shown
   const type = kind.overview?.insight ?? ''
   const insight = deps.store.get({ type, mesh: resource.mesh, name: resource.name })

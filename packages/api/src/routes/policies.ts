@@ -1,6 +1,6 @@
 // Which proxies a policy selects, and which policies select a proxy (contract/rest-cli-gui.md section 5). What they add up to is a
 // question to the zone's facts and not answered here.
-import { field, isObject } from '@weft/foundation/json'
+import { field, isObject, listField } from '@weft/foundation/json'
 import { matchPolicies, policySelects, type ProxyView } from '@weft/policy'
 import { displayName, type Resource, type ResourceDescriptor } from '@weft/resources'
 import type { ApiServerDeps } from '../api-deps.ts'
@@ -67,13 +67,9 @@ function matchedPolicies(deps: ApiServerDeps, dataplane: Resource): Readonly<Rec
 /** What selection looks at, straight from the Dataplane. */
 function viewOf(dataplane: Resource): ProxyView {
   const networking = field(dataplane.spec, 'networking')
-  const sections = [...listOf(field(networking, 'inbound')), ...listOf(field(networking, 'listeners'))].flatMap((listener) => {
+  const sections = [...listField(networking, 'inbound'), ...listField(networking, 'listeners')].flatMap((listener) => {
     const [name, port] = [field(listener, 'name'), field(listener, 'port')]
     return typeof name === 'string' && name !== '' ? [name] : typeof port === 'number' ? [String(port)] : []
   })
   return { labels: dataplane.labels, displayName: displayName(dataplane), sections, gateway: isObject(field(networking, 'gateway')) }
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : []
 }

@@ -1,14 +1,6 @@
 // CRUD of every kind in the registry (contract/rest-cli-gui.md section 3).
-import {
-  displayName,
-  encodeKubernetes,
-  hashedName,
-  type JsonBody,
-  kriOf,
-  parseKri,
-  type Resource,
-  type ResourceDescriptor,
-} from '@weft/resources'
+import type { JsonObject } from '@weft/foundation/json'
+import { displayName, encodeKubernetes, hashedName, kriOf, parseKri, type Resource, type ResourceDescriptor } from '@weft/resources'
 import type { ApiServerDeps } from '../api-deps.ts'
 import { type ApiReply, type ApiRequest, type ApiRoute, get } from '../api-route.ts'
 import { dataplaneFilter, listFilter } from '../filters.ts'
@@ -79,7 +71,7 @@ function itemReply(deps: ApiServerDeps, kind: ResourceDescriptor, request: ApiRe
 }
 
 /** The body in the format the query asks for. */
-export function formatted(kind: ResourceDescriptor, resource: Resource, request: ApiRequest): JsonBody {
+export function formatted(kind: ResourceDescriptor, resource: Resource, request: ApiRequest): JsonObject {
   const format = request.query.get('format') ?? ''
   if (!['', 'universal', 'k8s', 'kubernetes'].includes(format)) {
     rejectInvalid(itemTitle, [{ field: 'format', message: 'must be one of universal, k8s, kubernetes' }])

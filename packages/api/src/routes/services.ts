@@ -1,4 +1,5 @@
 // Questions about one destination: the proxies behind it and its hostnames (contract/rest-cli-gui.md section 5).
+import { field } from '@weft/foundation/json'
 import { displayName, type Resource } from '@weft/resources'
 import type { ApiServerDeps } from '../api-deps.ts'
 import { type ApiRequest, type ApiRoute, get } from '../api-route.ts'
@@ -52,13 +53,9 @@ function destination(deps: ApiServerDeps, request: ApiRequest, type: string): Re
 
 /** True when the selector of a MeshService takes the Dataplane. */
 function isBehind(dataplane: Resource, service: Resource): boolean {
-  const selector = property(service.spec, 'selector')
-  const ref = property(property(selector, 'dataplaneRef'), 'name')
+  const selector = field(service.spec, 'selector')
+  const ref = field(field(selector, 'dataplaneRef'), 'name')
   if (typeof ref === 'string') return dataplane.name === ref || displayName(dataplane) === ref
-  const labels = property(property(selector, 'dataplaneLabels'), 'matchLabels')
+  const labels = field(field(selector, 'dataplaneLabels'), 'matchLabels')
   return typeof labels === 'object' && labels !== null && Object.keys(labels).length > 0 && matchesLabels({ ...labels }, dataplane)
-}
-
-function property(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined
 }

@@ -3,7 +3,8 @@ import type { Violation } from '@weft/foundation/errors'
 import { checkSchema } from '@weft/foundation/schema'
 import { parseDuration } from '@weft/foundation/time'
 import { requireRight } from '../access.ts'
-import type { AccessRight, ApiServerDeps, IssueTokens } from '../api-deps.ts'
+import type { TokenIssuer } from '@weft/identity'
+import type { AccessRight, ApiServerDeps } from '../api-deps.ts'
 import type { ApiReply, ApiRequest, ApiRoute } from '../api-route.ts'
 import { EmptyBadRequest, Problem, rejectInvalid, titled } from '../problem.ts'
 
@@ -22,7 +23,7 @@ const requestTitle = 'Invalid request'
 
 /** The three issuing routes. */
 export function tokenRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
-  const route = (path: string, right: AccessRight, issue: (tokens: IssueTokens, request: ApiRequest) => Promise<string>): ApiRoute => ({
+  const route = (path: string, right: AccessRight, issue: (tokens: TokenIssuer, request: ApiRequest) => Promise<string>): ApiRoute => ({
     path: `/tokens/${path}`,
     handlers: {
       POST: async (request): Promise<ApiReply> => {

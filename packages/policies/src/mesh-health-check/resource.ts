@@ -3,7 +3,7 @@ import type { Infer } from '@weft/foundation/schema'
 import { defineResource } from '@weft/resources'
 import { headerValues } from '../headers.ts'
 import { policyKind } from '../policy-kind.ts'
-import { outboundTargetRef, topLevelTargetRef } from '../target-ref.ts'
+import { topLevelTargetRef, toList } from '../target-ref.ts'
 import { duration, int32 } from '../value-rules.ts'
 import { validateMeshHealthCheck } from './validate.ts'
 
@@ -47,10 +47,7 @@ const spec = {
   type: 'object',
   properties: {
     targetRef: topLevelTargetRef,
-    to: {
-      type: 'array',
-      items: { type: 'object', properties: { targetRef: outboundTargetRef, default: conf }, required: ['targetRef'] },
-    },
+    to: toList(conf),
   },
 } as const
 

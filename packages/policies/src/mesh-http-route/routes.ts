@@ -3,7 +3,15 @@
 import { field, listField } from '@weft/foundation/json'
 import { defaultRouteName } from '@weft/envoy'
 import { canonicalJson } from '@weft/foundation/schema'
-import { type BackendRef, type MergeSpec, type OutboundRule, parseBackendRef, type ResolvedBackend, resolveBackendRef, type ToEntry } from '@weft/policy'
+import {
+  type BackendRef,
+  type MergeSpec,
+  type OutboundRule,
+  parseBackendRef,
+  type ResolvedBackend,
+  resolveBackendRef,
+  type ToEntry,
+} from '@weft/policy'
 import { kriText, type Resource } from '@weft/resources'
 import type { SplitScope } from '../mesh-tcp-route/splits.ts'
 import type { HttpMatch, RouteModel, SplitModel } from '../route-model.ts'

@@ -26,7 +26,7 @@ export function readHttpMatch(value: unknown): HttpMatch | undefined {
   if (headers.includes(undefined) || queryParams.includes(undefined)) return undefined
   return {
     path,
-    method: textField(value, 'method'),
+    method: textField(value, 'method') || undefined,
     headers: headers.filter((header) => header !== undefined),
     queryParams: uniqueNames(queryParams.filter((query) => query !== undefined)),
   }
@@ -67,7 +67,7 @@ export function readFilters(conf: unknown, backendOf: (ref: unknown) => BackendM
         return readRedirect(field(filter, 'requestRedirect'))
       case 'URLRewrite': {
         const rewrite = field(filter, 'urlRewrite')
-        return { type: 'URLRewrite', hostname: textField(rewrite, 'hostname'), path: readRewrite(field(rewrite, 'path')) }
+        return { type: 'URLRewrite', hostname: textField(rewrite, 'hostname') || undefined, path: readRewrite(field(rewrite, 'path')) }
       }
       case 'RequestMirror': {
         const mirror = field(filter, 'requestMirror')
@@ -83,15 +83,15 @@ export function readFilters(conf: unknown, backendOf: (ref: unknown) => BackendM
 function readPath(value: unknown): PathMatch | undefined {
   const type = field(value, 'type')
   const text = textField(value, 'value')
-  if (text === undefined || (type !== 'Exact' && type !== 'PathPrefix' && type !== 'RegularExpression')) return undefined
+  if (text === '' || (type !== 'Exact' && type !== 'PathPrefix' && type !== 'RegularExpression')) return undefined
   return { type, value: text }
 }
 
 function readQuery(value: unknown): QueryMatch | undefined {
   const type = field(value, 'type')
   const name = textField(value, 'name')
-  if (name === undefined || (type !== 'Exact' && type !== 'RegularExpression')) return undefined
-  return { type, name, value: textField(value, 'value') ?? '' }
+  if (name === '' || (type !== 'Exact' && type !== 'RegularExpression')) return undefined
+  return { type, name, value: textField(value, 'value') }
 }
 
 /** Of several matches for one parameter the first counts. */
@@ -115,8 +115,8 @@ function readModifier(value: unknown): HeaderModifier {
 function headerValues(value: unknown, list: 'set' | 'add'): readonly HeaderValue[] {
   return listField(value, list).flatMap((item) => {
     const name = textField(item, 'name')
-    const text = textField(item, 'value') ?? ''
-    return name === undefined || !isModifiable(name) || hasLineBreak(text) ? [] : [{ name, value: headerFormat(text) }]
+    const text = textField(item, 'value')
+    return !isModifiable(name) || hasLineBreak(text) ? [] : [{ name, value: headerFormat(text) }]
   })
 }
 
@@ -141,7 +141,7 @@ function readRedirect(value: unknown): RouteFilter {
   return {
     type: 'RequestRedirect',
     scheme: scheme === 'http' || scheme === 'https' ? scheme : undefined,
-    hostname: textField(value, 'hostname'),
+    hostname: textField(value, 'hostname') || undefined,
     port: portOf(uintField(value, 'port')),
     path: readRewrite(field(value, 'path')),
     statusCode: statusCodes.find((known) => known === code) ?? 302,

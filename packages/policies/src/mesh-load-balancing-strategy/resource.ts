@@ -2,7 +2,7 @@
 import type { Infer } from '@weft/foundation/schema'
 import { defineResource } from '@weft/resources'
 import { policyKind } from '../policy-kind.ts'
-import { outboundTargetRef, topLevelTargetRef } from '../target-ref.ts'
+import { topLevelTargetRef, toList } from '../target-ref.ts'
 import { duration, uint32 } from '../value-rules.ts'
 import { validateMeshLoadBalancingStrategy } from './validate.ts'
 
@@ -100,10 +100,7 @@ const spec = {
   type: 'object',
   properties: {
     targetRef: topLevelTargetRef,
-    to: {
-      type: 'array',
-      items: { type: 'object', properties: { targetRef: outboundTargetRef, default: conf }, required: ['targetRef'] },
-    },
+    to: toList(conf),
   },
 } as const
 

@@ -4,7 +4,7 @@ import { defineResource } from '@weft/resources'
 import { headerValues } from '../headers.ts'
 import { matches } from '../match.ts'
 import { policyKind } from '../policy-kind.ts'
-import { outboundTargetRef, topLevelTargetRef } from '../target-ref.ts'
+import { topLevelTargetRef, toList } from '../target-ref.ts'
 import { duration, uint32 } from '../value-rules.ts'
 import { validateMeshRateLimit } from './validate.ts'
 
@@ -38,10 +38,7 @@ const spec = {
   type: 'object',
   properties: {
     targetRef: topLevelTargetRef,
-    to: {
-      type: 'array',
-      items: { type: 'object', properties: { targetRef: outboundTargetRef, default: conf }, required: ['targetRef'] },
-    },
+    to: toList(conf),
     rules: { type: 'array', items: { type: 'object', properties: { matches, default: conf } } },
   },
 } as const

@@ -123,7 +123,7 @@ function common(conf: unknown): Pick<RetryConf, 'numRetries' | 'perTryTimeoutMs'
 function resetHeaders(limited: unknown): readonly { readonly name: string; readonly format: 0 | 1 }[] {
   return listField(limited, 'resetHeaders').flatMap((header) => {
     const name = textField(header, 'name')
-    return name === undefined ? [] : [{ name, format: field(header, 'format') === 'UnixTimestamp' ? 1 : 0 }]
+    return name === '' ? [] : [{ name, format: field(header, 'format') === 'UnixTimestamp' ? 1 : 0 }]
   })
 }
 

@@ -3,7 +3,7 @@ import type { Infer } from '@weft/foundation/schema'
 import { defineResource, stringMap } from '@weft/resources'
 import { headerMatch, headerName } from '../headers.ts'
 import { policyKind } from '../policy-kind.ts'
-import { outboundTargetRef, topLevelTargetRef } from '../target-ref.ts'
+import { topLevelTargetRef, toList } from '../target-ref.ts'
 import { duration, int32, uint32 } from '../value-rules.ts'
 import { validateMeshRetry } from './validate.ts'
 
@@ -74,10 +74,7 @@ const spec = {
   type: 'object',
   properties: {
     targetRef: topLevelTargetRef,
-    to: {
-      type: 'array',
-      items: { type: 'object', properties: { targetRef: outboundTargetRef, default: conf }, required: ['targetRef'] },
-    },
+    to: toList(conf),
   },
 } as const
 

@@ -3,7 +3,7 @@ import type { Infer } from '@weft/foundation/schema'
 import { defineResource } from '@weft/resources'
 import { matches } from '../match.ts'
 import { policyKind } from '../policy-kind.ts'
-import { outboundTargetRef, topLevelTargetRef } from '../target-ref.ts'
+import { topLevelTargetRef, toList } from '../target-ref.ts'
 import { duration } from '../value-rules.ts'
 import { validateMeshTimeout } from './validate.ts'
 
@@ -30,10 +30,7 @@ const spec = {
   type: 'object',
   properties: {
     targetRef: topLevelTargetRef,
-    to: {
-      type: 'array',
-      items: { type: 'object', properties: { targetRef: outboundTargetRef, default: conf }, required: ['targetRef'] },
-    },
+    to: toList(conf),
     rules: { type: 'array', items: { type: 'object', properties: { matches, default: conf } } },
   },
 } as const

@@ -2,6 +2,7 @@
 import { field, listField } from '@weft/foundation/json'
 import { type InboundRule, catchAllConf, inboundRules, topLevelRef } from '@weft/policy'
 import type { Resource } from '@weft/resources'
+import { tlsCiphers } from '../tls-versions.ts'
 
 const versions: ReadonlyMap<unknown, number> = new Map([
   ['TLS10', 1],
@@ -9,14 +10,7 @@ const versions: ReadonlyMap<unknown, number> = new Map([
   ['TLS12', 3],
   ['TLS13', 4],
 ])
-const cipherSuites: ReadonlySet<unknown> = new Set([
-  'ECDHE-ECDSA-AES128-GCM-SHA256',
-  'ECDHE-ECDSA-AES256-GCM-SHA384',
-  'ECDHE-ECDSA-CHACHA20-POLY1305',
-  'ECDHE-RSA-AES128-GCM-SHA256',
-  'ECDHE-RSA-AES256-GCM-SHA384',
-  'ECDHE-RSA-CHACHA20-POLY1305',
-])
+const cipherSuites: ReadonlySet<unknown> = new Set(tlsCiphers.items.enum)
 
 /** TLS parameters with Envoy's enum numbers; absent parts are Envoy's defaults. */
 export interface TlsParameters {

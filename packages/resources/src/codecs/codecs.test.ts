@@ -133,8 +133,8 @@ test('bodies: what is wrong with an envelope, in the words of the peers', () => 
     'spec.ports | in body must be of type array: "number"',
   ])
   assert.deepEqual(lines(mesh, { labels: [], mesh: {} }), [
-    'labels in body must be of type object: "array"',
-    'mesh in body must be of type string: "object"',
+    'json: cannot unmarshal array into Go struct field ResourceMeta.labels of type map[string]string',
+    'json: cannot unmarshal object into Go struct field ResourceMeta.mesh of type string',
   ])
   for (const body of [5, null, [], undefined]) {
     assert.throws(

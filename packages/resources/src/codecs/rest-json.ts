@@ -1,15 +1,13 @@
 // Resources as REST and files show them: JSON kinds with `spec` and `status`, protobuf kinds with the fields of the spec at top level
 // (contract/rest-cli-gui.md section 6.1).
 import { AppError, type Violation } from '@weft/foundation/errors'
+import { field, isObject, type JsonObject } from '@weft/foundation/json'
 import { childPath, typeName } from '@weft/foundation/schema'
 import { isJsonKind, type ResourceDescriptor } from '../descriptor.ts'
 import { kriText } from '../kri.ts'
 import type { Labels, Resource } from '../model.ts'
 import { sniOf } from '../sni.ts'
 import { checkSpec } from './spec-json.ts'
-
-/** A parsed JSON object as it came or goes. */
-export type JsonBody = Readonly<Record<string, unknown>>
 
 /** Fields of the envelope; the rest of a flat body is its spec. */
 const envelope: ReadonlySet<string> = new Set([
@@ -28,7 +26,7 @@ const envelope: ReadonlySet<string> = new Set([
 const maxUnknown = 100
 
 /** The fields every body starts with, in the order the peers print them. `type` is another one for overviews. */
-export function encodeRestMeta(kind: ResourceDescriptor, resource: Resource, type = kind.type): JsonBody {
+export function encodeRestMeta(kind: ResourceDescriptor, resource: Resource, type = kind.type): JsonObject {
   const { mesh, name, labels, creationTime, modificationTime } = resource
   return {
     type,
@@ -42,10 +40,10 @@ export function encodeRestMeta(kind: ResourceDescriptor, resource: Resource, typ
 }
 
 /** The body of a resource. */
-export function encodeRest(kind: ResourceDescriptor, resource: Resource): JsonBody {
+export function encodeRest(kind: ResourceDescriptor, resource: Resource): JsonObject {
   const { spec, status } = resource
   const meta = encodeRestMeta(kind, resource)
-  if (!isJsonKind(kind)) return isBody(spec) ? { ...meta, ...spec } : meta
+  if (!isJsonKind(kind)) return isObject(spec) ? { ...meta, ...spec } : meta
   const snis = destinationSnis(kind, resource)
   return { ...meta, ...(snis.length === 0 ? {} : { snis }), spec: spec ?? {}, ...(status === undefined ? {} : { status }) }
 }
@@ -93,20 +91,20 @@ export interface DecodedBody {
  * others the caller compares.
  */
 export function decodeRest(kind: ResourceDescriptor, body: unknown, defaultMesh = 'default'): DecodedBody {
-  if (!isBody(body)) throw new AppError('resource/undecodable', `a resource must be an object, not ${typeName(body)}`)
+  if (!isObject(body)) throw new AppError('resource/undecodable', `a resource must be an object, not ${typeName(body)}`)
   const isJson = isJsonKind(kind)
   const wrong: string[] = []
   const text = (field: string): string => {
     const value = ownOf(body, field)
     if (typeof value === 'string') return value
-    if (value !== undefined) wrong.push(`${field} in body must be of type string: "${typeName(value)}"`)
+    if (value !== undefined) wrong.push(mismatch(kind, { field, wanted: 'string', value }))
     else if (isJson && field !== 'mesh') wrong.push(`.${field} in body is required`)
     return ''
   }
   const type = text('type')
   const mesh = text('mesh')
   const name = text('name')
-  const labels = labelsOf(body, wrong)
+  const labels = labelsOf(kind, body, wrong)
   const spec = isJson ? ownOf(body, 'spec') : flatSpec(kind, body)
   if (spec === undefined) wrong.push('.spec in body is required')
   if (isJson && type !== '' && type !== kind.type) wrong.push(`type in body should be one of [${kind.type}]`)
@@ -124,37 +122,48 @@ export function decodeRest(kind: ResourceDescriptor, body: unknown, defaultMesh 
   }
 }
 
-function flatSpec(kind: ResourceDescriptor, body: JsonBody): JsonBody {
+function flatSpec(kind: ResourceDescriptor, body: JsonObject): JsonObject {
   const fields = new Map(Object.entries(body).filter(([key]) => !envelope.has(key)))
   const spec = fields.get('spec')
   // documentation shows `spec.enabled` for a Zone; both forms count (contract/rest-cli-gui.md section 14, item 6)
-  if (kind.type === 'Zone' && isBody(spec) && Object.hasOwn(spec, 'enabled')) {
+  if (kind.type === 'Zone' && isObject(spec) && Object.hasOwn(spec, 'enabled')) {
     fields.delete('spec')
     if (!fields.has('enabled')) fields.set('enabled', spec['enabled'])
   }
   return Object.fromEntries(fields)
 }
 
-function isBody(value: unknown): value is JsonBody {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 /** A member of the body itself; null counts as absent. */
-function ownOf(body: JsonBody, name: string): unknown {
-  return Object.hasOwn(body, name) ? (body[name] ?? undefined) : undefined
+function ownOf(body: JsonObject, name: string): unknown {
+  return field(body, name) ?? undefined
 }
 
 /** Labels without value are empty ones. */
-function labelsOf(body: JsonBody, wrong: string[]): Labels {
+function labelsOf(kind: ResourceDescriptor, body: JsonObject, wrong: string[]): Labels {
   const labels = ownOf(body, 'labels') ?? {}
-  if (!isBody(labels)) {
-    wrong.push(`labels in body must be of type object: "${typeName(labels)}"`)
+  if (!isObject(labels)) {
+    wrong.push(mismatch(kind, { field: 'labels', wanted: 'object', value: labels }))
     return {}
   }
   const texts = Object.entries(labels).map(([key, value]): [string, string] => {
     if (value === null || typeof value === 'string') return [key, value ?? '']
-    wrong.push(`labels.${key.slice(0, 100)} in body must be of type string: "${typeName(value)}"`)
+    wrong.push(mismatch(kind, { field: 'labels', key: key.slice(0, 100), wanted: 'string', value }))
     return [key, '']
   })
   return Object.fromEntries(texts)
+}
+
+interface Mismatch {
+  readonly field: string
+  /** Of a label. */
+  readonly key?: string
+  readonly wanted: 'string' | 'object'
+  readonly value: unknown
+}
+
+/** The peers check JSON kinds by their schema, and read the others into structures of their language; their clients show either text. */
+function mismatch(kind: ResourceDescriptor, { field, key, wanted, value }: Mismatch): string {
+  if (isJsonKind(kind)) return `${key === undefined ? field : `${field}.${key}`} in body must be of type ${wanted}: "${typeName(value)}"`
+  const given = typeof value === 'boolean' ? 'bool' : typeName(value)
+  return `json: cannot unmarshal ${given} into Go struct field ResourceMeta.${field} of type ${wanted === 'object' ? 'map[string]string' : 'string'}`
 }
