@@ -152,8 +152,10 @@ async function measureCold(context: RunContext, stage: FleetStage, as: 'cold' | 
   context.count({ nacks: nacksOf(reports), isComplete })
   const finished = [...reports.values()].reduce((sum, report) => sum + report.complete.count, 0)
   const last = worst(stage, (zone) => reports.get(zone)?.complete.max ?? 0)
+  const ready = worst(stage, (zone) => reports.get(zone)?.ready.max ?? 0)
+  const disconnects = [...reports.values()].reduce((sum, report) => sum + report.disconnects, 0)
   context.progress(
-    `${as}: ${finished} of ${total * stage.size.zones} proxies complete, the last after ${last.toFixed(0)} ms; NACKs ${nacksOf(reports)}; disconnects ${[...reports.values()].reduce((sum, { disconnects }) => sum + disconnects, 0)}`,
+    `${as}: ${finished} of ${total * stage.size.zones} proxies complete, the last ready after ${ready.toFixed(0)} and complete after ${last.toFixed(0)} ms; NACKs ${nacksOf(reports)}; disconnects ${disconnects}`,
   )
   if (as === 'large') context.put('large.complete', isComplete ? last : undefined)
   if (as === 'cold') {

@@ -24,21 +24,21 @@ export interface ZoneListenerConf {
 
 const internInbound = createInterner<InboundConf>()
 const internZone = createInterner<ZoneListenerConf>()
-const inboundMemo = new WeakMap<PolicySet, WeakMap<InboundFact, InboundConf>>()
-const zoneMemo = new WeakMap<PolicySet, WeakMap<ZoneListenerFact, ZoneListenerConf>>()
+const inboundMemo = new WeakMap<PolicySet, Map<string, InboundConf>>()
+const zoneMemo = new WeakMap<PolicySet, Map<string, ZoneListenerConf>>()
 
-/** The conf of an inbound: memoised by identity, interned by content. Never throws: a policy type that fails is reported in `problems`. */
+/** The conf of an inbound: memoised by policy set, section and protocol, interned by content. Never throws: a policy type that fails is reported in `problems`. */
 export function effectiveInbound(policies: PolicySet, inbound: InboundFact): InboundConf {
-  return memoised(inboundMemo, policies, inbound, () => {
+  return memoised(inboundMemo, policies, `${inbound.protocol} ${inbound.section}`, () => {
     const { byType, problems } = confByType(policies, inbound.section, inbound.protocol, (plugin, scope) => plugin.inboundConf?.(scope))
     const conf = { byType, tlsMode: tlsModeOf(byType['MeshTLS']), problems }
     return internInbound(canonicalJson(conf), conf)
   })
 }
 
-/** The conf of a zone listener: memoised by identity, interned by content. Never throws. */
+/** The conf of a zone listener: memoised by policy set and section, interned by content. Never throws. */
 export function effectiveZoneListener(policies: PolicySet, listener: ZoneListenerFact): ZoneListenerConf {
-  return memoised(zoneMemo, policies, listener, () => {
+  return memoised(zoneMemo, policies, listener.section, () => {
     const conf = confByType(policies, listener.section, undefined, (plugin, scope) => plugin.zoneConf?.(scope))
     return internZone(canonicalJson(conf), conf)
   })
@@ -64,16 +64,17 @@ function confByType(
   return { byType, problems }
 }
 
-function memoised<F extends object, C>(memo: WeakMap<PolicySet, WeakMap<F, C>>, policies: PolicySet, of: F, compute: () => C): C {
-  let byFact = memo.get(policies)
-  if (byFact === undefined) {
-    byFact = new WeakMap()
-    memo.set(policies, byFact)
+/** Proxies with equal policies and equally named inbounds share one computation. */
+function memoised<C>(memo: WeakMap<PolicySet, Map<string, C>>, policies: PolicySet, key: string, compute: () => C): C {
+  let known = memo.get(policies)
+  if (known === undefined) {
+    known = new Map()
+    memo.set(policies, known)
   }
-  let conf = byFact.get(of)
+  let conf = known.get(key)
   if (conf === undefined) {
     conf = compute()
-    byFact.set(of, conf)
+    known.set(key, conf)
   }
   return conf
 }

@@ -8,12 +8,21 @@ import { type FleetAnswer, fleetCalls, type FleetRequest } from './fleet-process
 process.on('SIGINT', () => {})
 process.on('disconnect', () => process.exit(0))
 
+// nothing is compiled while something is measured
 warm([
+  'google.protobuf.Struct',
   'envoy.service.discovery.v3.DeltaDiscoveryRequest',
   'envoy.service.discovery.v3.DeltaDiscoveryResponse',
   'envoy.config.cluster.v3.Cluster',
   'envoy.config.endpoint.v3.ClusterLoadAssignment',
   'envoy.config.listener.v3.Listener',
+  'envoy.config.route.v3.RouteConfiguration',
+  'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
+  'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy',
+  'envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext',
+  'envoy.extensions.transport_sockets.tls.v3.Secret',
+  'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
 ])
 // written by the parent with JSON.stringify of these very options
 const fleet = createFleet(JSON.parse(process.argv[2] ?? '{}') as FleetOptions)

@@ -39,7 +39,8 @@ export interface FleetAnswer {
 /** Starts the process of a fleet; its proxies start with `start`. */
 export function spawnFleet(options: FleetOptions): FleetProcess {
   const child: ChildProcess = fork(fileURLToPath(new URL('./fleet-main.ts', import.meta.url)), [JSON.stringify(options)], {
-    execArgv: ['--disable-warning=ExperimentalWarning'],
+    // most of what a proxy reads is garbage at once; a large young generation costs the least time
+    execArgv: ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=64'],
     serialization: 'advanced',
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
