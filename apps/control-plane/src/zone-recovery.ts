@@ -31,6 +31,8 @@ export interface ZoneRecovery extends Component {
   /** What the identity issuer has to ask. */
   readonly trust: Pick<IdentityIssuerOptions, 'trustSpread' | 'isTrustKnown' | 'holdsCertificate'>
   readonly route: ApiRoute
+  /** Undefined when all is here that global sends; otherwise resolves when it is, or after 5 s. */
+  arriving(): Promise<void> | undefined
   /** To be told of a proxy before its facts are, and when it is forgotten. */
   registered(proxyKey: string): void
   gone(proxyKey: string): void
@@ -39,6 +41,9 @@ export interface ZoneRecovery extends Component {
   /** To be told when a proxy acknowledged secrets and when its stream is over. */
   onProgress(proxyKey: string): void
 }
+
+/** How long proxies are kept waiting for the keys that verify their tokens before they are told to try again. */
+const arrivalLimitMs = 5_000
 
 /** Nothing runs before `start`; but whether recovery is needed is read from the store now, before anyone writes to it. */
 export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds): ZoneRecovery {
@@ -89,6 +94,24 @@ export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds)
   })
   const isTrustKnown = (): boolean => !needed || isListed()
   const stops: (() => void)[] = []
+  let arrival: Promise<void> | undefined
+  /** One wait for all proxies that come meanwhile. */
+  const arriving = (): Promise<void> | undefined => {
+    if (isListed()) return undefined
+    arrival ??= new Promise((resolve) => {
+      const finish = (): void => {
+        timer.cancel()
+        unsubscribe?.()
+        arrival = undefined
+        resolve()
+      }
+      const timer = clock.after(arrivalLimitMs, finish)
+      const unsubscribe = link.client?.onConnection(() => {
+        if (isListed()) finish()
+      })
+    })
+    return arrival
+  }
 
   return {
     name: 'recovery',
@@ -104,6 +127,7 @@ export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds)
       access: apiSettings(config, parts.tls).access,
       log,
     }),
+    arriving,
     registered: (proxyKey) => spread.registered(proxyKey),
     gone: (proxyKey) => spread.gone(proxyKey),
     onStream: (proxyKey, stream) => {

@@ -113,6 +113,7 @@ function createServer(parts: SharedParts, needs: ServerNeeds): DataplaneServer {
     log,
     metrics,
     isComplete: needs.isListed,
+    arriving: () => recovering.arriving(),
     isRecovering: (proxyKey) => recovering.recovery.isRecovering(proxyKey),
     onStream: (proxyKey, stream) => recovering.onStream(proxyKey, stream),
     onProgress: (proxyKey) => recovering.onProgress(proxyKey),

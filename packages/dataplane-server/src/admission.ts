@@ -12,6 +12,11 @@ export interface AdmissionOptions {
   readonly authenticator: ProxyAuthenticator
   readonly settings: Pick<DataplaneServerSettings, 'zone' | 'federated' | 'environment'>
   readonly spiffe: SpiffeSettings
+  /**
+   * Undefined when all is here that global sends. Otherwise resolves when it is, or when that takes too long: a proxy that is told to try
+   * again later may stay away for half a minute.
+   */
+  readonly arriving?: () => Promise<void> | undefined
 }
 
 /**
@@ -20,6 +25,17 @@ export interface AdmissionOptions {
  * Errors: xds/unauthenticated; token/keys-missing, or store/not-found marked retryable, when trying again later may help.
  */
 export async function admit(hello: ProxyHello, credentials: readonly string[], options: AdmissionOptions): Promise<void> {
+  try {
+    await admitNow(hello, credentials, options)
+  } catch (error) {
+    const arriving = error instanceof AppError && error.retryable ? options.arriving?.() : undefined
+    if (!arriving) throw error
+    await arriving
+    await admitNow(hello, credentials, options)
+  }
+}
+
+async function admitNow(hello: ProxyHello, credentials: readonly string[], options: AdmissionOptions): Promise<void> {
   const { mesh, name, document } = hello
   const stored = options.store.get({ type: 'Dataplane', mesh, name })
   const subjects: AuthSubject[] = []

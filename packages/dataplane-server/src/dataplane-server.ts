@@ -41,6 +41,8 @@ export interface DataplaneServerOptions {
   readonly reviewServiceAccount?: (token: string) => Promise<ServiceAccount | undefined>
   /** False while meshes and secrets may still be on their way from global. */
   readonly isComplete?: () => boolean
+  /** What proxies that cannot be admitted yet wait for: see `AdmissionOptions`. */
+  readonly arriving?: () => Promise<void> | undefined
   readonly isRecovering?: (proxyKey: string) => boolean
   readonly onStream?: (proxyKey: string, stream: DeltaStream) => void
   readonly onProgress?: (proxyKey: string) => void
@@ -85,7 +87,7 @@ export function createDataplaneServer(options: DataplaneServerOptions): Dataplan
   })
   const cleanup = createOfflineCleanup({ store, clock, log, settings, isConnected: (key) => lifecycle.isConnected(key) })
   const probes = createProbeWriter({ store, clock, log })
-  const admission = { store, authenticator, settings, spiffe }
+  const admission = { store, authenticator, settings, spiffe, ...(options.arriving ? { arriving: options.arriving } : {}) }
   const discovery = createDiscovery({
     ...admission,
     lifecycle,

@@ -131,7 +131,8 @@ export class DeltaSender {
     this.#ready.add(state)
     if (this.#scheduled) return
     this.#scheduled = true
-    queueMicrotask(() => {
+    // generators complete what they just created in the same turn: both values go as one
+    setImmediate(() => {
       this.#scheduled = false
       this.#flush()
     })
