@@ -41,6 +41,7 @@ async function run(options: RunOptions): Promise<void> {
     flags: { 'weft.logLevel': options.logLevel },
   })
   if (options.printConfig) {
+    for (const warning of warnings) process.stderr.write(`weft cp: ${warning}\n`)
     process.stdout.write(`${JSON.stringify(publicConfig(config), undefined, 2)}\n`)
     return
   }

@@ -25,6 +25,12 @@ export async function fetchBootstrap(call: BootstrapCall): Promise<string> {
   for (;;) {
     const answer = await post(call, body).catch((error: unknown) => ({ status: 0, text: messageOf(error) }))
     if (answer.status === 200) return decode(answer.text)
+    if (speaksNoTls(answer)) {
+      throw new AppError(
+        'bootstrap/refused',
+        `${call.cpAddress} does not speak TLS: is it the dataplane server of a zone? Its default port is 5678`,
+      )
+    }
     const retry = answer.status === 0 || answer.status >= 500 || (answer.status === 404 && answer.text === '')
     if (!retry) throw new AppError('bootstrap/refused', refusal(answer.status, answer.text))
     if (call.signal.aborted) return ''
@@ -34,6 +40,11 @@ export async function fetchBootstrap(call: BootstrapCall): Promise<string> {
     await pause(waitMs, call.signal)
     waitMs = Math.min(waitMs * 2, 3000)
   }
+}
+
+/** OpenSSL's words for a plain-text answer to a TLS greeting. */
+function speaksNoTls(answer: { readonly status: number; readonly text: string }): boolean {
+  return answer.status === 0 && /wrong version number|packet length too long|unknown protocol/i.test(answer.text)
 }
 
 function refusal(status: number, text: string): string {

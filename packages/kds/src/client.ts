@@ -209,7 +209,8 @@ function explain({ code, details }: SessionOutcome, { target, tls }: GlobalAddre
   if (tls && /wrong version number|packet length too long|unexpected message|EPROTO/i.test(text))
     return `${target} does not speak TLS; use grpc:// or check the port`
   if (!tls && /^Failed to connect$/i.test(text)) return `${target} does not accept plaintext; use grpcs:// or check the port`
-  if (/protocol error|HTTP status code|nghttp2/i.test(text))
+  // a TLS port that does not offer HTTP/2 ends the handshake with this alert
+  if (/protocol error|HTTP status code|nghttp2|no application protocol/i.test(text))
     return `${target} is not the sync port of a global control plane (default 5685): ${text}`
   if (/self[- ]signed|unable to (get|verify)|certificate|altnames/i.test(text))
     return `the certificate of ${target} cannot be verified: ${text}`
