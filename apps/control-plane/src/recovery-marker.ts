@@ -7,9 +7,14 @@ import type { Store } from '@weft/store'
 const key = { type: 'Config', mesh: '', name: 'weft-recovery' }
 const context = { actor: 'generator:recovery', reason: 'startup', class: 'observed' } as const
 
+/** True when a recovery was cut short. */
+export function isMarked(store: Pick<Store, 'get'>): boolean {
+  return store.get(key) !== undefined
+}
+
 /** To be asked before anything is written: true when the store holds no mesh, or the mark of a recovery that is not over. */
 export function needsRecovery(store: Pick<Store, 'get' | 'list'>): boolean {
-  return store.list('Mesh').length === 0 || store.get(key) !== undefined
+  return store.list('Mesh').length === 0 || isMarked(store)
 }
 
 /** Sets or removes the mark. A failure is logged: the price is a recovery that ends with this process. */

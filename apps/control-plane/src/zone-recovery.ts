@@ -10,7 +10,7 @@ import type { DeltaStream } from '@weft/xds'
 import { isFederated } from './config.ts'
 import type { ProxyPipeline } from './proxy-pipeline.ts'
 import { createRecovery, type Recovery } from './recovery.ts'
-import { markRecovery, needsRecovery } from './recovery-marker.ts'
+import { isMarked, markRecovery, needsRecovery } from './recovery-marker.ts'
 import { recoveryRoute } from './recovery-routes.ts'
 import { apiSettings } from './role-settings.ts'
 import type { SharedParts } from './shared-parts.ts'
@@ -92,6 +92,13 @@ export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds)
     onAdvanced: (kri) => issuer().trustAdvanced(kri),
     onProxy: (proxyKey) => issuer().proxyAdvanced(proxyKey),
   })
+  let hasMarked = false
+  /** A proxy that comes back with something is the proof of an earlier life; a zone that is new has none, and nothing to go on with later. */
+  const mark = (): void => {
+    if (hasMarked || !needed) return
+    hasMarked = true
+    void markRecovery(store, log, false).then(() => recovery.over.then(() => markRecovery(store, log, true)))
+  }
   const isTrustKnown = (): boolean => !needed || isListed()
   const stops: (() => void)[] = []
   let arrival: Promise<void> | undefined
@@ -136,12 +143,13 @@ export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds)
       recovery.onStream(proxyKey, stream)
     },
     onProgress: (proxyKey) => {
+      if (streams.get(proxyKey)?.resumed) mark()
       streams.progressed(proxyKey)
       spread.progressed(proxyKey)
     },
     start: async () => {
       stops.push(spread.start())
-      if (needed) void markRecovery(store, log, false).then(() => recovery.over.then(() => markRecovery(store, log, true)))
+      if (isMarked(store)) mark()
       let wasKnown = isTrustKnown()
       const advance = (): void => {
         if (!wasKnown && isTrustKnown()) {
