@@ -322,7 +322,8 @@ test('after a lost connection a stock global gets its stream renewed once, when 
 
 test('a global that takes calls but answers none is given up', async () => {
   const clock = new FakeClock()
-  const silent = createTcpServer((socket) => socket.on('error', () => {}))
+  const sockets = new Set<Socket>()
+  const silent = createTcpServer((socket) => sockets.add(socket.on('error', () => {})))
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
   const address = silent.address()
   assert.ok(address && typeof address === 'object')
@@ -330,6 +331,8 @@ test('a global that takes calls but answers none is given up', async () => {
   clock.advance(10_000)
   await until(() => client.connection().state === 'waiting')
   silent.close()
+  // the transport leaves a connection that was never greeted to the other side
+  for (const socket of sockets) socket.destroy()
 })
 
 test('admin requests: an answer for a proxy, an error for an unknown one, never at once', async () => {
