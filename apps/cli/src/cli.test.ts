@@ -20,6 +20,30 @@ const recovery = {
   ],
   pendingCertificates: { total: 1, items: [{ proxy: 'default/a', kri: 'kri', reason: 'trust-not-spread' }] },
 }
+const explanation = {
+  dataplane: { name: 'web', zone: 'east', spiffeId: 'spiffe://a/web' },
+  policies: [
+    {
+      kind: 'MeshTimeout',
+      selected: [{ name: 'slow', order: 1, role: 'system', origin: 'global', targetRef: { kind: 'Mesh' } }],
+      notSelected: [{ name: 'other', reason: 'labels', message: 'its labels differ' }],
+      to: [{ destination: 'kri_x', fields: [{ path: 'idleTimeout', value: '3s', from: ['kri_slow'], overridden: ['kri_weak'] }] }],
+    },
+  ],
+  destinations: [
+    {
+      kri: 'kri_x',
+      kind: 'MeshService',
+      port: 80,
+      protocol: 'http',
+      reachable: true,
+      hostnames: [],
+      endpoints: [{ address: '10.0.0.2', port: 8080, zone: 'east', priority: 0, weight: 1, health: 'HEALTHY', message: 'near' }],
+      leftOut: [{ what: 'dataplane b', message: 'it is draining' }],
+      permission: [{ zone: 'east', dataplane: 'a', section: 'http', allowed: false, message: 'no rule allows the caller' }],
+    },
+  ],
+}
 const seen: { method: string; url: string; body: string }[] = []
 
 function answer(request: IncomingMessage, response: ServerResponse, body: string): void {
@@ -29,6 +53,7 @@ function answer(request: IncomingMessage, response: ServerResponse, body: string
   const url = request.url ?? ''
   if (url === '/_resources') return json(200, resources)
   if (url === '/_x/recovery') return json(200, recovery)
+  if (url.startsWith('/meshes/default/dataplanes/web/_explain')) return json(200, explanation)
   if (url.startsWith('/meshes/default/meshtimeouts/bad')) {
     const parameters = [{ field: 'spec.to', reason: 'must be defined' }]
     return json(400, { title: 'Could not process a resource', detail: 'Resource is not valid', invalid_parameters: parameters })
@@ -121,4 +146,30 @@ test('an unreachable control plane and wrong usage are told apart', async () => 
   const help = await weft(['--help'])
   assert.equal(help.code, 0)
   assert.match(help.out, /Examples:/)
+})
+
+void test('explain shows policies, authors of fields, endpoints and who may call', async () => {
+  const { code, out } = await weft(['explain', 'dataplane', 'web', '--policy', 'mt', '--to', 'api', '--at', 'east'])
+  assert.equal(code, 0)
+  assert.equal(seen.at(-1)?.url, '/meshes/default/dataplanes/web/_explain?policy=mt&to=api&at=east')
+  assert.match(out, /^dataplane web in zone east, identity spiffe:\/\/a\/web$/m)
+  assert.match(out, /^ {2}not other: its labels differ$/m)
+  assert.match(out, /idleTimeout +"3s" +kri_slow +kri_weak/)
+  assert.match(out, /10\.0\.0\.2:8080 +east +0 +1 +HEALTHY +near/)
+  assert.match(out, /left out dataplane b: it is draining/)
+  assert.match(out, /call denied in zone east at a\/http: no rule allows the caller/)
+})
+
+void test('translate works on files alone, and fails after printing when a document is wrong', async () => {
+  const mesh = 'type: Mesh\nname: default\n'
+  const dataplane =
+    '---\ntype: Dataplane\nmesh: default\nname: a\nlabels: {kuma.io/workload: a}\nnetworking: {address: 10.0.0.1, inbound: [{port: 80, protocol: http}]}\n'
+  const good = await weft(['translate', '-f', '-'], mesh + dataplane)
+  assert.equal(good.code, 0, good.err)
+  assert.match(good.out, /^default\/a +1 +0/m)
+  const bad = await weft(['translate', '-f', '-', '--show', 'facts', '-o', 'json'], `${mesh}${dataplane}---\ntype: Nothing\nname: x\n`)
+  assert.equal(bad.code, 1)
+  assert.match(bad.err, /stdin\[2\]: unknown resource type "Nothing"/)
+  assert.ok(Object.hasOwn(JSON.parse(bad.out), 'default/a'))
+  assert.equal((await weft(['translate', '-f', '-', '--show', 'nothing'], mesh)).code, 2)
 })

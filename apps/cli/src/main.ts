@@ -4,6 +4,7 @@ import { AppError, messageOf } from '@weft/foundation/errors'
 import { apply } from './apply.ts'
 import { connect, type Connection } from './connection.ts'
 import { remove } from './delete.ts'
+import { explainDataplane } from './explain.ts'
 import { generateToken } from './generate.ts'
 import { get } from './get.ts'
 import { inspectDataplanes, inspectZones } from './inspect.ts'
@@ -28,6 +29,7 @@ Examples:
   weft apply -f mesh.yaml
   weft get meshtimeouts -m default -o yaml
   weft inspect zones
+  weft explain dataplane web-1 --to backend
   weft generate dataplane-token --mesh default --workload backend --valid-for 24h
 
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not found.`,
@@ -93,6 +95,42 @@ inspect
   .action(async (options: { mesh: string; allMeshes: boolean; output: string }) =>
     inspectDataplanes(connection(), { mesh: options.allMeshes ? undefined : options.mesh, format: asFormat(options.output) }, print),
   )
+
+const explain = program.command('explain').description('Show why something is configured as it is.')
+explain
+  .command('dataplane')
+  .description('Which policies a dataplane has and why, who set each field, and for a destination its endpoints and who may call.')
+  .argument('<name>', 'name of the dataplane, as stored here or as in its zone')
+  .addOption(mesh())
+  .option('--policy <kind>', 'one policy kind only')
+  .option('--to <service>', 'explain calls to this destination: name, host name or identifier, with :port or without')
+  .option('--at <zone>', 'zone of the dataplane, where several have one of that name')
+  .addOption(output())
+  .addHelpText(
+    'after',
+    '\nExamples:\n  weft explain dataplane web-1\n  weft explain dataplane web-1 --policy meshtimeout --to backend:80\n  weft explain dataplane web-1 --at east --to backend -o json',
+  )
+  .action(async (name: string, options: { mesh: string; policy?: string; to?: string; at?: string; output: string }) =>
+    explainDataplane(connection(), { ...options, name, format: asFormat(options.output) }, print),
+  )
+
+program
+  .command('translate')
+  .description('Show what a zone would make of files, without a control plane.')
+  .requiredOption('-f, --file <path>', 'file, folder (its *.yaml, *.yml and *.json, sorted) or "-" for standard input')
+  .option('--zone <name>', 'the zone to be', 'default')
+  .option('--show <view>', 'summary, resources, rules, facts, envoy, graph, or node:NAME for one node of the graph', 'summary')
+  .option('--dataplane <name>', 'one dataplane; all of the zone when absent')
+  .addOption(output())
+  .addHelpText(
+    'after',
+    '\nExamples:\n  weft translate -f mesh/\n  weft translate -f mesh/ --dataplane web-1 --show envoy -o json\n  weft translate -f mesh/ --show node:loadAssignments',
+  )
+  .action(async (options: { file: string; zone: string; show: string; dataplane?: string; output: string }) => {
+    // loaded when asked for: it brings the whole product, which the other commands do without
+    const { translate } = await import('./translate.ts')
+    await translate({ ...options, format: asFormat(options.output) }, { print, warn })
+  })
 
 const generate = program.command('generate').description('Make tokens.')
 const validFor = (): Option => new Option('--valid-for <duration>', 'for example 24h').makeOptionMandatory()
@@ -168,7 +206,7 @@ else {
     program.exitOverride((error) => {
       process.exit(error.exitCode === 0 ? 0 : 2)
     })
-    for (const command of [...program.commands, ...inspect.commands, ...generate.commands, ...recovery.commands])
+    for (const command of [...program.commands, ...inspect.commands, ...explain.commands, ...generate.commands, ...recovery.commands])
       command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
     await program.parseAsync(process.argv)
   } catch (error) {

@@ -200,6 +200,7 @@ export function httpComponents(parts: SharedParts, role: RoleApi, unready: () =>
     },
     settings: apiSettings(config, tls),
     configJson: parts.configJson,
+    mesh: parts.mesh,
     verifyUserToken: (token) => verifier.user(token),
     ...(config.apiServer.authn.tokens.enableIssuer ? { tokens } : {}),
     ...role,

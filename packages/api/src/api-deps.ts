@@ -3,6 +3,7 @@ import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock } from '@weft/foundation/time'
 import type { TokenIssuer } from '@weft/identity'
+import type { InspectionSource } from '@weft/inspect'
 import type { Registry, Resource } from '@weft/resources'
 import type { Store } from '@weft/store'
 import type { ApiRoute } from './api-route.ts'
@@ -138,6 +139,8 @@ export interface ApiServerDeps {
   readonly tokens?: TokenIssuer
   readonly envoyAdmin?: EnvoyAdminAccess
   readonly proxyConfig?: ProxyConfigAccess
+  /** The facts that inspection reads. Absent: nothing can be inspected. */
+  readonly mesh?: InspectionSource['mesh']
   /** A fresh RSA key as PEM, made off the main thread. */
   generateSigningKey(): Promise<string>
   /** Routes of other parts: console, inspection, our own extras. They win over nothing: a path may be claimed once. */

@@ -6,6 +6,8 @@ import type { ApiRoute } from './api-route.ts'
 import { createHttpApp } from './http-app.ts'
 import { type Listener, listen } from './listener.ts'
 import { controlPlaneRoutes } from './routes/control-plane.ts'
+import { explainRoutes } from './routes/explain.ts'
+import { inspectionRoutes } from './routes/inspection.ts'
 import { legacyRoutes } from './routes/legacy.ts'
 import { overviewRoutes } from './routes/overviews.ts'
 import { policyRoutes } from './routes/policies.ts'
@@ -104,6 +106,8 @@ export function apiRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
     ...proxyRoutes(deps),
     ...serviceRoutes(deps),
     ...policyRoutes(deps),
+    ...inspectionRoutes(deps),
+    ...explainRoutes(deps),
     ...tokenRoutes(deps),
     ...legacyRoutes(),
   ]

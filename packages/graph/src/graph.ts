@@ -72,6 +72,8 @@ export interface Graph {
   /** Recomputes everything without storing and names what differs. Slow; for tests and background audits. */
   audit(): readonly GraphError[]
   dump(): GraphDump
+  /** The values of one collection by key, as they are now; undefined when no collection has that name. For people, never for derivations. */
+  values(name: string): ReadonlyMap<string, unknown> | undefined
   mermaid(): string
 }
 
@@ -177,6 +179,11 @@ class IncrementalGraph implements Graph {
 
   dump(): GraphDump {
     return { started: this.#started, commits: this.#commits, nodes: this.#nodes.map(describeNode) }
+  }
+
+  values(name: string): ReadonlyMap<string, unknown> | undefined {
+    const found = this.#collections.find((node) => node.name === name)
+    return found && new Map(found.entries())
   }
 
   mermaid(): string {

@@ -1,6 +1,6 @@
 // The wiring of facts and the generators of a mesh.
 export type { DataplaneFact, DataplaneHealth, ReachableRef } from './dataplanes.ts'
-export type { EndpointState } from './endpoints.ts'
+export { type EndpointState, isTarget } from './endpoints.ts'
 export { isReservedLabelKey } from './generators/label-propagation.ts'
 export { resolveHosts } from './host-resolver.ts'
 export type { HostResolverOptions } from './host-resolver.ts'

@@ -67,11 +67,15 @@ export interface MeshFacts {
   readonly services: Collection<ServiceFact>
   /** Dataplane keys by MeshService key. */
   readonly serviceMembers: Collection<readonly string[]>
+  /** MeshService keys by MeshMultiZoneService key. */
+  readonly multiZoneMembers: Collection<readonly string[]>
   readonly policySets: Collection<PolicySet>
   /** Host names used as addresses anywhere; the values mean nothing. */
   readonly hostNames: Collection<unknown>
   /** A proxy's facts as if policies labelled as shadow were in effect; its own object when none of them selects it. */
   shadowFacts(proxyKey: string): ProxyFacts | undefined
+  /** What a dataplane may call by its resource alone, connected or not; empty for an unknown one. */
+  destinationsOf(dataplaneKey: string): readonly DestinationFact[]
   /** Ids of destinations whose only endpoints are those of this dataplane; those of dataplanes that do not count are looked past. */
   soleEndpointOf(dataplaneKey: string, counts?: (dataplaneKey: string) => boolean): readonly string[]
 
@@ -194,11 +198,16 @@ export function createMesh(options: MeshOptions): MeshFacts {
     dataplaneHealth: health,
     services,
     serviceMembers: members,
+    multiZoneMembers: multiZone.members,
     policySets,
     hostNames,
     shadowFacts: (key) => {
       const [facts, dataplane] = [proxyFacts.get(key), dataplanes.get(key)]
       return facts && dataplane && withShadowPolicies(facts, dataplane, kinds)
+    },
+    destinationsOf: (key) => {
+      const dataplane = dataplanes.get(key)
+      return dataplane ? outbounds.destinationsOf(dataplane) : []
     },
     soleEndpointOf: (key, counts = () => true) =>
       soleEndpointOf(key, { dataplanes, services, members, hosts, assignments: serviceAssignments, counts }),

@@ -9,6 +9,8 @@ import { hasLabels } from './label-selection.ts'
 export interface Outbounds {
   /** By dataplane key. */
   readonly ofProxy: Collection<readonly OutboundFact[]>
+  /** What a dataplane may call by its resource alone, connected or not: its hand-written outbounds, else all it can reach. */
+  destinationsOf(dataplane: DataplaneFact): readonly DestinationFact[]
 }
 
 export interface OutboundInputs {
@@ -42,8 +44,22 @@ export function deriveOutbounds(graph: Graph, inputs: OutboundInputs): Outbounds
       return reachable(scope.get(ofMesh, dataplane.mesh) ?? [], dataplane)
     },
   )
-  return { ofProxy }
+  return {
+    ofProxy,
+    destinationsOf: (dataplane) => {
+      if (!dataplane.redirects && dataplane.outbounds.length > 0)
+        return handWritten({ lookup: (index, key) => index.lookup(key) }, dataplane, { byName, byLabel }).map(
+          (outbound) => outbound.destination,
+        )
+      const refs = dataplane.reachable
+      const all = [...destinations.entries()].map(([, destination]) => destination)
+      return all.filter((each) => each.mesh === dataplane.mesh && (!refs || refs.some((ref) => isReachable(ref, each))))
+    },
+  }
 }
+
+/** Looking up is all that resolving a reference needs, inside a derivation or outside. */
+type Lookup = Pick<Scope, 'lookup'>
 
 /** The outbounds of a mesh that a proxy may reach and that do not hide its own inbounds. The list itself when nothing is left out. */
 function reachable(all: readonly OutboundFact[], dataplane: DataplaneFact): readonly OutboundFact[] {
@@ -70,7 +86,7 @@ interface DestinationIndexes {
   readonly byLabel: Index<DestinationFact>
 }
 
-function handWritten(scope: Scope, dataplane: DataplaneFact, indexes: DestinationIndexes): readonly OutboundFact[] {
+function handWritten(scope: Lookup, dataplane: DataplaneFact, indexes: DestinationIndexes): readonly OutboundFact[] {
   const outbounds: OutboundFact[] = []
   for (const outbound of dataplane.outbounds) {
     const ref = outbound.backendRef
@@ -93,7 +109,7 @@ interface Reference {
 }
 
 /** The destination port a hand-written outbound means: of several matching owners the oldest; a bare name prefers this zone's own. */
-function resolve(scope: Scope, reference: Reference, indexes: DestinationIndexes): DestinationFact | undefined {
+function resolve(scope: Lookup, reference: Reference, indexes: DestinationIndexes): DestinationFact | undefined {
   const { ref, mesh } = reference
   const where = `${mesh}/${ref.kind ?? ''}`
   if (ref.labels && Object.keys(ref.labels).length > 0) {
@@ -116,7 +132,7 @@ function resolve(scope: Scope, reference: Reference, indexes: DestinationIndexes
 }
 
 function selectByPairs(
-  scope: Scope,
+  scope: Lookup,
   index: Index<DestinationFact>,
   query: { readonly where: string; readonly labels: Labels },
 ): readonly DestinationFact[] {

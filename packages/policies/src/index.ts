@@ -1,6 +1,7 @@
 export { policyDescriptors } from './descriptors.ts'
 export { effectiveInbound, effectiveZoneListener, type InboundConf, type ZoneListenerConf } from './effective-inbound.ts'
 export { effectiveOutbound, type OutboundConf } from './effective-outbound.ts'
+export type { OutboundShape, RouteView } from './outbound-shape.ts'
 export type {
   ConfByType,
   IdentityView,
@@ -13,5 +14,6 @@ export type {
   Problem,
   ZoneListenerView,
 } from './plugin.ts'
+export { type Caller, permissionVerdict, type PermissionVerdict } from './mesh-traffic-permission/verdict.ts'
 export { plugins } from './plugins.ts'
 export type { BackendModel, ExtraDestination, RouteModel, SplitModel } from './route-model.ts'

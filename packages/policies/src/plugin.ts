@@ -4,6 +4,7 @@ import type { ClusterDraft, ListenerDraft } from '@weft/envoy'
 import type { DestinationFact, Protocol, ZoneListenerFact } from '@weft/facts'
 import type { InboundRule, OutboundRule } from '@weft/policy'
 import type { Resource } from '@weft/resources'
+import type { OutboundShape } from './outbound-shape.ts'
 import type { RouteModel, SplitModel } from './route-model.ts'
 
 /** What went wrong for one policy type of one proxy part. The other policies took effect. */
@@ -86,6 +87,8 @@ export interface PolicyPlugin<In = unknown, Out = unknown, Zone = unknown> {
   readonly type: string
   /** Position in the fixed sequence (contract/policies.md section 1.9). */
   readonly order: number
+  /** Absent: the conf of a `to` item is its `default`. */
+  readonly outboundShape?: OutboundShape
   inboundConf?(scope: InboundScope): In
   outboundConf?(scope: OutboundScope): Out
   zoneConf?(scope: InboundScope): Zone

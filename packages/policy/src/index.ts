@@ -8,10 +8,21 @@ export {
   resolveBackendRef,
 } from './backend-ref.ts'
 export { catchAllConf, type InboundRule, inboundRules, isEmptyMatch, parseMatch } from './inbound-rules.ts'
-export { isShadow, type MatchOptions, matchPolicies, type ProxyView, policySelects, selectsSection } from './match-policies.ts'
+export {
+  isShadow,
+  type MatchOptions,
+  matchPolicies,
+  type ProxyView,
+  policySelects,
+  selectsSection,
+  type UnselectedReason,
+  unselectedReason,
+} from './match-policies.ts'
 export { type KeyedList, type MergeSpec, mergeConf } from './merge.ts'
 export { comparePolicyNames, comparePolicyRank, type Entry, type PolicyRole, roleOf, sortPolicies, sortToEntries } from './order.ts'
+export { type FieldOrigin, fieldOrigins } from './field-origins.ts'
 export {
+  type DestinationTarget,
   directRule,
   isRelevant,
   type OutboundRule,

@@ -27,11 +27,21 @@ export function matchPolicies(policies: readonly Resource[], proxy: ProxyView, o
 
 /** True when the policy selects at least one section of the proxy, or the proxy as a delegated gateway. */
 export function policySelects(policy: Resource, proxy: ProxyView, options: MatchOptions = {}): boolean {
-  if (isShadow(policy) && options.shadow !== true) return false
-  if (!zoneSelects(policy, proxy) || !namespaceSelects(policy, proxy)) return false
+  return unselectedReason(policy, proxy, options) === undefined
+}
+
+/** What keeps a policy from a proxy. `unreadable`: its reference cannot be understood. */
+export type UnselectedReason = 'shadow' | 'zone' | 'namespace' | 'unreadable' | 'labels' | 'section'
+
+/** The first thing that keeps a policy from a proxy, in the order of the checks; undefined when the policy selects it. */
+export function unselectedReason(policy: Resource, proxy: ProxyView, options: MatchOptions = {}): UnselectedReason | undefined {
+  if (isShadow(policy) && options.shadow !== true) return 'shadow'
+  if (!zoneSelects(policy, proxy)) return 'zone'
+  if (!namespaceSelects(policy, proxy)) return 'namespace'
   const ref = topLevelRef(policy)
-  if (ref === undefined || !refSelectsProxy(ref, proxy)) return false
-  return proxy.gateway || proxy.sections.some((section) => refSelectsSection(ref, section))
+  if (ref === undefined) return 'unreadable'
+  if (!refSelectsProxy(ref, proxy)) return 'labels'
+  return proxy.gateway || proxy.sections.some((section) => refSelectsSection(ref, section)) ? undefined : 'section'
 }
 
 /** True when a policy that selects the proxy also selects this section of it. */

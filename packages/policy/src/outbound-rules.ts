@@ -11,8 +11,16 @@ import { labelsMatch, parseTargetRef, type TargetRef } from './target-ref.ts'
 /** The thing a rule is asked for. `section` is a port of a destination; undefined asks for the destination as a whole. */
 export type OutboundTarget =
   | { readonly kind: 'Mesh' }
-  | { readonly kind: DestinationKind; readonly labels: Labels; readonly displayName: string; readonly section: string | undefined }
+  | DestinationTarget
   | { readonly kind: 'MeshHTTPRoute'; readonly labels: Labels; readonly displayName: string }
+
+/** A destination as the target of a rule. */
+export interface DestinationTarget {
+  readonly kind: DestinationKind
+  readonly labels: Labels
+  readonly displayName: string
+  readonly section: string | undefined
+}
 
 /** One item of a `to` list with its reference. */
 export interface ToEntry extends Entry {
@@ -38,7 +46,7 @@ export function toEntries(policies: readonly Resource[]): readonly ToEntry[] {
 }
 
 /** The target of one port of a destination. */
-export function portTarget(destination: DestinationFact): OutboundTarget {
+export function portTarget(destination: DestinationFact): DestinationTarget {
   return { kind: destination.kind, labels: destination.labels, displayName: destination.displayName, section: destination.portName }
 }
 

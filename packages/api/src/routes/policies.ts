@@ -1,5 +1,4 @@
-// Which proxies a policy selects, and which policies select a proxy (contract/rest-cli-gui.md section 5). What they add up to is a
-// question to the zone's facts and not answered here.
+// Which proxies a policy selects, and which policies select a proxy (contract/rest-cli-gui.md section 5).
 import { field, isObject, listField } from '@weft/foundation/json'
 import { matchPolicies, policySelects, type ProxyView } from '@weft/policy'
 import { displayName, type Resource, type ResourceDescriptor } from '@weft/resources'

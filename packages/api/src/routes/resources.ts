@@ -1,9 +1,10 @@
 // CRUD of every kind in the registry (contract/rest-cli-gui.md section 3).
 import type { JsonObject } from '@weft/foundation/json'
-import { displayName, encodeKubernetes, hashedName, kriOf, parseKri, type Resource, type ResourceDescriptor } from '@weft/resources'
+import { displayName, encodeKubernetes, hashedName, type Kri, kriOf, type Resource, type ResourceDescriptor } from '@weft/resources'
 import type { ApiServerDeps } from '../api-deps.ts'
 import { type ApiReply, type ApiRequest, type ApiRoute, get } from '../api-route.ts'
 import { dataplaneFilter, listFilter } from '../filters.ts'
+import { kriParameter } from '../kri-parameter.ts'
 import { pageOf } from '../paging.ts'
 import { badRequest, notFound, rejectInvalid } from '../problem.ts'
 import { itemBody } from '../resource-form.ts'
@@ -83,11 +84,8 @@ export function formatted(kind: ResourceDescriptor, resource: Resource, request:
 /** `GET /_kri/{kri}`: a resource by its identifier (contract/rest-cli-gui.md section 6.10). */
 export function kriRoute(deps: ApiServerDeps): ApiRoute {
   return get('/_kri/:kri', (request) => {
-    const text = request.param('kri')
-    const kri = parseKri(text)
-    if (!kri) throw badRequest(`invalid identifier string: ${JSON.stringify(text)}`)
-    const kind = deps.registry.byShort(kri.short)
-    if (!kind?.rest) throw badRequest(`unknown short name of resource type: ${JSON.stringify(kri.short)}`)
+    const { kri, kind } = kriParameter(deps.registry, request.param('kri'))
+    if (!kind.rest) throw badRequest(`unknown short name of resource type: ${JSON.stringify(kri.short)}`)
     requireKindAccess(deps, kind, request)
     const resource = findByKri(deps, kind, kri)
     if (!resource) throw notFound(itemTitle)
@@ -95,10 +93,8 @@ export function kriRoute(deps: ApiServerDeps): ApiRoute {
   })
 }
 
-type ParsedKri = NonNullable<ReturnType<typeof parseKri>>
-
 /** By the name it has at home, then by the name it has as a copy, then by what its labels say: copies from global have no zone in theirs. */
-function findByKri(deps: ApiServerDeps, kind: ResourceDescriptor, kri: ParsedKri): Resource | undefined {
+export function findByKri(deps: ApiServerDeps, kind: ResourceDescriptor, kri: Kri): Resource | undefined {
   const mesh = kind.scope === 'Mesh' ? kri.mesh : ''
   const isHere = kri.zone === '' || kri.zone === deps.controlPlane.zone
   const plain = kri.namespace === '' ? kri.name : `${kri.name}.${kri.namespace}`

@@ -7,6 +7,7 @@ import { weightedClusters } from '../weighted-clusters.ts'
 import { applyFilters } from './filters.ts'
 import { fractionalPercent } from './fraction.ts'
 import { type EnvoyMatch, envoyMatches } from './matches.ts'
+import { httpRouteShape } from './shape.ts'
 
 type Route = HttpDraft['virtualHosts'][number]['routes'][number]
 
@@ -16,6 +17,7 @@ const unresolvedStatus = 500
 export const meshHttpRoutePlugin: PolicyPlugin = {
   type: 'MeshHTTPRoute',
   order: 100,
+  outboundShape: httpRouteShape,
   outboundListener({ name, listener, routes }) {
     for (const { terminal } of listener.chains) {
       const host = terminal.kind === 'http' ? terminal.virtualHosts[0] : undefined

@@ -113,7 +113,8 @@ interface Origin {
   readonly refsOf: ToEntry
 }
 
-function originsOf(
+/** By the text of the matches: who names the route, and whose references it has. */
+export function originsOf(
   entries: readonly ToEntry[],
 ): ReadonlyMap<string, { readonly entry: ToEntry; readonly refsOf: { readonly policy: Resource } }> {
   const origins = new Map<string, Origin>()

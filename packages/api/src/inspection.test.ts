@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createOfflineMesh, readResourceDocuments } from '@weft/inspect'
+import { defaultMeshSettings } from '@weft/mesh'
+import { parseYamlDocuments } from '@weft/resources'
+import { registry, type Scene, withApi } from './api-scene.fixture.ts'
+
+const world = `
+type: Mesh
+name: m
+---
+type: Dataplane
+mesh: m
+name: web
+labels: {kuma.io/workload: web}
+networking:
+  address: 10.0.0.1
+  inbound: [{port: 80, name: main, protocol: http}]
+---
+type: MeshService
+mesh: m
+name: api
+spec:
+  selector: {dataplaneLabels: {matchLabels: {app: api}}}
+  ports: [{port: 80, name: http, targetPort: 8080, appProtocol: http}]
+---
+type: MeshHTTPRoute
+mesh: m
+name: route
+spec:
+  to:
+  - targetRef: {kind: MeshService, labels: {kuma.io/display-name: api}}
+    rules: [{matches: [{path: {type: PathPrefix, value: /v1}}], default: {}}]
+---
+type: MeshTimeout
+mesh: m
+name: slow
+spec:
+  rules: [{default: {idleTimeout: 3s}}]
+---
+type: MeshTimeout
+mesh: m
+name: route-slow
+spec:
+  to: [{targetRef: {kind: MeshHTTPRoute, labels: {kuma.io/display-name: route}}, default: {http: {requestTimeout: 9s}}}]
+`
+
+async function withMesh(run: (scene: Scene) => Promise<void>): Promise<void> {
+  const documents = parseYamlDocuments(world).map(({ line, value }) => ({ source: String(line), value }))
+  const place = { mode: 'zone', zone: 'default', federated: false, environment: 'universal' } as const
+  const { resources, refused } = readResourceDocuments(registry, documents, place)
+  assert.deepEqual(refused, [])
+  await using offline = await createOfflineMesh({ registry, resources, settings: defaultMeshSettings })
+  await withApi({ role: 'standalone', deps: { store: offline.store, mesh: offline.mesh } }, run)
+}
+
+const base = '/meshes/m/dataplanes/web'
+const outbound = 'kri_msvc_m_default__api_http'
+
+void test('rules, policies and layout of a dataplane', async () => {
+  await withMesh(async (api) => {
+    const rules = await api.get(`${base}/_rules`)
+    assert.equal(rules.status, 200)
+    assert.deepEqual(
+      rules.json['rules'].map((rule: { type: string }) => rule.type),
+      ['MeshHTTPRoute', 'MeshTimeout'],
+    )
+    assert.equal(rules.json['httpMatches'].length, 1)
+    const inbound = await api.get(`${base}/_inbounds/kri_dp_m_default__web_main/_policies`)
+    assert.deepEqual(inbound.json['policies'][0].rules, [{ kri: 'kri_mt_m_default__slow_', conf: { idleTimeout: '3s' } }])
+    const routes = await api.get(`${base}/_outbounds/${outbound}/_routes`)
+    assert.equal(routes.json['routes'][0].rules[0].kri, 'kri_mhttpr_m_default__route_')
+    const route = await api.get(`${base}/_outbounds/${outbound}/_routes/kri_mhttpr_m_default__route_/_policies`)
+    assert.deepEqual(route.json['policies'][0].conf, [{ http: { requestTimeout: '9s' } }])
+    const layout = await api.get(`${base}/_layout`)
+    assert.deepEqual(layout.json['inbounds'][0].proxyResourceName, 'self_inbound_dp_main')
+    assert.ok(layout.json['outbounds'].some(({ kri }: { kri: string }) => kri === outbound))
+  })
+})
+
+void test('an identifier that is none, of no kind or of nothing says so', async () => {
+  await withMesh(async (api) => {
+    const detailOf = async (path: string) => {
+      const { status, json } = await api.get(`${base}/${path}`)
+      return [status, json['detail']]
+    }
+    assert.deepEqual(await detailOf('_inbounds/x/_policies'), [400, 'bad request: invalid identifier string: "x"'])
+    assert.deepEqual(await detailOf('_inbounds/id_dp_m_z__web_main/_policies'), [
+      400,
+      'bad request: identifier must start with \'kri\': "id_dp_m_z__web_main"',
+    ])
+    assert.deepEqual(await detailOf('_outbounds/kri_zz_m_z__api_http/_policies'), [
+      400,
+      'bad request: unknown short name of resource type: "zz"',
+    ])
+    assert.equal((await detailOf('_inbounds/kri_dp_m_default__web_nope/_policies'))[0], 404)
+    assert.equal((await detailOf('_outbounds/kri_msvc_m_default__nope_http/_policies'))[0], 404)
+    assert.equal((await detailOf(`_outbounds/${outbound}/_routes/kri_mhttpr_m_default__nope_/_policies`))[0], 404)
+    assert.equal((await api.get('/meshes/m/dataplanes/nope/_rules')).json['title'], 'Could not retrieve Dataplane')
+  })
+})
+
+void test('an explanation names policies, fields and endpoints', async () => {
+  await withMesh(async (api) => {
+    const { status, json } = await api.get(`${base}/_explain?policy=mt&to=api:80`)
+    assert.equal(status, 200)
+    assert.deepEqual(
+      json['policies'].map((policy: { kind: string }) => policy.kind),
+      ['MeshTimeout'],
+    )
+    assert.equal(json['destinations'][0].kri, outbound)
+    assert.equal(json['destinations'][0].leftOut.length, 1)
+    assert.equal((await api.get(`${base}/_explain?policy=mesh`)).json['detail'], 'bad request: "mesh" is no policy type')
+    assert.equal((await api.get(`${base}/_explain?at=elsewhere`)).status, 404)
+  })
+})

@@ -1,0 +1,60 @@
+// Why a dataplane is configured as it is. A zone answers for its own dataplanes from its running facts; a global for every zone, from a view of
+// that zone computed when asked.
+import { explainDataplane, type ExplainSight, type Perspective, zonePerspectives } from '@weft/inspect'
+import { displayName, labelKeys, type Resource } from '@weft/resources'
+import type { ApiServerDeps } from '../api-deps.ts'
+import { type ApiReply, type ApiRequest, type ApiRoute, get } from '../api-route.ts'
+import { badRequest, notFound, Problem } from '../problem.ts'
+import { requireMesh } from '../write-resource.ts'
+
+const title = 'Could not retrieve Dataplane'
+
+export function explainRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
+  const { store, registry, mesh } = deps
+  if (!mesh) return []
+  const perspectiveOf = deps.controlPlane.mode === 'global' ? zonePerspectives({ store, registry }) : async () => undefined
+  const hereOf = async (resource: Resource): Promise<Perspective> => {
+    const { mode, zone } = deps.controlPlane
+    if (mode === 'zone') return { zone, source: { store, registry, mesh } }
+    const owner = resource.labels[labelKeys.zone] ?? ''
+    const found = await perspectiveOf(owner, resource.mesh)
+    if (!found)
+      throw new Problem(400, title, { detail: `the dataplane is of zone ${JSON.stringify(owner)}, which this control plane does not know` })
+    return found
+  }
+  return [
+    get('/meshes/:mesh/dataplanes/:name/_explain', async (request): Promise<ApiReply> => {
+      const resource = dataplaneNamed(deps, request)
+      const sight: ExplainSight = { here: await hereOf(resource), perspectiveOf }
+      const explained = await explainDataplane(resource, questionOf(deps, request), sight)
+      if (!explained) throw new Problem(503, 'Service unavailable', { detail: 'the facts of this dataplane are not there yet' })
+      return { json: explained }
+    }),
+  ]
+}
+
+/** By stored name or by the name it has at home; `at` tells zones apart. */
+function dataplaneNamed({ store, ...deps }: ApiServerDeps, request: ApiRequest): Resource {
+  const [mesh, name] = [request.param('mesh'), request.param('name')]
+  requireMesh({ ...deps, store }, mesh)
+  const at = request.query.get('at')
+  const isThere = (resource: Resource): boolean => at === null || at === '' || resource.labels[labelKeys.zone] === at
+  const direct = store.get({ type: 'Dataplane', mesh, name })
+  if (direct && isThere(direct)) return direct
+  const found = store.list('Dataplane', mesh).filter((resource) => displayName(resource) === name && isThere(resource))
+  const [first, second] = found
+  if (!first) throw notFound(title)
+  if (second) {
+    const zones = found.map((resource) => resource.labels[labelKeys.zone] ?? '').join(', ')
+    throw badRequest(`several zones have a dataplane ${JSON.stringify(name)} (${zones}): say which with 'at'`)
+  }
+  return first
+}
+
+function questionOf({ registry }: ApiServerDeps, request: ApiRequest) {
+  const policy = request.query.get('policy') ?? ''
+  const to = request.query.get('to') ?? ''
+  const kind = policy === '' ? undefined : registry.byCliName(policy)
+  if (policy !== '' && !kind?.policy) throw badRequest(`${JSON.stringify(policy)} is no policy type`)
+  return { ...(kind ? { kind } : {}), ...(to === '' ? {} : { to }) }
+}

@@ -1,0 +1,1 @@
+export { translate, type Translation, type TranslateOptions } from './translate.ts'
