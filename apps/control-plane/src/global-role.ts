@@ -3,7 +3,7 @@ import type { ApiServerDeps } from '@weft/api'
 import { AppError } from '@weft/foundation/errors'
 import type { Component } from '@weft/foundation/lifecycle'
 import { admitBy, createKdsServer } from '@weft/kds'
-import { labelKeys } from '@weft/resources'
+import { labelKeys, nameKey, type Resource } from '@weft/resources'
 import { readFile } from 'node:fs/promises'
 import { type SharedParts, httpComponents, meshComponent, meshInsightsComponent, storeComponent } from './shared-parts.ts'
 
@@ -29,6 +29,7 @@ export async function globalComponents(parts: SharedParts, unready: () => readon
     skipPrefixes: kds.labels.skipPrefixes,
     healthCheckIntervalMs: kds.zoneHealthCheck.pollInterval,
     massDelete,
+    isTrustShared: (trust) => isPublished(parts, trust),
   })
   const envoyAdmin: NonNullable<ApiServerDeps['envoyAdmin']> = {
     ask: (kind, dataplane, options) => {
@@ -46,6 +47,12 @@ export async function globalComponents(parts: SharedParts, unready: () => readon
     server,
     ...httpComponents(parts, { envoyAdmin }, unready),
   ]
+}
+
+/** Whether the roots of a MeshTrust that a zone sent are published to the others. */
+function isPublished({ mesh }: SharedParts, trust: Resource): boolean {
+  const verdict = mesh.trustVerdicts?.get(nameKey(trust))
+  return verdict !== undefined && verdict.refusal === undefined
 }
 
 async function kdsCertificate({ config, tls }: SharedParts): Promise<{ readonly certificate: string; readonly key: string }> {

@@ -1,4 +1,4 @@
-// What the filter towards zones reads besides the resource itself: the Zone of the owner and, for trust, the Mesh and its identities.
+// What the filter towards zones reads besides the resource itself: the Zone of the owner.
 import { isSharedAcrossZones, labelKeys, type Registry, type ResourceKey } from '@weft/resources'
 import type { Store } from '@weft/store'
 import type { ChangeFeed } from './change-feed.ts'
@@ -14,18 +14,12 @@ export interface DependencyOptions {
 
 /** Tells which resources a stream has to look at again. Returns the unsubscriber. */
 export function watchDependencies({ feed, registry, store, listener }: DependencyOptions): () => void {
-  const shared = [...registry.all.filter(isSharedAcrossZones).map((kind) => kind.type), 'MeshTrust']
-  const trustOf = (mesh: string): void => listener('MeshTrust', store.list('MeshTrust', mesh))
-  const stops = [
-    feed.on('Zone', (changes) => {
-      const zones = new Set(changes.map(({ key }) => key.name))
-      for (const type of shared) {
-        const keys = store.list(type).filter(({ labels }) => zones.has(labels[labelKeys.zone] ?? ''))
-        if (keys.length > 0) listener(type, keys)
-      }
-    }),
-    feed.on('Mesh', (changes) => changes.forEach(({ key }) => trustOf(key.name))),
-    feed.on('MeshIdentity', (changes) => new Set(changes.map(({ key }) => key.mesh)).forEach(trustOf)),
-  ]
-  return () => stops.forEach((stop) => stop())
+  const shared = registry.all.filter(isSharedAcrossZones).map((kind) => kind.type)
+  return feed.on('Zone', (changes) => {
+    const zones = new Set(changes.map(({ key }) => key.name))
+    for (const type of shared) {
+      const keys = store.list(type).filter(({ labels }) => zones.has(labels[labelKeys.zone] ?? ''))
+      if (keys.length > 0) listener(type, keys)
+    }
+  })
 }

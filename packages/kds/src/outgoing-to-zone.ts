@@ -20,7 +20,6 @@ import { nodeFeatures } from './features.ts'
 import { member, text } from './json.ts'
 import { createEncoder, type Encoded, type Encoder, inOrder, type Outgoing, withoutPrefixes } from './outgoing.ts'
 import { bytesForSecondGeneration, specForSecondGeneration } from './second-generation.ts'
-import { isSharedTrust } from './trust-sharing.ts'
 
 /** The only Config that travels. */
 export const clusterIdName = 'kuma-cluster-id'
@@ -87,7 +86,7 @@ function isSecondGeneration(packing: string): boolean {
 
 interface FilterContext {
   readonly target: ZoneTarget
-  readonly store: Pick<Store, 'get' | 'list'>
+  readonly store: Pick<Store, 'get'>
   readonly systemNamespace: string
 }
 
@@ -110,7 +109,6 @@ const toZones = syncFlags.consumedByZone | syncFlags.providedByGlobal
 function goesAcross(kind: ResourceDescriptor, resource: Resource, { target, store, systemNamespace }: FilterContext): boolean {
   const owner = resource.labels[labelKeys.zone]
   if (!owner || owner === target.zone || !isZoneEnabled(owner, store)) return false
-  if (kind.type === 'MeshTrust') return isSharedTrust(resource, owner, store)
   if (!isSharedAcrossZones(kind)) return false
   return !kind.policy || (target.features.has(nodeFeatures.producerPolicies) && isProducerPolicy(resource, systemNamespace))
 }

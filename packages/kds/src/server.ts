@@ -6,7 +6,7 @@ import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import { type Clock, timestamp } from '@weft/foundation/time'
 import { codec, serviceDefinition } from '@weft/proto'
-import { displayName, isSentToGlobal, labelKeys, type Registry, type ResourceKey } from '@weft/resources'
+import { displayName, isSentToGlobal, labelKeys, type Registry, type Resource, type ResourceKey } from '@weft/resources'
 import type { Store } from '@weft/store'
 import { createAdminBroker } from './admin-broker.ts'
 import { adminCodecs, adminMethods } from './admin-messages.ts'
@@ -55,6 +55,10 @@ export interface KdsServerOptions {
   /** Interval zones are asked to ping at; 0 leaves it to them (5 min). */
   readonly healthCheckIntervalMs: number
   readonly massDelete: MassDeleteGuard
+  /**
+   * Whether a MeshTrust that a zone sent reaches the other zones: a new root of it is then used only when they trust it. Default: none does.
+   */
+  isTrustShared?(trust: Resource): boolean
 }
 
 const syncService = serviceDefinition.bind(undefined, 'kuma.mesh.v1alpha1.KDSSyncService')
@@ -124,7 +128,7 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
     },
     start: async () => {
       const feed = createChangeFeed(store, log)
-      const trustBoard = createTrustBoard({ store, feed })
+      const trustBoard = createTrustBoard({ store, feed, isShared: (trust) => options.isTrustShared?.(trust) ?? false })
       closeFeed = () => {
         trustBoard.close()
         feed.close()

@@ -6,7 +6,6 @@ import { labelKeys, type Resource } from '@weft/resources'
 import type { Store } from '@weft/store'
 import type { ChangeFeed } from './change-feed.ts'
 import { list, member, text } from './json.ts'
-import { isSharedTrust } from './trust-sharing.ts'
 import { frameResource } from './wire.ts'
 
 /** Type of the requests and responses that carry this. */
@@ -48,8 +47,19 @@ interface Seat {
   pushed: string | undefined
 }
 
+/** What a board reads. */
+export interface TrustBoardOptions {
+  readonly store: Pick<Store, 'list'>
+  readonly feed: ChangeFeed
+  /** Whether the other zones get the roots of a MeshTrust that a zone sent: only then can they come to trust them. */
+  isShared(trust: Resource): boolean
+}
+
+/** What decides whether a trust is shared, with Config for what operators approved. */
+const deciding = ['MeshTrust', 'Mesh', 'MeshIdentity', 'Zone', 'Config']
+
 /** An empty board that follows the MeshTrusts of the store and what decides whether they are shared. */
-export function createTrustBoard({ store, feed }: { readonly store: Pick<Store, 'get' | 'list'>; readonly feed: ChangeFeed }): TrustBoard {
+export function createTrustBoard({ store, feed, isShared }: TrustBoardOptions): TrustBoard {
   const seats = new Set<Seat>()
   let isScheduled = false
 
@@ -63,7 +73,7 @@ export function createTrustBoard({ store, feed }: { readonly store: Pick<Store, 
     const trusts = store.list('MeshTrust')
     for (const seat of seats) {
       const names = rootsOf(trusts, seat.zone)
-        .filter(({ name, trust }) => isTrusted(seat, name) || !isSharedTrust(trust, seat.zone, store))
+        .filter(({ name, trust }) => isTrusted(seat, name) || !isShared(trust))
         .map(({ name }) => name)
         .sort()
       const text = names.join()
@@ -77,7 +87,7 @@ export function createTrustBoard({ store, feed }: { readonly store: Pick<Store, 
     isScheduled = true
     queueMicrotask(tell)
   }
-  const stops = ['MeshTrust', 'Mesh', 'MeshIdentity'].map((type) => feed.on(type, schedule))
+  const stops = deciding.map((type) => feed.on(type, schedule))
   return {
     joined: (zone, push) => {
       const seat: Seat = { zone, push, reported: new Set(), pushed: undefined }

@@ -2,6 +2,8 @@
 export type { DataplaneFact, DataplaneHealth, ReachableRef } from './dataplanes.ts'
 export { type EndpointState, isTarget } from './endpoints.ts'
 export { isReservedLabelKey } from './generators/label-propagation.ts'
+export { approveTrust, revokeTrust, type TrustApproval } from './generators/trust-approvals.ts'
+export { publishedName, type TrustRefusal, type TrustVerdict } from './generators/trust-verdict.ts'
 export { resolveHosts } from './host-resolver.ts'
 export type { HostResolverOptions } from './host-resolver.ts'
 export { createMesh } from './mesh.ts'

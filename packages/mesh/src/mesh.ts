@@ -13,6 +13,7 @@ import { deriveServiceAssignments, deriveZoneAddresses, type EndpointState } fro
 import { deriveExternalServices } from './external-services.ts'
 import type { GeneratedPart } from './generators/generated-part.ts'
 import { createReconciler } from './generators/reconciler.ts'
+import type { TrustVerdict } from './generators/trust-verdict.ts'
 import { wireGenerators } from './generators/wire-generators.ts'
 import { deriveHostNames } from './host-names.ts'
 import { deriveIdentities } from './identities.ts'
@@ -60,6 +61,8 @@ export interface MeshFacts {
   readonly destinations: Collection<DestinationFact>
   /** By mesh name. */
   readonly trust: Collection<TrustFact>
+  /** What became of each MeshTrust of a zone, by its `mesh/name`; absent but at a global that federates trust. */
+  readonly trustVerdicts?: Collection<TrustVerdict>
   /** By dataplane, connected or not. */
   readonly identities: Collection<IdentityFact>
   readonly dataplanes: Collection<DataplaneFact>
@@ -193,6 +196,7 @@ export function createMesh(options: MeshOptions): MeshFacts {
     ingressAssignments,
     destinations,
     trust,
+    ...(generators.trustVerdicts ? { trustVerdicts: generators.trustVerdicts } : {}),
     identities: identities.ofDataplane,
     dataplanes,
     dataplaneHealth: health,

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { createMeshCa } from '@weft/identity'
 import { labelKeys } from '@weft/resources'
 import { createWorld, type World } from '../world.fixture.ts'
+import { approveTrust, revokeTrust } from './trust-approvals.ts'
 
 const global = { settings: { mode: 'global', zone: '' } } as const
 
@@ -17,6 +18,14 @@ const trustOf = (domain: string, ...pems: readonly string[]) => ({
 })
 const published = (world: World) =>
   world.store.list('MeshTrust').filter((trust) => trust.labels[labelKeys.managedBy] === 'trust-federation')
+
+const refusals = (world: World) =>
+  [...(world.mesh.trustVerdicts?.entries() ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, { refusal }]) => refusal)
+
+async function advance(world: World, ms: number): Promise<void> {
+  world.clock.advance(ms)
+  await world.mesh.settled()
+}
 
 async function globalWorld(): Promise<World> {
   const world = await createWorld(global)
@@ -44,7 +53,90 @@ describe('trust federation', () => {
     assert.equal(published(world)[0]?.name, first.name)
     assert.deepEqual(published(world)[0]?.spec, trustOf(domain, ...[one.trim(), two.trim()].sort()))
     await world.remove('MeshTrust', 'mid1-hash-a')
+    assert.deepEqual(published(world)[0]?.spec, trustOf(domain, ...[one.trim(), two.trim()].sort()))
     await world.remove('MeshTrust', 'other-hash-a')
+    // proxies that still drain connections to the zone need it
+    assert.equal(published(world).length, 1)
+    await advance(world, 59_000)
+    assert.equal(published(world).length, 1)
+    await advance(world, 1_000)
+    assert.deepEqual(published(world), [])
+  })
+
+  it('keeps what comes back in time', async () => {
+    await using world = await globalWorld()
+    const domain = 'default.zone-a.mesh.local'
+    const spec = trustOf(domain, await caPem(domain))
+    await world.put('MeshTrust', 'mid1-hash-a', { labels: zoneLabels('zone-a'), spec })
+    await world.remove('MeshTrust', 'mid1-hash-a')
+    await advance(world, 59_000)
+    await world.put('MeshTrust', 'mid1-hash-a', { labels: zoneLabels('zone-a'), spec })
+    await advance(world, 600_000)
+    assert.equal(published(world).length, 1)
+  })
+
+  it('withdraws the trust of a disabled zone once none of its proxies is connected, and gives it back', async () => {
+    await using world = await globalWorld()
+    const domain = 'default.zone-a.mesh.local'
+    await world.put('MeshTrust', 'mid1-hash-a', { labels: zoneLabels('zone-a'), spec: trustOf(domain, await caPem(domain)) })
+    const insight = async (name: string, zone: string, isOnline: boolean): Promise<void> =>
+      world.put('DataplaneInsight', name, {
+        labels: zoneLabels(zone),
+        spec: { subscriptions: [{ connectTime: '2026-01-01T00:00:00Z', ...(isOnline ? {} : { disconnectTime: '2026-01-02T00:00:00Z' }) }] },
+      })
+    await insight('web-a', 'zone-a', true)
+    await insight('web-b', 'zone-b', true)
+    await world.put('Zone', 'zone-a', { spec: { enabled: false } })
+    await advance(world, 600_000)
+    // what its proxies present must be accepted as long as they call
+    assert.equal(published(world).length, 1)
+    await insight('web-a', 'zone-a', false)
+    assert.deepEqual(refusals(world), ['zone-disabled'])
+    await advance(world, 60_000)
+    assert.deepEqual(published(world), [])
+    await world.put('Zone', 'zone-a', { spec: { enabled: true } })
+    assert.equal(published(world).length, 1)
+  })
+
+  it('publishes a domain that several zones have only for the zones an operator approved', async () => {
+    await using world = await createWorld(global)
+    await world.put('Zone', 'zone-a')
+    await world.put('Zone', 'zone-b')
+    await world.put('MeshIdentity', 'mid1', {
+      labels: { [labelKeys.origin]: 'global' },
+      spec: { spiffeID: { trustDomain: 'corp.example' } },
+    })
+    const spec = async (): Promise<unknown> => trustOf('corp.example', await caPem('corp.example'))
+    await world.put('MeshTrust', 'mid1-a', { labels: zoneLabels('zone-a'), spec: await spec() })
+    await world.put('MeshTrust', 'mid1-b', { labels: zoneLabels('zone-b'), spec: await spec() })
+    assert.deepEqual(refusals(world), ['needs-approval', 'needs-approval'])
+    assert.deepEqual(published(world), [])
+    const approval = { mesh: 'default', zone: 'zone-a', trustDomain: 'corp.example' }
+    const context = { actor: 'user:test', reason: 'api', class: 'desired' } as const
+    await world.store.transact([approveTrust(approval, world.get('Zone', 'zone-a', '').creationTime)], context)
+    await world.mesh.settled()
+    assert.deepEqual(refusals(world), [undefined, 'needs-approval'])
+    assert.equal(published(world).length, 1)
+    // a zone made anew under the old name is another zone
+    await world.remove('Zone', 'zone-a', '')
+    await advance(world, 1_000)
+    await world.put('Zone', 'zone-a')
+    assert.deepEqual(refusals(world), ['needs-approval', 'needs-approval'])
+    assert.deepEqual(published(world), [])
+    await world.store.transact([approveTrust(approval, world.get('Zone', 'zone-a', '').creationTime)], context)
+    await world.mesh.settled()
+    assert.equal(published(world).length, 1)
+    await world.store.transact([revokeTrust(approval)], context)
+    await world.mesh.settled()
+    assert.deepEqual(published(world), [])
+    // no approval lets a zone speak for a domain that names another one
+    await world.store.transact(
+      [approveTrust({ ...approval, trustDomain: 'default.zone-b.mesh.local' }, world.get('Zone', 'zone-a', '').creationTime)],
+      context,
+    )
+    await world.put('MeshIdentity', 'default', { labels: { [labelKeys.origin]: 'global' }, spec: {} })
+    await world.put('MeshTrust', 'mid1-a', { labels: zoneLabels('zone-a'), spec: trustOf('default.zone-b.mesh.local', await caPem('x')) })
+    assert.deepEqual(refusals(world), ['foreign-domain', 'needs-approval'])
     assert.deepEqual(published(world), [])
   })
 

@@ -1,21 +1,22 @@
-// Trust federation on global: each zone's own trust domain, and only that, is published to all zones as a MeshTrust of global origin. A zone cannot
-// vouch for another one: a domain is taken from a zone only when a MeshIdentity of the mesh renders it for that zone (the zone label of what a zone
-// sent is forced to the zone of its session).
-import { createHash, X509Certificate } from 'node:crypto'
+// Trust federation on global: each zone's own trust domain, and only that, is published to all zones as a MeshTrust of global origin, with the roots of
+// all MeshTrusts the zone has of it. What disappears at its zone is withdrawn a little later, so that nobody who still drains loses it; what may
+// not be published is withdrawn at once.
+import { X509Certificate } from 'node:crypto'
+import type { Clock, Timer } from '@weft/foundation/time'
 import type { Collection, Graph } from '@weft/graph'
-import { trustDomainOf } from '@weft/identity'
-import {
-  displayName,
-  labelKeys,
-  type Labels,
-  type MeshIdentitySpec,
-  type MeshTrustSpec,
-  nameKey,
-  type Resource,
-  templateNames,
-} from '@weft/resources'
+import { labelKeys, type MeshTrustSpec, nameKey, type Resource, type ResourceKey } from '@weft/resources'
 import { bundlesOf } from '../trust.ts'
 import type { GeneratedPart } from './generated-part.ts'
+import { approvalKey, deriveApprovals } from './trust-approvals.ts'
+import {
+  claimOf,
+  domainTemplate,
+  publishedName,
+  type TrustRefusal,
+  type TrustVerdict,
+  zoneOfOrigin,
+  type ZoneTrust,
+} from './trust-verdict.ts'
 
 export const trustFederationGenerator = 'trust-federation'
 
@@ -32,31 +33,20 @@ export interface FederationInputs {
   readonly zones: Collection<Resource>
   readonly identities: Collection<Resource>
   readonly trusts: Collection<Resource>
+  readonly insights: Collection<Resource>
+  readonly configs: Collection<Resource>
+  /** By dataplane key. */
+  readonly online: Collection<true>
 }
 
 export interface TrustFederation {
   /** By `mesh/name` of the MeshTrust to publish. */
   readonly wanted: Collection<FederatedTrust>
-  /** Zone trusts that are stored but not published, by `mesh/name`, with the reason. */
-  readonly refused: Collection<string>
+  /** What became of each MeshTrust of a zone, by its `mesh/name`. */
+  readonly verdicts: Collection<TrustVerdict>
+  /** Keys of `wanted` that must not be published, whatever is missing otherwise. */
+  readonly barred: Collection<unknown>
 }
-
-interface ZoneTrust {
-  readonly key: string
-  readonly mesh: string
-  readonly zone: string
-  readonly trustDomain: string
-  readonly certificates: readonly string[]
-}
-
-interface DomainTemplate {
-  readonly mesh: string
-  /** '' for an identity of global, which every zone uses. */
-  readonly zone: string
-  readonly resource: Resource
-}
-
-type Verdict = { readonly trust: ZoneTrust; readonly refusal: string | undefined }
 
 export function deriveTrustFederation(graph: Graph, inputs: FederationInputs): TrustFederation {
   const { meshes, zones } = inputs
@@ -67,35 +57,82 @@ export function deriveTrustFederation(graph: Graph, inputs: FederationInputs): T
     mesh.labels[labelKeys.trustFederation] === 'disabled' ? undefined : (true as const),
   )
   const zoneNames = graph.map({ name: 'zoneNames', from: zones }, (_, zone) => zone.name)
-  const verdicts = graph.map({ name: 'trustVerdicts', from: trusts, reads: [byMesh, federating, zoneNames] }, (scope, trust): Verdict => {
-    const verdict = (refusal?: string): Verdict => ({ trust, refusal })
-    if (!scope.get(federating, `/${trust.mesh}`)) return verdict('disabled')
-    if (trust.certificates.length === 0) return verdict('no-certificate')
-    const others = scope.all(zoneNames).filter((zone) => zone !== trust.zone)
-    return verdict(refusalOf(trust, scope.lookup(byMesh, trust.mesh), others))
-  })
-  const refused = graph.map({ name: 'refusedTrusts', from: verdicts }, (_, { refusal }) => refusal)
-  const accepted = graph.map({ name: 'acceptedTrusts', from: verdicts }, (_, { trust, refusal }) =>
-    refusal === undefined ? trust : undefined,
+  const zoneStates = graph.map({ name: 'zoneTrustStates', from: zones }, (_, zone) => ({
+    // stored Zones passed the codec of their kind
+    enabled: (zone.spec as { readonly enabled?: boolean }).enabled !== false,
+    created: zone.creationTime,
+  }))
+  const approvals = deriveApprovals(graph, inputs.configs)
+  const populated = deriveZonesWithProxies(graph, inputs)
+  const verdicts = graph.map(
+    { name: 'trustVerdicts', from: trusts, reads: [byMesh, federating, zoneNames, zoneStates, approvals, populated] },
+    (scope, trust): TrustVerdict => {
+      const zone = scope.get(zoneStates, `/${trust.zone}`)
+      const isApproved = zone !== undefined && (scope.get(approvals, approvalKey(trust))?.includes(zone.created) ?? false)
+      const others = scope.all(zoneNames).filter((name) => name !== trust.zone)
+      const refusal = (): TrustRefusal | undefined => {
+        if (!scope.get(federating, `/${trust.mesh}`)) return 'disabled'
+        if (trust.certificates.length === 0) return 'no-certificate'
+        const claim = claimOf(trust, scope.lookup(byMesh, trust.mesh), others)
+        if (claim === 'foreign') return 'foreign-domain'
+        if (claim === 'shared' && !isApproved) return 'needs-approval'
+        // proxies that run on still call other zones, and those check their certificates
+        return zone?.enabled === false && !scope.get(populated, trust.zone) ? 'zone-disabled' : undefined
+      }
+      return { ...trust, isApproved, refusal: refusal() }
+    },
   )
-  const groups = graph.group('acceptedTrustsByDomain', accepted, (trust) => [`${trust.mesh}/${publishedName(trust)}`])
+  const groups = graph.group('acceptedTrustsByDomain', verdicts, (verdict) =>
+    verdict.refusal === undefined ? [`${verdict.mesh}/${publishedName(verdict)}`] : [],
+  )
+  const barred = graph.group('barredTrustsByDomain', verdicts, (verdict) =>
+    verdict.refusal === undefined || verdict.refusal === 'zone-disabled' ? [] : [`${verdict.mesh}/${publishedName(verdict)}`],
+  )
   const wanted = graph.map({ name: 'federatedTrusts', from: groups }, (_, members): FederatedTrust | undefined => {
     const [first] = members
     if (!first) return undefined
     const certificates = [...new Set(members.flatMap((member) => member.certificates))].sort()
     return { mesh: first.mesh, zone: first.zone, trustDomain: first.trustDomain, certificates }
   })
-  return { wanted, refused }
+  return { wanted, verdicts, barred }
 }
 
-export function createTrustFederationPart(wanted: Collection<FederatedTrust>): GeneratedPart {
+export interface FederationPartOptions extends Pick<TrustFederation, 'wanted' | 'barred'> {
+  readonly clock: Clock
+  /** Asks for another look at a resource when it may go. */
+  readonly mark: (key: ResourceKey) => void
+}
+
+/** Longer than proxies drain the clusters of services that are gone, since the trust in their certificates goes with them. */
+const withdrawAfterMs = 60_000
+
+export function createTrustFederationPart({ wanted, barred, clock, mark }: FederationPartOptions): GeneratedPart & { stop(): void } {
+  const leaving = new Map<string, { readonly until: number; readonly timer: Timer }>()
+  const stays = (name: string): void => {
+    leaving.get(name)?.timer.cancel()
+    leaving.delete(name)
+  }
+  /** Whether a published trust that nobody wants any more has to go now. */
+  const mustGo = (key: ResourceKey, name: string): boolean => {
+    if (barred.get(name)) return true
+    const found = leaving.get(name)
+    if (found) return clock.now() >= found.until
+    leaving.set(name, { until: clock.now() + withdrawAfterMs, timer: clock.after(withdrawAfterMs, () => mark(key)) })
+    return false
+  }
   return {
     name: trustFederationGenerator,
     types: ['MeshTrust'],
     apply: (key, draft) => {
       if (draft && draft.labels[labelKeys.managedBy] !== trustFederationGenerator) return draft
-      const trust = wanted.get(nameKey(key))
-      if (!trust) return undefined
+      const name = nameKey(key)
+      const trust = wanted.get(name)
+      if (!trust) {
+        if (draft && !mustGo(key, name)) return draft
+        stays(name)
+        return undefined
+      }
+      stays(name)
       return {
         labels: {
           [labelKeys.mesh]: key.mesh,
@@ -107,37 +144,19 @@ export function createTrustFederationPart(wanted: Collection<FederatedTrust>): G
         status: draft?.status ?? {},
       }
     },
+    stop: () => {
+      for (const { timer } of leaving.values()) timer.cancel()
+    },
   }
 }
 
-/** Stable for a zone and its domain, valid as a name whatever the domain holds. */
-function publishedName(trust: { readonly zone: string; readonly trustDomain: string }): string {
-  return `zone-${trust.zone}-${createHash('sha256').update(trust.trustDomain).digest('hex').slice(0, 10)}`
-}
-
-/**
- * Why a zone may not speak for a domain; undefined when it may. Identities of global decide first: what they render for another zone is that
- * zone's. An identity of the zone itself counts only when its domain contains the zone's name by template and no one else renders it.
- */
-function refusalOf(trust: ZoneTrust, templates: readonly DomainTemplate[], otherZones: readonly string[]): string | undefined {
-  const renders = (template: DomainTemplate, zone: string): boolean =>
-    trustDomainOf(template.resource, { zone, environment: 'universal' }) === trust.trustDomain
-  const ofGlobal = templates.filter((template) => template.zone === '')
-  if (ofGlobal.some((template) => renders(template, trust.zone))) return undefined
-  if (ofGlobal.some((template) => otherZones.some((zone) => renders(template, zone)))) return 'foreign-domain'
-  const own = templates.filter((template) => template.zone === trust.zone && namesZone(template.resource))
-  if (!own.some((template) => renders(template, trust.zone))) return 'foreign-domain'
-  const isDefaultElsewhere = otherZones.some((zone) => trust.trustDomain === `${trust.mesh}.${zone}.mesh.local`)
-  const isClaimedElsewhere = templates.some(
-    (template) => template.zone !== '' && template.zone !== trust.zone && renders(template, template.zone),
+/** By zone name: zones whose own list of connected proxies is not empty. */
+function deriveZonesWithProxies(graph: Graph, { insights, online }: FederationInputs): Collection<true> {
+  const zones = graph.map({ name: 'zonesOfOnlineDataplanes', from: insights, reads: [online] }, (scope, insight, key) =>
+    scope.get(online, key) ? zoneOfOrigin(insight.labels) : undefined,
   )
-  return isDefaultElsewhere || isClaimedElsewhere ? 'foreign-domain' : undefined
-}
-
-function namesZone(identity: Resource): boolean {
-  // stored MeshIdentities passed the codec of their kind
-  const template = (identity.spec as MeshIdentitySpec).spiffeID?.trustDomain
-  return !template || templateNames(template).fields.has('Zone')
+  const byZone = graph.group('onlineDataplanesByZone', zones, (zone) => [zone])
+  return graph.map({ name: 'zonesWithProxies', from: byZone }, (): true => true)
 }
 
 /** Undefined for what this control plane or a person here wrote. */
@@ -147,39 +166,12 @@ function zoneTrust(resource: Resource): ZoneTrust | undefined {
   // stored MeshTrusts passed the codec of their kind
   const spec = resource.spec as MeshTrustSpec
   return {
-    key: nameKey(resource),
     mesh: resource.mesh,
+    name: resource.name,
     zone,
     trustDomain: spec.trustDomain,
     certificates: bundlesOf(spec).filter(isAuthority),
   }
-}
-
-/** Keeps what decides a domain; the zone label of an identity of global is dropped, because such an identity belongs to every zone. */
-function domainTemplate(resource: Resource): DomainTemplate {
-  const zone = zoneOfOrigin(resource.labels) ?? ''
-  const { [labelKeys.zone]: _, ...labels } = resource.labels
-  // stored MeshIdentities passed the codec of their kind
-  const { spiffeID } = resource.spec as MeshIdentitySpec
-  return {
-    mesh: resource.mesh,
-    zone,
-    resource: {
-      type: resource.type,
-      mesh: resource.mesh,
-      name: displayName(resource),
-      labels: zone === '' ? labels : resource.labels,
-      creationTime: resource.creationTime,
-      modificationTime: '',
-      version: 0,
-      spec: spiffeID ? { spiffeID } : {},
-    },
-  }
-}
-
-function zoneOfOrigin(labels: Labels): string | undefined {
-  const zone = labels[labelKeys.zone]
-  return labels[labelKeys.origin] === 'zone' && zone ? zone : undefined
 }
 
 function isAuthority(pem: string): boolean {

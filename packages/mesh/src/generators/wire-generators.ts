@@ -14,6 +14,7 @@ import { createServiceStatusPart, deriveServiceStatus, type ServiceStatusInputs 
 import { createMultiZonePart, deriveMatchedServices } from './multi-zone-status.ts'
 import { createRestingVips } from './resting-vips.ts'
 import { createTrustFederationPart, deriveTrustFederation } from './trust-federation.ts'
+import type { TrustVerdict } from './trust-verdict.ts'
 import { createVipPart } from './vips.ts'
 import { createWorkloadPart, deriveWantedWorkloads } from './workload-generator.ts'
 
@@ -35,6 +36,8 @@ export interface GeneratorWiring {
 export interface Generators {
   /** In the order in which they shape a resource. */
   readonly parts: readonly GeneratedPart[]
+  /** At global: what became of each MeshTrust of a zone, by its `mesh/name`. */
+  readonly trustVerdicts?: Collection<TrustVerdict>
   stop(): void
 }
 
@@ -100,22 +103,28 @@ function wireZone(wiring: GeneratorWiring): Generators {
 }
 
 function wireGlobal(wiring: GeneratorWiring): Generators {
-  const { graph, settings, of, mark, metrics } = wiring
+  const { graph, settings, of, mark, metrics, clock, facts } = wiring
   if (!settings.generators.trustFederation) return { parts: [], stop: () => {} }
-  const federation = deriveTrustFederation(graph, {
+  const { wanted, verdicts, barred } = deriveTrustFederation(graph, {
     meshes: of('Mesh'),
     zones: of('Zone'),
     identities: of('MeshIdentity'),
     trusts: of('MeshTrust'),
+    insights: of('DataplaneInsight'),
+    configs: of('Config'),
+    online: facts.online,
   })
-  markNamed(federation.wanted, 'MeshTrust', mark)
+  markNamed(wanted, 'MeshTrust', mark)
+  markNamed(barred, 'MeshTrust', mark)
+  const refused = graph.map({ name: 'refusedTrusts', from: verdicts }, (_, { refusal }) => refusal)
   metrics?.gauge(
     'trust_federation_refused_count',
     'MeshTrusts of zones that are stored but not published to other zones.',
     [],
-    () => federation.refused.size,
+    () => refused.size,
   )
-  return { parts: [createTrustFederationPart(federation.wanted)], stop: () => {} }
+  const part = createTrustFederationPart({ wanted, barred, clock, mark })
+  return { parts: [part], trustVerdicts: verdicts, stop: () => part.stop() }
 }
 
 /** Marks the resources of a kind whose wanted state, by `mesh/name`, changed. */
