@@ -7,7 +7,8 @@ import type { IdentityIssuer, IdentityIssuerOptions } from '@weft/identity'
 import type { KdsClient } from '@weft/kds'
 import { isSentToZones } from '@weft/resources'
 import type { DeltaStream } from '@weft/xds'
-import { isFederated } from './config.ts'
+import { isFederated, workDirOf } from './config.ts'
+import { createFirstListHold, rememberServed, servedBefore } from './first-list-hold.ts'
 import type { ProxyPipeline } from './proxy-pipeline.ts'
 import { createRecovery, type Recovery } from './recovery.ts'
 import { isMarked, markRecovery, needsRecovery } from './recovery-marker.ts'
@@ -31,6 +32,8 @@ export interface ZoneRecovery extends Component {
   /** What the identity issuer has to ask. */
   readonly trust: Pick<IdentityIssuerOptions, 'trustSpread' | 'isTrustKnown' | 'holdsCertificate'>
   readonly route: ApiRoute
+  /** Resolves when first lists may go to a stock global. */
+  readonly listable: Promise<void>
   /** Undefined when all is here that global sends; otherwise resolves when it is, or after 5 s. */
   arriving(): Promise<void> | undefined
   /** To be told of a proxy before its facts are, and when it is forgotten. */
@@ -99,6 +102,13 @@ export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds)
     hasMarked = true
     void markRecovery(store, log, false).then(() => recovery.over.then(() => markRecovery(store, log, true)))
   }
+  const hold = createFirstListHold({ needed, servedBefore: servedBefore(workDirOf(config)), over: recovery.over, clock, log })
+  let hasServed = false
+  const served = (): void => {
+    if (hasServed) return
+    hasServed = true
+    if (isFederated(config)) rememberServed(workDirOf(config), log)
+  }
   const isTrustKnown = (): boolean => !needed || isListed()
   const stops: (() => void)[] = []
   let arrival: Promise<void> | undefined
@@ -134,13 +144,18 @@ export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds)
       access: apiSettings(config, parts.tls).access,
       log,
     }),
+    listable: hold.released,
     arriving,
     registered: (proxyKey) => spread.registered(proxyKey),
     gone: (proxyKey) => spread.gone(proxyKey),
     onStream: (proxyKey, stream) => {
+      served()
       streams.opened(proxyKey, stream)
       spread.onStream(proxyKey, stream)
       recovery.onStream(proxyKey, stream)
+      void stream.asked().then(() => {
+        if (stream.resumed) hold.recognised()
+      })
     },
     onProgress: (proxyKey) => {
       if (streams.get(proxyKey)?.resumed) mark()
@@ -148,7 +163,8 @@ export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds)
       spread.progressed(proxyKey)
     },
     start: async () => {
-      stops.push(spread.start())
+      stops.push(spread.start(), () => hold.stop())
+      hold.start()
       if (isMarked(store)) mark()
       let wasKnown = isTrustKnown()
       const advance = (): void => {

@@ -39,7 +39,7 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
   const issuer = createIssuer(parts, pipeline, recovering)
   pipeline.useIssuer(issuer)
   const server = createServer(parts, { adminAuthority, snapshots: board, recovering, isListed })
-  if (isFederated(config)) link.client = createClient(parts, server, recovering.recovery.over)
+  if (isFederated(config)) link.client = createClient(parts, server, recovering)
   const hosts = hostsComponent(parts)
   const meshInsights = meshInsightsComponent(parts)
   return [
@@ -176,7 +176,7 @@ function sinksInto({ graph, mesh }: SharedParts, recovering: Pick<ZoneRecovery, 
   }
 }
 
-function createClient(parts: SharedParts, server: DataplaneServer, recovered: Promise<void>): KdsClient {
+function createClient(parts: SharedParts, server: DataplaneServer, { recovery, listable }: ZoneRecovery): KdsClient {
   const { config, store, registry, clock, log, identity, insights } = parts
   const { zone } = config.multizone
   const { cpTokenInline, cpTokenPath } = zone.kds.auth
@@ -201,7 +201,8 @@ function createClient(parts: SharedParts, server: DataplaneServer, recovered: Pr
     systemNamespace: 'kuma-system',
     skipPrefixes: zone.kds.labels.skipPrefixes,
     massDelete,
-    recovered,
+    recovered: recovery.over,
+    listable,
   })
 }
 

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { AppError } from '@weft/foundation/errors'
 import type { Clock, Timer } from '@weft/foundation/time'
 import { adminCodecs, type AdminAnswer } from './admin-messages.ts'
+import { unpackAnswer } from './admin-payload.ts'
 import type { AdminKind, AdminOptions } from './contract.ts'
 
 /** One open admin stream of a zone. */
@@ -26,7 +27,8 @@ export interface AdminQuestion {
 export interface AdminBroker {
   /** A newer stream of the same zone and kind replaces the older one. Returns what to call when the stream ends. */
   connected(zone: string, kind: AdminKind, stream: AdminStream): () => void
-  answered(answer: AdminAnswer): void
+  /** An answer that came over this stream: counts only for what was asked over it. */
+  answered(answer: AdminAnswer, stream: AdminStream): void
   /** Rejects with kds/not-connected or kds/admin-failed. */
   ask(question: AdminQuestion): Promise<Uint8Array>
   close(): void
@@ -35,8 +37,8 @@ export interface AdminBroker {
 interface Waiter {
   readonly stream: AdminStream
   readonly timer: Timer
-  resolve(bytes: Uint8Array): void
-  reject(error: AppError): void
+  readonly resolve: (bytes: Uint8Array) => void
+  readonly reject: (error: AppError) => void
 }
 
 const answerLimitMs = 10_000
@@ -65,11 +67,12 @@ export function createAdminBroker(clock: Clock): AdminBroker {
         abandon((waiter) => waiter.stream === stream, `zone ${zone} disconnected before it answered`)
       }
     },
-    answered: ({ id, result }) => {
+    answered: ({ id, result }, stream) => {
+      if (waiters.get(id)?.stream !== stream) return
       const waiter = take(id)
       if (!waiter) return
       if ('error' in result) waiter.reject(new AppError('kds/admin-failed', result.error))
-      else waiter.resolve(result.bytes)
+      else unpackAnswer(result.bytes).then(waiter.resolve, waiter.reject)
     },
     ask: ({ zone, kind, type, name, mesh, options }) => {
       const stream = streams.get(`${kind}/${zone}`)

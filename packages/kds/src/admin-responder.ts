@@ -6,6 +6,7 @@ import type { Clock } from '@weft/foundation/time'
 import { displayName, labelKeys, type Resource, type ResourceKey } from '@weft/resources'
 import type { Store } from '@weft/store'
 import { adminCodecs, type AdminAnswer, type AdminRequest } from './admin-messages.ts'
+import { packAnswer } from './admin-payload.ts'
 import type { AdminKind, EnvoyAdmin } from './contract.ts'
 
 /** What answering needs. */
@@ -14,6 +15,8 @@ export interface ResponderOptions {
   readonly envoyAdmin: EnvoyAdmin
   readonly clock: Clock
   readonly log: Logger
+  /** Who asks: an own global unpacks compressed answers. */
+  readonly peer: 'own' | 'stock'
 }
 
 const notBeforeMs = 5
@@ -50,11 +53,15 @@ async function answer(
   options.write(adminCodecs[kind].encodeAnswer({ id: request.id, result }))
 }
 
-async function resultOf(kind: AdminKind, request: AdminRequest, { store, envoyAdmin }: ResponderOptions): Promise<AdminAnswer['result']> {
+async function resultOf(
+  kind: AdminKind,
+  request: AdminRequest,
+  { store, envoyAdmin, peer }: ResponderOptions,
+): Promise<AdminAnswer['result']> {
   try {
     const proxy = findProxy(request, store)
     if (!proxy) return { error: `no ${request.type} named ${request.name} in mesh ${request.mesh} in this zone` }
-    return { bytes: await envoyAdmin.ask(kind, proxy, request.options) }
+    return { bytes: await packAnswer(await envoyAdmin.ask(kind, proxy, request.options), peer) }
   } catch (error) {
     return { error: messageOf(error).slice(0, maxErrorText) || 'the proxy did not answer' }
   }

@@ -10,7 +10,7 @@ import { answerAdminRequest } from './admin-responder.ts'
 import type { Ended, RunningStream, StreamContext } from './client-context.ts'
 import type { AdminKind } from './contract.ts'
 import { DeltaSender } from './delta-sender.ts'
-import { nodeFeatures } from './features.ts'
+import { headerKeys, nodeFeatures } from './features.ts'
 import type { OpenedStream } from './global-channel.ts'
 import { nodeFacts } from './peer.ts'
 import { type DeltaRequest, decodeRequest } from './wire.ts'
@@ -25,8 +25,12 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended): RunningS
   const inventory = new Set(client.registry.all.filter((kind) => isSentToGlobal(kind) && !isSentToZones(kind)).map((kind) => kind.type))
   const id = randomUUID()
   let sender: DeltaSender | undefined
+  let isOver = false
+  /** Subscribes of a stock global that wait until first lists are complete. */
+  let held: DeltaRequest[] | undefined
 
   const finish = (): void => {
+    isOver = true
     if (!sender) return
     sender.close()
     sender = undefined
@@ -63,18 +67,38 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended): RunningS
       stalled: (type) => fail(status.DEADLINE_EXCEEDED, `no answer to a response of type ${type}`),
     })
   }
+  const take = (request: DeltaRequest): void => {
+    sender ??= begin(request)
+    if (request.type === 'Dataplane' && context.memory.recall.recalled(request.initialVersions)) context.changed()
+    sender.request(request)
+  }
+  const guarded = (work: () => void): void => {
+    try {
+      work()
+    } catch (error) {
+      fail(status.INVALID_ARGUMENT, messageOf(error))
+    }
+  }
+  const holdFor = (listable: Promise<void>): void => {
+    held = []
+    void listable.then(() => {
+      const requests = held ?? []
+      held = undefined
+      if (isOver) return
+      guarded(() => requests.forEach(take))
+    })
+  }
   const stream: OpenedStream = context.channel.open(serviceDefinition('kuma.mesh.v1alpha1.KDSSyncService').ZoneToGlobalSync, {
-    greeted: () => context.established(),
-    data: (bytes) => {
-      try {
-        const request = decodeRequest(bytes)
-        sender ??= begin(request)
-        if (request.type === 'Dataplane' && context.memory.recall.recalled(request.initialVersions)) context.changed()
-        sender.request(request)
-      } catch (error) {
-        fail(status.INVALID_ARGUMENT, messageOf(error))
-      }
+    greeted: (metadata) => {
+      if (client.listable && metadata.get(headerKeys.storeId).length === 0) holdFor(client.listable)
+      context.established()
     },
+    data: (bytes) =>
+      guarded(() => {
+        const request = decodeRequest(bytes)
+        if (held) held.push(request)
+        else take(request)
+      }),
     drained: () => sender?.drained(),
     ended: ({ code, details }) => {
       finish()
@@ -93,11 +117,14 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended): RunningS
 export function openAdmin(context: StreamContext, kind: AdminKind, ended: Ended): RunningStream {
   const { client, log } = context
   const { store, envoyAdmin, clock } = client
+  let peer: 'own' | 'stock' = 'stock'
   const stream: OpenedStream = context.channel.open(serviceDefinition('kuma.mesh.v1alpha1.GlobalKDSService')[adminMethods[kind]], {
-    greeted: () => {},
+    greeted: (metadata) => {
+      if (metadata.get(headerKeys.storeId).length > 0) peer = 'own'
+    },
     data: (bytes) => {
       try {
-        void answerAdminRequest(kind, bytes, { store, envoyAdmin, clock, log, write: stream.write })
+        void answerAdminRequest(kind, bytes, { store, envoyAdmin, clock, log, peer, write: stream.write })
       } catch (error) {
         log.warn({ stream: kind, err: messageOf(error) }, 'kds admin request not understood')
       }

@@ -51,6 +51,11 @@ export interface KdsClientOptions {
    * list; afterwards it is told that it is gone. Never told when absent.
    */
   readonly recovered?: Promise<void>
+  /**
+   * Resolves when this zone has again what it had at global, as far as it will. A stock global takes what a first list lacks for deleted, so
+   * it gets none before. At once when absent.
+   */
+  readonly listable?: Promise<void>
   /** 0 (inclusive) to 1 (exclusive), for jitter. */
   random?(): number
 }

@@ -103,7 +103,7 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
       const release = records.opened(stream, kind)
       const disconnect = broker.connected(stream.zone, kind, stream)
       return {
-        data: (bytes) => broker.answered(adminCodecs[kind].decodeAnswer(bytes)),
+        data: (bytes) => broker.answered(adminCodecs[kind].decodeAnswer(bytes), stream),
         closed: () => {
           disconnect()
           release()
