@@ -44,6 +44,31 @@ const explanation = {
     },
   ],
 }
+const agoMs = (ms: number): string => new Date(Date.now() - ms).toISOString()
+const zoneSync = {
+  zone: 'east',
+  state: 'Unknown',
+  ageMs: 9_400,
+  reasons: ['the zone refuses MeshTimeout'],
+  session: { peer: 'own', address: '10.0.0.1:4711' },
+  sending: {
+    cursor: { head: 9, accepted: 4, lagMs: 12_000 },
+    types: [{ type: 'MeshTimeout', sent: 3, acknowledged: 2, rejected: 1, refusal: 'bad duration' }],
+  },
+  receiving: { cursor: { head: 5, accepted: 5, lagMs: 0 }, types: [{ type: 'Dataplane', applied: 7, refused: 2 }] },
+  lastError: { time: agoMs(3_000), where: 'MeshTimeout', reason: 'bad duration' },
+}
+const globalSync = {
+  address: 'global:5685',
+  peer: 'own',
+  state: 'connected',
+  since: agoMs(60_000),
+  pingAgeMs: 400,
+  unlisted: ['Secret'],
+  sending: { types: [] },
+  receiving: { types: [] },
+}
+let isGlobal = true
 const seen: { method: string; url: string; body: string }[] = []
 
 function answer(request: IncomingMessage, response: ServerResponse, body: string): void {
@@ -52,6 +77,12 @@ function answer(request: IncomingMessage, response: ServerResponse, body: string
     void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value))
   const url = request.url ?? ''
   if (url === '/_resources') return json(200, resources)
+  if (url === '/_weft/sync') return json(200, isGlobal ? { zones: [zoneSync] } : { global: globalSync })
+  if (url === '/_weft/sync/east') return json(200, zoneSync)
+  if (url.startsWith('/zones/_overview')) {
+    const liveness = { state: 'Unknown', ageMs: 9_400 }
+    return json(200, { total: 1, items: [{ name: 'east', zone: {}, liveness }], next: null })
+  }
   if (url === '/_x/recovery') return json(200, recovery)
   if (url.startsWith('/meshes/default/dataplanes/web/_explain')) return json(200, explanation)
   if (url.startsWith('/meshes/default/meshtimeouts/bad')) {
@@ -124,6 +155,27 @@ test('get follows pages, prints a table or JSON, and exits 3 when there is nothi
   const json: unknown = JSON.parse((await weft(['get', 'MeshTimeout', '-o', 'json'])).out)
   assert.equal(typeof json === 'object' && json !== null && 'total' in json ? json.total : undefined, 2)
   assert.equal((await weft(['get', 'meshtimeout', 'gone'])).code, 3)
+})
+
+test('sync is shown at global, for one zone with its types, and at a zone', async () => {
+  const all = await weft(['sync', 'status'])
+  assert.equal(all.code, 0, all.err)
+  assert.match(all.out, /^ZONE +STATE +HEARD +PEER +TO ZONE +FROM ZONE/)
+  assert.match(
+    all.out,
+    /east +Unknown \(9s\) +9s ago +own +behind 12s +in sync +1 +2 +10\.0\.0\.1:4711 +MeshTimeout: bad duration \(\ds ago\)/,
+  )
+  const one = (await weft(['sync', 'status', 'east'])).out
+  assert.match(one, /the zone refuses MeshTimeout/)
+  assert.match(one, /Dataplane +- +- +- +7 +2 +-\nMeshTimeout +3 +2 +1 +- +- +bad duration/)
+  assert.deepEqual(JSON.parse((await weft(['sync', 'status', 'east', '-o', 'json'])).out), zoneSync)
+  assert.equal((await weft(['sync', 'status', 'north'])).code, 3)
+  assert.match((await weft(['inspect', 'zones'])).out, /east +Unknown \(9s\) +9s ago/)
+  isGlobal = false
+  const zone = (await weft(['sync', 'status'])).out
+  isGlobal = true
+  assert.match(zone, /global:5685 +connected +6\ds +own +400ms ago/)
+  assert.match(zone, /lists still to come: Secret/)
 })
 
 test('recovery is shown and ended', async () => {

@@ -1,6 +1,7 @@
 // weft inspect: the state of zones and dataplanes, computed from their insights.
 import { asRecord, type Connection } from './connection.ts'
-import { age, type Format, serialise, table } from './output.ts'
+import { age, type Format, serialise, span, table } from './output.ts'
+import { zoneState } from './sync.ts'
 
 type Item = Readonly<Record<string, unknown>>
 
@@ -25,15 +26,18 @@ export async function inspectZones(connection: Connection, format: Format, print
   const now = Date.now()
   print(
     table(
-      ['NAME', 'STATUS', 'CONNECTED', 'UPDATES', 'ERRORS', 'VERSION', 'STORE'],
+      ['NAME', 'STATUS', 'HEARD', 'CONNECTED', 'UPDATES', 'ERRORS', 'VERSION', 'STORE'],
       items.map((item) => {
         const subscriptions = subscriptionsOf(item['zoneInsight'])
         const last = subscriptions.at(-1)
         const enabled = asRecord(item['zone'])['enabled'] !== false
+        // a stock global says nothing about it
+        const liveness = asRecord(item['liveness'])
         const version = String(asRecord(asRecord(last?.['version'])['kumaCp'])['version'] ?? '')
         return [
           String(item['name'] ?? ''),
-          enabled ? (isOpen(last) ? 'Online' : 'Offline') : 'Disabled',
+          liveness['state'] === undefined ? (enabled ? (isOpen(last) ? 'Online' : 'Offline') : 'Disabled') : zoneState(liveness),
+          liveness['ageMs'] === undefined ? '' : `${span(Number(liveness['ageMs']))} ago`,
           last ? `${age(last['connectTime'], now)} ago` : '',
           String(sum(subscriptions, 'responsesSent')),
           String(sum(subscriptions, 'responsesRejected')),

@@ -10,6 +10,7 @@ import { get } from './get.ts'
 import { inspectDataplanes, inspectZones } from './inspect.ts'
 import { asFormat } from './output.ts'
 import { endRecovery, recoveryStatus } from './recovery.ts'
+import { syncStatus } from './sync.ts'
 
 const program = new Command('weft')
   .description('Multi-zone control plane for Envoy meshes.')
@@ -30,6 +31,7 @@ Examples:
   weft get meshtimeouts -m default -o yaml
   weft inspect zones
   weft explain dataplane web-1 --to backend
+  weft sync status
   weft generate dataplane-token --mesh default --workload backend --valid-for 24h
 
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not found.`,
@@ -177,6 +179,17 @@ generate
     generateToken(connection(), 'user', { name: options.name, groups: options.group, validFor: options.validFor }, print),
   )
 
+const sync = program.command('sync').description('Sync between a global control plane and its zones.')
+sync
+  .command('status')
+  .description('Sessions, how far each direction is, the last error and counters: of every zone at global, of its global at a zone.')
+  .argument('[zone]', 'at global: one zone, with its counters of every type')
+  .addOption(output())
+  .addHelpText('after', '\nExamples:\n  weft sync status\n  weft sync status east\n  weft --address http://zone-1:5681 sync status -o yaml')
+  .action(async (zone: string | undefined, options: { output: string }) =>
+    syncStatus(connection(), { zone, format: asFormat(options.output) }, print),
+  )
+
 const recovery = program.command('recovery').description('Recovery of a zone that started without its former state.')
 recovery
   .command('status')
@@ -206,7 +219,14 @@ else {
     program.exitOverride((error) => {
       process.exit(error.exitCode === 0 ? 0 : 2)
     })
-    for (const command of [...program.commands, ...inspect.commands, ...explain.commands, ...generate.commands, ...recovery.commands])
+    for (const command of [
+      ...program.commands,
+      ...inspect.commands,
+      ...explain.commands,
+      ...generate.commands,
+      ...recovery.commands,
+      ...sync.commands,
+    ])
       command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
     await program.parseAsync(process.argv)
   } catch (error) {

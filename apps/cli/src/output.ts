@@ -36,3 +36,10 @@ export function age(time: unknown, now: number): string {
   if (seconds < 7200) return `${Math.floor(seconds / 60)}m`
   return seconds < 172_800 ? `${Math.floor(seconds / 3600)}h` : `${Math.floor(seconds / 86_400)}d`
 }
+
+/** A time span as people say it: 350ms, 5s, 3m, 2h, 4d. */
+export function span(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)}ms`
+  const now = Date.now()
+  return age(new Date(now - ms).toISOString(), now)
+}

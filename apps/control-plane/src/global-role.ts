@@ -4,6 +4,7 @@ import { AppError } from '@weft/foundation/errors'
 import type { Component } from '@weft/foundation/lifecycle'
 import { admitBy, createKdsServer } from '@weft/kds'
 import { labelKeys, nameKey, type Resource } from '@weft/resources'
+import { livenessSettings } from './role-settings.ts'
 import { readFile } from 'node:fs/promises'
 import { type SharedParts, httpComponents, meshComponent, meshInsightsComponent, storeComponent } from './shared-parts.ts'
 
@@ -27,7 +28,7 @@ export async function globalComponents(parts: SharedParts, unready: () => readon
     ...(kds.tlsEnabled ? { tls: await kdsCertificate(parts) } : {}),
     systemNamespace: 'kuma-system',
     skipPrefixes: kds.labels.skipPrefixes,
-    healthCheckIntervalMs: kds.zoneHealthCheck.pollInterval,
+    liveness: livenessSettings(config),
     massDelete,
     isTrustShared: (trust) => isPublished(parts, trust),
   })
@@ -45,7 +46,7 @@ export async function globalComponents(parts: SharedParts, unready: () => readon
     insights,
     ...(meshInsights ? [meshInsights] : []),
     server,
-    ...httpComponents(parts, { envoyAdmin }, unready),
+    ...httpComponents(parts, { envoyAdmin, sync: { zones: () => server.status(), liveness: (zone) => server.liveness(zone) } }, unready),
   ]
 }
 

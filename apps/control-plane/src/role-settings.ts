@@ -1,5 +1,6 @@
 // From the configuration tree to the settings of the parts. Pure; nothing here has defaults of its own.
 import type { ApiSettings, ServerCertificate } from '@weft/api'
+import { defaultLiveness, type LivenessSettings } from '@weft/kds'
 import type { MeshSettings } from '@weft/mesh'
 import { type ControlPlaneConfig, isFederated } from './config.ts'
 
@@ -35,6 +36,13 @@ export function meshSettings(config: ControlPlaneConfig): MeshSettings {
       trustFederation: true,
     },
   }
+}
+
+/** Ours unless the operator set the reference's, which are off by default. */
+export function livenessSettings(config: ControlPlaneConfig): LivenessSettings {
+  const { pollInterval, timeout } = config.multizone.global.kds.zoneHealthCheck
+  const intervalMs = pollInterval > 0 ? pollInterval : defaultLiveness.intervalMs
+  return { intervalMs, silentAfterMs: timeout > 0 ? timeout : 3 * intervalMs }
 }
 
 /** False when the operator froze identities. */

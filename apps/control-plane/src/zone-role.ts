@@ -40,6 +40,7 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
   pipeline.useIssuer(issuer)
   const server = createServer(parts, { adminAuthority, snapshots: board, recovering, isListed })
   if (isFederated(config)) link.client = createClient(parts, server, recovering)
+  const { client } = link
   const hosts = hostsComponent(parts)
   const meshInsights = meshInsightsComponent(parts)
   return [
@@ -55,7 +56,12 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
     server,
     ...httpComponents(
       parts,
-      { envoyAdmin: adminAccess(server), proxyConfig: configAccess(parts, pipeline), routes: [recovering.route] },
+      {
+        envoyAdmin: adminAccess(server),
+        proxyConfig: configAccess(parts, pipeline),
+        routes: [recovering.route],
+        ...(client ? { sync: { global: () => client.status() } } : {}),
+      },
       unready,
     ),
   ]

@@ -117,6 +117,16 @@ export interface ProxyConfigAccess {
   ): Promise<Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined>
 }
 
+/** State and age of a zone, as global shows them beside its insight. */
+export interface ZoneLivenessShown {
+  readonly state: string
+}
+
+/** What is shown of sync: at global each zone, at a zone its global. */
+export type SyncAccess =
+  | { zones(): readonly ({ readonly zone: string } & object)[]; liveness(zone: string): ZoneLivenessShown }
+  | { global(): object }
+
 /** A hostname of a destination and the zones in which it resolves. */
 export interface DestinationHostname {
   readonly hostname: string
@@ -141,6 +151,8 @@ export interface ApiServerDeps {
   readonly proxyConfig?: ProxyConfigAccess
   /** The facts that inspection reads. Absent: nothing can be inspected. */
   readonly mesh?: InspectionSource['mesh']
+  /** Absent in a standalone zone. */
+  readonly sync?: SyncAccess
   /** A fresh RSA key as PEM, made off the main thread. */
   generateSigningKey(): Promise<string>
   /** Routes of other parts: console, inspection, our own extras. They win over nothing: a path may be claimed once. */

@@ -15,6 +15,7 @@ export type {
   ListenerSettings,
   ProxyConfigAccess,
   ServerCertificate,
+  SyncAccess,
 } from './api-deps.ts'
 export type { ApiReply, ApiRequest, ApiRoute, Handler, Method } from './api-route.ts'
 export { createDiagnosticsServer, type DiagnosticsServer, type DiagnosticsServerDeps } from './diagnostics.ts'

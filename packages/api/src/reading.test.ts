@@ -145,6 +145,29 @@ describe('reading', () => {
       assert.equal((await get('/meshes/nomesh/dataplanes/_overview')).json['title'], 'Failed to retrieve Mesh')
     }))
 
+  it('what is known of sync, beside overviews and on its own', () => {
+    const zones = [{ zone: 'east', state: 'Unknown', ageMs: 9_000, sending: { types: [] } }]
+    const sync = { zones: () => zones, liveness: (zone: string) => ({ state: zone === 'east' ? 'Unknown' : 'Offline' }) }
+    return withApi({ deps: { sync } }, async ({ get, seed }) => {
+      await seed({ type: 'Zone', name: 'east', spec: {} })
+      assert.deepEqual((await get('/zones/east/_overview')).json['liveness'], { state: 'Unknown' })
+      assert.deepEqual((await get('/zones+insights')).json['items'][0].liveness, { state: 'Unknown' })
+      const { json } = await get('/_weft/sync')
+      assert.deepEqual([json['mode'], json['seq'], json['zones']], ['global', 1, zones])
+      assert.deepEqual((await get('/_weft/sync/east')).json, zones[0])
+      assert.equal((await get('/_weft/sync/north')).status, 404)
+    })
+  })
+
+  it('a zone shows its global, a standalone zone nothing', async () => {
+    await withApi({ role: 'zone', deps: { sync: { global: () => ({ state: 'connected' }) } } }, async ({ get }) => {
+      const { json } = await get('/_weft/sync')
+      assert.deepEqual([json['mode'], json['zone'], json['global']], ['zone', 'east', { state: 'connected' }])
+      assert.equal((await get('/_weft/sync/east')).status, 404)
+    })
+    await withApi({ role: 'standalone' }, async ({ get }) => assert.equal((await get('/_weft/sync')).status, 404))
+  })
+
   it('global totals', () =>
     withApi({}, async ({ put, get, clock }) => {
       await put('/meshes/m', mesh)

@@ -14,6 +14,7 @@ import { policyRoutes } from './routes/policies.ts'
 import { proxyRoutes } from './routes/proxies.ts'
 import { kriRoute, resourceRoutes } from './routes/resources.ts'
 import { serviceRoutes } from './routes/services.ts'
+import { syncRoutes } from './routes/sync.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 
 export interface ApiServer extends Component {
@@ -109,6 +110,7 @@ export function apiRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
     ...inspectionRoutes(deps),
     ...explainRoutes(deps),
     ...tokenRoutes(deps),
+    ...syncRoutes(deps),
     ...legacyRoutes(),
   ]
   const given = deps.routes ?? []

@@ -27,6 +27,7 @@ import {
   type ZoneDescription,
   zoneDescribed,
   zoneHealthChecked,
+  zoneResumed,
   zoneStreamClosed,
   type ZoneStreamName,
   zoneStreamOpened,
@@ -74,6 +75,7 @@ export interface ZoneStatusRecorder {
   subscriptionDescribed(zone: string, id: string, description: ZoneDescription): void
   responseCounted(zone: string, id: string, type: string, outcome: Outcome, failure?: string): void
   subscriptionClosed(zone: string, id: string, disconnectTime: string): void
+  subscriptionReopened(zone: string, id: string): void
   streamOpened(zone: string, stream: ZoneStreamName, connectTime: string): void
   streamClosed(zone: string, stream: ZoneStreamName, disconnectTime: string): void
   healthChecked(zone: string, time: string): void
@@ -277,6 +279,7 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
       responseCounted: (zone, id, type, outcome) =>
         onZone(zone, outcome === 'rejected', (spec) => zoneCounted(spec, id, { type, outcome, time: time() })),
       subscriptionClosed: (zone, id, at) => onZone(zone, true, (spec) => zoneUnsubscribed(spec, id, at)),
+      subscriptionReopened: (zone, id) => onZone(zone, true, (spec) => zoneResumed(spec, id)),
       streamOpened: (zone, stream, connectTime) =>
         onZone(zone, true, (spec) => zoneStreamOpened(spec, stream, { globalInstanceId: instanceId, connectTime })),
       streamClosed: (zone, stream) => onZone(zone, true, (spec) => zoneStreamClosed(spec, stream)),

@@ -51,6 +51,14 @@ export function closeSubscription(subscription: JsonObject, time: string): JsonO
   return isOpen(subscription) ? { ...subscription, disconnectTime: time } : subscription
 }
 
+/** The last subscription, if it is this one, goes on as if it had not ended. */
+export function reopenSubscription(subscriptions: readonly JsonObject[], id: string): readonly JsonObject[] {
+  const last = subscriptions.at(-1)
+  if (last?.['id'] !== id || last['disconnectTime'] === undefined) return subscriptions
+  const { disconnectTime: _, ...open } = last
+  return subscriptions.with(-1, open)
+}
+
 /** Counts one response in the totals and, when named, in the statistics at `path` below `status`. */
 export function countResponse(
   subscription: JsonObject,

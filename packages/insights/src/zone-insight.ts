@@ -1,7 +1,15 @@
 // ZoneInsight: the streams of a zone, what was sent and acknowledged per kind, its version and configuration (contract/kds.md section 11).
 import type { JsonObject } from '@weft/foundation/json'
 import { child } from './json.ts'
-import { addSubscription, closeSubscription, countResponse, type Outcome, subscriptionsOf, updateSubscription } from './subscriptions.ts'
+import {
+  addSubscription,
+  closeSubscription,
+  countResponse,
+  type Outcome,
+  reopenSubscription,
+  subscriptionsOf,
+  updateSubscription,
+} from './subscriptions.ts'
 import { areCompatible } from './version.ts'
 
 export type ZoneStreamName = 'globalToZone' | 'zoneToGlobal' | 'configDump' | 'stats' | 'clusters'
@@ -68,6 +76,13 @@ export function zoneCounted(
 /** The spec after the sync stream with this id ended. */
 export function zoneUnsubscribed(spec: JsonObject, id: string, time: string): JsonObject {
   return { ...spec, subscriptions: updateSubscription(subscriptionsOf(spec), id, (found) => closeSubscription(found, time)) }
+}
+
+/** The spec after a zone whose subscription was closed for its silence is back on the same stream. */
+export function zoneResumed(spec: JsonObject, id: string): JsonObject {
+  const before = subscriptionsOf(spec)
+  const subscriptions = reopenSubscription(before, id)
+  return subscriptions === before ? spec : { ...spec, subscriptions }
 }
 
 const adminStreams: Readonly<Partial<Record<ZoneStreamName, string>>> = {

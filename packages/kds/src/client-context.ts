@@ -9,6 +9,7 @@ import type { OriginLedger } from './origin-ledger.ts'
 import type { Outgoing } from './outgoing.ts'
 import type { Self } from './peer.ts'
 import type { RecallMemory } from './returned-dataplanes.ts'
+import type { SyncJournal } from './sync-journal.ts'
 import type { SyncMetrics } from './sync-metrics.ts'
 
 /** Kept from session to session, for as long as the process lives. */
@@ -26,6 +27,8 @@ export interface SessionMemory {
   trusted: ReadonlySet<string> | undefined
   /** Own roots that all other zones trust, as an own global told on the present connection. */
   trustedElsewhere: ReadonlySet<string>
+  /** When an own global last pinged on the present connection. */
+  lastPing: { readonly time: string; readonly monotonic: number } | undefined
   /** Tells an own global what is trusted here; does nothing while there is none. */
   tellTrusted(): void
 }
@@ -40,6 +43,7 @@ export interface StreamContext {
   readonly outgoing: Outgoing
   readonly feed: ChangeFeed
   readonly metrics: SyncMetrics
+  readonly journal: SyncJournal
   /** A sync stream got its first answer: at the other end is a global. Told on every stream. */
   established(): void
   /** `memory` has changed. */

@@ -81,6 +81,7 @@ export function openGlobalToZone(context: StreamContext, ended: Ended): RunningS
       },
       applied: (type, { ms, refused }) => {
         context.metrics.applied(type, ms, refused)
+        context.journal.applied(type, { refused })
         if (type === 'Config') identifyByCluster()
       },
     })

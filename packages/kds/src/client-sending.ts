@@ -12,14 +12,14 @@ import type { AdminKind } from './contract.ts'
 import { DeltaSender } from './delta-sender.ts'
 import { headerKeys, nodeFeatures } from './features.ts'
 import type { OpenedStream } from './global-channel.ts'
-import { nodeFacts } from './peer.ts'
+import { type NodeFacts, nodeFacts } from './peer.ts'
 import { type DeltaRequest, decodeRequest } from './wire.ts'
 
 /** Changes of inventory that global only shows may wait this long for each other: proxies that start change theirs several times. */
 const inventoryPaceMs = 1000
 
-/** Opens the stream and waits for the subscribes of global. */
-export function openZoneToGlobal(context: StreamContext, ended: Ended): RunningStream {
+/** Opens the stream and waits for the subscribes of global; the first one tells what it is. */
+export function openZoneToGlobal(context: StreamContext, ended: Ended, described: (facts: NodeFacts) => void): RunningStream {
   const { client, log } = context
   const { clock, recorder, zone } = client
   const inventory = new Set(client.registry.all.filter((kind) => isSentToGlobal(kind) && !isSentToZones(kind)).map((kind) => kind.type))
@@ -28,9 +28,11 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended): RunningS
   let isOver = false
   /** Subscribes of a stock global that wait until first lists are complete. */
   let held: DeltaRequest[] | undefined
+  const stopShowing = context.journal.sending(() => sender?.cursor)
 
   const finish = (): void => {
     isOver = true
+    stopShowing()
     if (!sender) return
     sender.close()
     sender = undefined
@@ -44,7 +46,9 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended): RunningS
   }
   const begin = (request: DeltaRequest): DeltaSender => {
     if (!request.node) throw new AppError('kds/bad-message', 'the first request has no node')
-    const { version, config, instanceId, features } = nodeFacts(request.node)
+    const facts = nodeFacts(request.node)
+    const { version, config, instanceId, features } = facts
+    described(facts)
     const now = timestamp(clock.now())
     recorder.streamOpened(zone, 'zoneToGlobal', now)
     recorder.subscriptionOpened({ id, zone, connectTime: now, authTokenProvided: false })
@@ -61,6 +65,7 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended): RunningS
       write: stream.write,
       count: (type, outcome, failure) => {
         context.metrics.response(type, outcome)
+        context.journal.response(type, outcome, failure)
         recorder.responseCounted(zone, id, type, outcome, failure)
       },
       ...(client.recovered ? { recovered: client.recovered } : {}),

@@ -8,7 +8,9 @@ import { createBackoff } from './backoff.ts'
 import type { Ended, RunningStream, SessionMemory, StreamContext } from './client-context.ts'
 import { openGlobalToZone } from './client-receiving.ts'
 import { openAdmin, openZoneToGlobal } from './client-sending.ts'
+import { nodeFeatures } from './features.ts'
 import { member } from './json.ts'
+import { answerPings } from './ping.ts'
 
 /** Why a session is over. */
 export interface SessionOutcome {
@@ -95,6 +97,7 @@ export function startSession(options: SessionOptions): ClientSession {
         open((code, details) => {
           running.delete(name)
           if (closed) return
+          context.journal.failed(name, details || status[code])
           if (isConnectionLoss(code) || memory.peer === 'unknown') return lose({ code, details, stream: name })
           if (clock.monotonic() - openedAt > stableMs) backoff.reset()
           const isSuperseded = code === status.CANCELLED && details.includes('superseded')
@@ -112,6 +115,19 @@ export function startSession(options: SessionOptions): ClientSession {
     }
     attempt()
   }
+  const supervisePings = (): void => {
+    if (running.has('ping')) return
+    running.set(
+      'ping',
+      answerPings(context, (code, details) => {
+        running.delete('ping')
+        if (closed) return
+        if (isConnectionLoss(code)) return lose({ code, details, stream: 'ping' })
+        log.info({ stream: 'ping', code: status[code], reason: details }, 'kds ping stream ended')
+        if (code !== status.UNIMPLEMENTED) later(adminRetryMs, supervisePings)
+      }),
+    )
+  }
   const superviseAdmin = (kind: Parameters<typeof openAdmin>[1]): void => {
     running.set(
       kind,
@@ -128,7 +144,11 @@ export function startSession(options: SessionOptions): ClientSession {
   }
   const receive = (): void => supervise('globalToZone', (ended) => openGlobalToZone(context, ended))
 
-  supervise('zoneToGlobal', (ended) => openZoneToGlobal(context, ended))
+  supervise('zoneToGlobal', (ended) =>
+    openZoneToGlobal(context, ended, ({ features }) => {
+      if (features.has(nodeFeatures.ping)) supervisePings()
+    }),
+  )
   receive()
   for (const kind of ['configDump', 'stats', 'clusters'] as const) superviseAdmin(kind)
   void checkHealth({ context, isClosed: () => closed, later, lose })

@@ -135,6 +135,7 @@ test('one subscribe per type with the node of a zone, answered with an ACK that 
       'optional-top-level-target-ref',
       'weft-chunked-lists',
       'weft-trust-spread',
+      'weft-ping',
     ])
     assert.deepEqual((metadata['version'] as { kumaCp?: unknown }).kumaCp, {
       version: '3.0.0',

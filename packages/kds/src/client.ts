@@ -20,7 +20,9 @@ import { openOriginLedger } from './origin-ledger.ts'
 import { createZoneOutgoing } from './outgoing-to-global.ts'
 import type { Self } from './peer.ts'
 import { createRecallMemory } from './returned-dataplanes.ts'
+import { createSyncJournal } from './sync-journal.ts'
 import { createSyncMetrics } from './sync-metrics.ts'
+import type { ReachabilityEntry } from './sync-status.ts'
 
 /** What a zone needs to sync. */
 export interface KdsClientOptions {
@@ -56,6 +58,8 @@ export interface KdsClientOptions {
    * it gets none before. At once when absent.
    */
   readonly listable?: Promise<void>
+  /** What is known here of the way to the other zones; told to an own global. */
+  reachability?(): readonly ReachabilityEntry[]
   /** 0 (inclusive) to 1 (exclusive), for jitter. */
   random?(): number
 }
@@ -87,10 +91,12 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
     recall,
     trusted: undefined,
     trustedElsewhere: new Set(),
+    lastPing: undefined,
     tellTrusted: () => {},
   }
   const consumed = consumedTypes(registry)
   const metrics = createSyncMetrics(options.metrics, (type) => registry.get(type) !== undefined)
+  const journal = createSyncJournal(clock)
   const backoff = createBackoff()
   const listeners = new Set<(connection: GlobalConnection) => void>()
   let state: GlobalConnection['state'] = 'stopped'
@@ -129,6 +135,7 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
     if (wasConnected) backoff.reset()
     const waitMs = backoff.next({ ...retryRangeOf(memory.peer), random: options.random ?? Math.random })
     lastError = explain(outcome, address)
+    journal.failed(outcome.stream, lastError)
     report(log, { outcome, text: lastError, retryMs: waitMs, isNews: wasConnected || lastError !== shownError })
     shownError = lastError
     changed('waiting')
@@ -161,7 +168,7 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
       log.info({ address: address.target, tls: address.tls }, 'kds connected to global')
       changed('connected')
     }
-    const context = { client: options, log, self, channel, memory, outgoing, feed, metrics, established, changed: () => changed() }
+    const context = { client: options, log, self, channel, memory, outgoing, feed, metrics, journal, established, changed: () => changed() }
     const current = startSession({ context, afterLoss, lost })
     session = current
     channel.ready(connectLimitMs).catch((error: unknown) => {
@@ -186,6 +193,15 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
       changed('stopped')
     },
     connection,
+    status: () => ({
+      address: address.target,
+      peer: memory.peer,
+      state,
+      since,
+      ...(memory.lastPing ? { lastPing: memory.lastPing.time, pingAgeMs: Math.round(clock.monotonic() - memory.lastPing.monotonic) } : {}),
+      unlisted: consumed.filter((type) => !memory.listed.has(type)),
+      ...journal.progress(),
+    }),
     onConnection: (listener) => {
       listeners.add(listener)
       return () => void listeners.delete(listener)

@@ -1,6 +1,7 @@
 // What the sync package asks of its surroundings and offers to them. Nothing here knows gRPC.
 import type { Component } from '@weft/foundation/lifecycle'
 import type { Resource, ResourceKey } from '@weft/resources'
+import type { GlobalSync, ReachabilityEntry, ZoneLivenessView, ZoneSync } from './sync-status.ts'
 
 /** The long-lived streams of a zone, named as the fields of `ZoneInsight.kdsStreams` (contract/kds.md section 11). */
 export type ZoneStream = 'globalToZone' | 'zoneToGlobal' | 'configDump' | 'stats' | 'clusters'
@@ -42,6 +43,8 @@ export interface ZoneStatusRecorder {
   /** `failure` is the text of a NACK. */
   responseCounted(zone: string, id: string, type: string, outcome: 'sent' | 'acknowledged' | 'rejected', failure?: string): void
   subscriptionClosed(zone: string, id: string, disconnectTime: string): void
+  /** The zone of a subscription that was closed because nothing was heard of it is back on the same stream. */
+  subscriptionReopened(zone: string, id: string): void
   streamOpened(zone: string, stream: ZoneStream, connectTime: string): void
   streamClosed(zone: string, stream: ZoneStream, disconnectTime: string): void
   healthChecked(zone: string, time: string): void
@@ -53,6 +56,7 @@ export const silentRecorder: ZoneStatusRecorder = {
   subscriptionDescribed: () => {},
   responseCounted: () => {},
   subscriptionClosed: () => {},
+  subscriptionReopened: () => {},
   streamOpened: () => {},
   streamClosed: () => {},
   healthChecked: () => {},
@@ -120,6 +124,11 @@ export interface KdsServer extends Component {
   /** Bound port; 0 before start. */
   readonly port: number
   zones(): readonly ConnectedZone[]
+  /** Every Zone with its state and how far sync with it is. */
+  status(): readonly ZoneSync[]
+  liveness(zone: string): ZoneLivenessView
+  /** What each own zone last said of the way to the others. */
+  reachability(): ReadonlyMap<string, readonly ReachabilityEntry[]>
   /**
    * Asks the Envoy of a Dataplane of this zone through the zone's admin stream. Rejects with kds/not-connected when the zone has no such
    * stream, with kds/admin-failed when the zone answers with an error or not in time (10 s).
@@ -155,6 +164,7 @@ export interface ReturnedDataplanes {
 /** The end at a zone control plane. */
 export interface KdsClient extends Component {
   connection(): GlobalConnection
+  status(): GlobalSync
   /** Called after every change of `connection()`. */
   onConnection(listener: (connection: GlobalConnection) => void): () => void
   /** Undefined while no own global has returned any since this process started. A change is told as one of the connection. */

@@ -11,12 +11,13 @@ import type { ChangeFeed } from './change-feed.ts'
 import { type SendingType, sendingType } from './sending-type.ts'
 import type { Encoded, Outgoing } from './outgoing.ts'
 import { recalledVersion } from './features.ts'
+import type { SyncCursor } from './sync-journal.ts'
 import { composeResponse, type DeltaRequest, maxMessageBytes } from './wire.ts'
 
 /** What sending needs. */
 export interface SenderOptions {
   readonly outgoing: Outgoing
-  readonly store: Pick<Store, 'get' | 'list'>
+  readonly store: Pick<Store, 'get' | 'list' | 'seq'>
   readonly feed: ChangeFeed
   readonly clock: Clock
   readonly log: Logger
@@ -78,6 +79,7 @@ export class DeltaSender {
   mark(type: string, keys: readonly ResourceKey[]): void {
     const state = this.#types.get(type)
     if (!state || keys.length === 0) return
+    this.#fallBehind(state, this.#options.store.seq)
     for (const key of keys) state.dirty.set(nameKey(key), key)
     this.#wake(state)
   }
@@ -90,9 +92,19 @@ export class DeltaSender {
 
   /** Every subscribed type is accepted in its present state. */
   get inSync(): boolean {
-    return [...this.#types.values()].every(
-      (state) => state.phase === 'live' && !state.pending && state.dirty.size === 0 && state.rejected.size === 0,
-    )
+    return [...this.#types.values()].every(isAccepted)
+  }
+
+  /** How far the peer is. */
+  get cursor(): SyncCursor {
+    const head = this.#options.store.seq
+    const late = [...this.#types.values()].filter((state) => !isAccepted(state))
+    const since = Math.min(...late.map((state) => state.behindSince ?? Number.POSITIVE_INFINITY))
+    return {
+      head,
+      accepted: Math.min(head, ...late.map((state) => state.acceptedSeq)),
+      lagMs: since === Number.POSITIVE_INFINITY ? 0 : Math.max(0, this.#options.clock.monotonic() - since),
+    }
   }
 
   close(): void {
@@ -110,6 +122,7 @@ export class DeltaSender {
     const { type } = request
     const state = sendingType(type, request.initialVersions)
     this.#types.set(type, state)
+    this.#fallBehind(state, 0)
     if (this.#rank.has(type)) state.unsubscribe = this.#options.feed.on(type, (changes) => this.#changed(state, changes))
     this.#orderTimer ??= this.#options.clock.after(orderGraceMs, () => {
       this.#ordered = false
@@ -123,8 +136,16 @@ export class DeltaSender {
 
   #changed(state: SendingType, changes: readonly Change[]): void {
     if (state.phase === 'waiting') return
+    this.#fallBehind(state, (changes[0]?.seq ?? 1) - 1)
     for (const { key } of changes) state.dirty.set(nameKey(key), key)
     this.#wake(state)
+  }
+
+  /** The peer has everything of a type up to `accepted`, but not what comes now. */
+  #fallBehind(state: SendingType, accepted: number): void {
+    if (state.behindSince !== undefined) return
+    state.behindSince = this.#options.clock.monotonic()
+    state.acceptedSeq = accepted
   }
 
   #wake(state: SendingType): void {
@@ -251,9 +272,20 @@ export class DeltaSender {
 
   #sendNext(state: SendingType): void {
     const next = state.queue.shift() ?? this.#composeDelta(state)
-    if (!next) return
+    if (!next) {
+      if (isAccepted(state)) state.behindSince = undefined
+      return
+    }
+    const { clock, store } = this.#options
+    const isAll = state.queue.length === 0 && state.dirty.size === 0
     const nonce = randomUUID()
-    state.pending = { nonce, response: next, stall: this.#options.clock.after(stallMs, () => this.#options.stalled(state.type)) }
+    state.pending = {
+      nonce,
+      response: next,
+      stall: clock.after(stallMs, () => this.#options.stalled(state.type)),
+      seq: isAll ? store.seq : state.acceptedSeq,
+      at: isAll ? clock.monotonic() : state.behindSince,
+    }
     if (state.queue.length === 0) state.listed = true
     state.notBefore = this.#options.clock.monotonic() + (this.#options.paceMs?.(state.type) ?? 0)
     const bytes = composeResponse({
@@ -294,12 +326,17 @@ export class DeltaSender {
   }
 
   #answered(state: SendingType, failure: string | undefined): void {
-    const response = state.pending?.response
-    state.pending?.stall.cancel()
+    const { response, stall, seq, at } = state.pending ?? {}
+    stall?.cancel()
     state.pending = undefined
     if (failure === undefined) {
       this.#options.count(state.type, 'acknowledged')
       if (response) state.accepted(response)
+      if (isAccepted(state)) state.behindSince = undefined
+      else if (state.rejected.size === 0) {
+        state.acceptedSeq = seq ?? state.acceptedSeq
+        state.behindSince = at
+      }
     } else {
       this.#options.count(state.type, 'rejected', failure)
       if (response) this.#rejected(state, response, failure)
@@ -335,6 +372,11 @@ export class DeltaSender {
       this.#options.log.error({ type: state.type, err: messageOf(error) }, 'kds retry failed')
     }
   }
+}
+
+/** The peer has what there is of a type. */
+function isAccepted(state: SendingType): boolean {
+  return state.phase === 'live' && !state.pending && state.queue.length === 0 && state.dirty.size === 0 && state.rejected.size === 0
 }
 
 /** At least one chunk, also for nothing: a first list is sent even when it is empty. */

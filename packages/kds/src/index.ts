@@ -25,5 +25,15 @@ export { silentRecorder } from './contract.ts'
 export type { MassDeleteGuard } from './delta-receiver.ts'
 export { parseGlobalAddress } from './global-channel.ts'
 export type { Self as KdsIdentity } from './peer.ts'
+export type { SentType, ReceivedType, SyncCursor, SyncFailure, SyncProgress } from './sync-journal.ts'
+export type {
+  GlobalSync,
+  ReachabilityEntry,
+  ReachabilityState,
+  ZoneLivenessView,
+  ZoneState,
+  ZoneSync,
+} from './sync-status.ts'
 export { createKdsServer, type KdsServerOptions } from './server.ts'
 export { trustedName } from './trust-spread.ts'
+export { defaultLiveness, type LivenessSettings } from './zone-liveness.ts'

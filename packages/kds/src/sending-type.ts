@@ -24,7 +24,20 @@ export interface SendingType {
   readonly dirty: Map<string, ResourceKey>
   /** Responses that go before the next delta. */
   readonly queue: PlannedResponse[]
-  pending: { readonly nonce: string; readonly response: PlannedResponse; readonly stall: Timer } | undefined
+  pending:
+    | {
+        readonly nonce: string
+        readonly response: PlannedResponse
+        readonly stall: Timer
+        /** The peer has everything up to here once it acknowledges, and lacks what comes later since `at`. */
+        readonly seq: number
+        readonly at: number | undefined
+      }
+    | undefined
+  /** The peer has everything of this type up to here, in sequence numbers of the store; means something only while `behindSince` does. */
+  acceptedSeq: number
+  /** Since when the peer lacks something, monotonic ms; undefined when it has everything. */
+  behindSince: number | undefined
   /** Wire names in rejected responses. */
   readonly rejected: Set<string>
   retry: Timer | undefined
@@ -84,6 +97,8 @@ export function sendingType(type: string, resume: ReadonlyMap<string, string>): 
     dirty,
     queue: [],
     pending: undefined,
+    acceptedSeq: 0,
+    behindSince: undefined,
     rejected: new Set(),
     retry: undefined,
     retryMs: 0,

@@ -18,12 +18,18 @@ export interface CallFacts {
   readonly authTokenProvided: boolean
 }
 
+/** Why we ended a stream. */
+export interface StreamOutcome {
+  readonly code: status
+  readonly details: string
+}
+
 /** What a stream does with what arrives. Throwing ends the stream. */
 export interface StreamHandler {
   data(bytes: Buffer): void
   drained?(): void
-  /** Called exactly once, whoever ended the stream. */
-  closed(): void
+  /** Called exactly once, whoever ended the stream; with what we ended it, if we did and not in order. */
+  closed(outcome?: StreamOutcome): void
 }
 
 /** Our side of a stream. */
@@ -89,18 +95,18 @@ export function runStream(
 ): void {
   let handler: StreamHandler | undefined
   let ended = false
-  const close = (): void => {
+  const close = (outcome?: StreamOutcome): void => {
     if (ended) return
     ended = true
     try {
-      handler?.closed()
+      handler?.closed(outcome)
     } catch (error) {
       log.error({ err: messageOf(error) }, 'kds stream close failed')
     }
   }
   const end = (code: status, details: string): void => {
     if (ended) return
-    close()
+    close(code === status.OK ? undefined : { code, details })
     // grpc-js turns this into the trailers of the stream
     if (code === status.OK) call.end()
     else call.emit('error', { code, details })
@@ -124,9 +130,9 @@ export function runStream(
     proceed: () => void (ended || call.resume()),
     end,
   }
-  call.on('cancelled', close)
-  call.on('error', close)
-  call.on('close', close)
+  call.on('cancelled', () => close())
+  call.on('error', () => close())
+  call.on('close', () => close())
   call.on('end', () => end(status.OK, ''))
   call.on('drain', () => guarded(() => handler?.drained?.()))
   guarded(() => {

@@ -17,6 +17,7 @@ import type { ServerStream, StreamHandler } from './server-stream.ts'
 import type { SyncMetrics } from './sync-metrics.ts'
 import { asFrames, type TrustBoard, type TrustMember, trustSpreadType } from './trust-spread.ts'
 import { composeResponse, decodeRequest } from './wire.ts'
+import type { ZoneBoard } from './zone-board.ts'
 import type { ZoneRecords } from './zone-records.ts'
 
 /** What the sync streams of all zones share. */
@@ -28,6 +29,7 @@ export interface SyncContext {
   readonly records: ZoneRecords
   readonly metrics: SyncMetrics
   readonly trustBoard: TrustBoard
+  readonly board: ZoneBoard
   /** Types that zones send. */
   readonly consumed: readonly string[]
   /** Resources whose filter reads other resources: looked at again when those change. */
@@ -44,6 +46,10 @@ export function openGlobalToZone(stream: ServerStream, context: SyncContext): St
   let trust: TrustMember | undefined
   const release = records.opened(stream, 'globalToZone', { inSync: () => sender?.inSync ?? false })
   recorder.subscriptionOpened({ id, zone, connectTime: timestamp(clock.now()), authTokenProvided: stream.authTokenProvided })
+
+  const journal = context.board.journal(zone)
+  const unsubscribed = context.board.subscribed(zone, id)
+  const stopShowing = journal.sending(() => sender?.cursor)
 
   const describe = (facts: NodeFacts): DeltaSender => {
     const { version, config, instanceId } = facts
@@ -63,6 +69,7 @@ export function openGlobalToZone(stream: ServerStream, context: SyncContext): St
       write: stream.write,
       count: (type, outcome, failure) => {
         context.metrics.response(type, outcome)
+        journal.response(type, outcome, failure)
         recorder.responseCounted(zone, id, type, outcome, failure)
       },
       stalled: (type) => stream.end(status.UNAVAILABLE, `no answer to a response of type ${type}`),
@@ -82,6 +89,8 @@ export function openGlobalToZone(stream: ServerStream, context: SyncContext): St
     drained: () => sender?.drained(),
     closed: () => {
       trust?.left()
+      stopShowing()
+      unsubscribed()
       stopDependencies()
       sender?.close()
       release()
@@ -125,7 +134,10 @@ export function openZoneToGlobal(stream: ServerStream, context: SyncContext): St
     pause: stream.pause,
     proceed: stream.proceed,
     fail: (error) => stream.end(status.INTERNAL, error.message),
-    applied: (type, { ms, refused }) => context.metrics.applied(type, ms, refused),
+    applied: (type, { ms, refused }) => {
+      context.metrics.applied(type, ms, refused)
+      context.board.journal(zone).applied(type, { refused })
+    },
   })
   receiver.identified(incarnation)
   receiver.start()

@@ -446,6 +446,7 @@ test('recorded at once: subscription, description, counters, streams', async () 
       subscriptionDescribed: note('described'),
       responseCounted: note('counted'),
       subscriptionClosed: note('closed'),
+      subscriptionReopened: note('reopened'),
       streamOpened: note('stream'),
       streamClosed: note('stream closed'),
       healthChecked: note('health'),

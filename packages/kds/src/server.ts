@@ -11,7 +11,7 @@ import type { Store } from '@weft/store'
 import { createAdminBroker } from './admin-broker.ts'
 import { adminCodecs, adminMethods } from './admin-messages.ts'
 import { createChangeFeed } from './change-feed.ts'
-import type { AdminKind, AdmitZone, KdsServer, ZoneStatusRecorder } from './contract.ts'
+import type { AdminKind, AdmitZone, KdsServer, ZoneStatusRecorder, ZoneStream } from './contract.ts'
 import type { MassDeleteGuard } from './delta-receiver.ts'
 import { removeHeld } from './held.ts'
 import { createGlobalOutgoing } from './outgoing-to-zone.ts'
@@ -30,7 +30,10 @@ import { openGlobalToZone, openZoneToGlobal, type SyncContext } from './server-s
 import { createSyncMetrics } from './sync-metrics.ts'
 import { maxMessageBytes } from './wire.ts'
 import { watchDependencies } from './filter-dependencies.ts'
+import { openPings } from './ping.ts'
 import { createTrustBoard } from './trust-spread.ts'
+import { createZoneBoard } from './zone-board.ts'
+import { defaultLiveness, type LivenessSettings } from './zone-liveness.ts'
 import { createZoneRecords } from './zone-records.ts'
 
 /** What a global needs to sync. */
@@ -52,8 +55,8 @@ export interface KdsServerOptions {
   readonly systemNamespace: string
   /** Label prefixes that are not sent to zones. */
   readonly skipPrefixes: readonly string[]
-  /** Interval zones are asked to ping at; 0 leaves it to them (5 min). */
-  readonly healthCheckIntervalMs: number
+  /** How often zones have to be heard; every 2 s by default. Stock zones are asked to check their health as often. */
+  readonly liveness?: LivenessSettings
   readonly massDelete: MassDeleteGuard
   /**
    * Whether a MeshTrust that a zone sent reaches the other zones: a new root of it is then used only when they trust it. Default: none does.
@@ -62,6 +65,7 @@ export interface KdsServerOptions {
 }
 
 const syncService = serviceDefinition.bind(undefined, 'kuma.mesh.v1alpha1.KDSSyncService')
+const peerService = serviceDefinition.bind(undefined, 'weft.sync.v1.PeerService')
 const adminService = serviceDefinition.bind(undefined, 'kuma.mesh.v1alpha1.GlobalKDSService')
 
 /** Makes the server; nothing listens before `start`. */
@@ -70,6 +74,16 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
   const log = options.log.child({ component: 'kds.server' })
   const self: Self = { ...options.self, storeId: store.id }
   const records = createZoneRecords({ store, clock, log, recorder })
+  const settings = options.liveness ?? defaultLiveness
+  const board = createZoneBoard({
+    store,
+    clock,
+    log,
+    recorder,
+    settings,
+    connected: () => records.connected(),
+    ...(options.metrics ? { metrics: options.metrics } : {}),
+  })
   const broker = createAdminBroker(clock)
   const healthAnswers = codec('kuma.mesh.v1alpha1.ZoneHealthCheckResponse')
   let server: Server | undefined
@@ -83,17 +97,21 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
     log.warn({ zone: facts.zone, peer: facts.peerAddress, reason: refusal }, 'kds zone refused')
     throw new AppError('kds/unauthenticated', refusal)
   }
-  const serve = (name: string, open: (stream: ServerStream) => StreamHandler) => (call: ByteCall) => {
+  const serve = (name: ZoneStream | 'ping', open: (stream: ServerStream) => StreamHandler) => (call: ByteCall) => {
     admitted(call).then(
       (facts) => {
         if (call.cancelled) return
         call.sendMetadata(greeting(store.id))
-        runStream(call, { facts, log: log.child({ zone: facts.zone, stream: name }), open })
+        runStream(call, {
+          facts,
+          log: log.child({ zone: facts.zone, stream: name }),
+          open: (stream) => board.follow(stream, name, open(stream)),
+        })
       },
       (error: unknown) => call.emit('error', refusalStatus(error)),
     )
   }
-  const serveSync = (name: string, context: SyncContext, open: (stream: ServerStream, context: SyncContext) => StreamHandler) =>
+  const serveSync = (name: ZoneStream, context: SyncContext, open: (stream: ServerStream, context: SyncContext) => StreamHandler) =>
     serve(name, (stream) => {
       void ensureZone(stream.zone, options, log)
       return open(stream, context)
@@ -110,11 +128,21 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
         },
       }
     })
+  const servePings = serve('ping', (stream) =>
+    openPings(stream, {
+      liveness: board.liveness,
+      journal: board.journal(stream.zone),
+      monotonic: () => clock.monotonic(),
+      roundTrip: (ms) => board.roundTrip(stream.zone, ms),
+      reachability: (row) => board.reachability(stream.zone, row),
+    }),
+  )
   const healthCheck = (call: ServerUnaryCall<Buffer, Uint8Array>, respond: sendUnaryData<Uint8Array>): void => {
     admitted(call).then(
       (facts) => {
+        board.liveness.heard(facts.zone, facts.peerAddress)
         recorder.healthChecked(facts.zone, timestamp(clock.now()))
-        const ms = options.healthCheckIntervalMs
+        const ms = settings.intervalMs
         respond(null, healthAnswers.encode({ interval: { seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1_000_000 } }))
       },
       (error: unknown) => respond(refusalStatus(error)),
@@ -139,6 +167,7 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
         feed,
         records,
         trustBoard,
+        board,
         metrics: createSyncMetrics(options.metrics, (type) => registry.get(type) !== undefined),
         outgoing: createGlobalOutgoing({
           registry,
@@ -161,6 +190,7 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
         GlobalToZoneSync: serveSync('globalToZone', context, openGlobalToZone),
         ZoneToGlobalSync: serveSync('zoneToGlobal', context, openZoneToGlobal),
       })
+      server.addService(peerService(), { Ping: servePings })
       server.addService(adminService(), {
         [adminMethods.configDump]: serveAdmin('configDump'),
         [adminMethods.stats]: serveAdmin('stats'),
@@ -173,6 +203,7 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
     stop: async () => {
       records.endAll(status.UNAVAILABLE, 'the control plane is stopping')
       broker.close()
+      board.close()
       closeFeed()
       const stopping = server
       server = undefined
@@ -188,6 +219,9 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
     },
     ready: () => server !== undefined,
     zones: () => records.connected(),
+    status: () => board.status(),
+    liveness: (zone) => board.livenessOf(zone),
+    reachability: () => board.rows(),
     ask: (zone, kind, proxy, askOptions = {}) => {
       const namespace = hasKubernetesStore(records.description(zone)?.config ?? '') ? proxy.labels[labelKeys.namespace] : undefined
       const name = namespace ? `${displayName(proxy)}.${namespace}` : displayName(proxy)

@@ -7,7 +7,7 @@ import 'protobufjs/ext/descriptor.js'
 import 'protobufjs/ext/protojson.js'
 import type { Root } from 'protobufjs'
 import { type HardenedRoot, harden } from './harden.ts'
-import { kumaProtoFiles } from './kuma-files.ts'
+import { protoFiles } from './proto-files.ts'
 
 /** Beside the sources, or beside the folder a bundled program lies in. */
 const folder =
@@ -21,7 +21,7 @@ export function prunedRoot(): HardenedRoot {
   pruned ??= harden(
     buildRoot(
       readSet('envoy-pruned.binpb.br'),
-      kumaProtoFiles.map((file) => readFileSync(new URL(`kuma/${file}`, folder), 'utf8')),
+      protoFiles.map((file) => readFileSync(new URL(file, folder), 'utf8')),
     ),
     { missing: (name) => fullRoot().types.get(name) },
   )

@@ -63,5 +63,10 @@ function body(
   const { resource, form } = shown
   const type = kind.overview?.insight ?? ''
   const insight = deps.store.get({ type, mesh: resource.mesh, name: resource.name })
-  return overviewBody(kind, resource, overviewSpec(resource, insight, form))
+  return overviewBody(kind, resource, { ...overviewSpec(resource, insight, form), ...livenessOf(deps, resource) })
+}
+
+/** What stock clients skip: how the zone is by what was heard of it, which its subscriptions only tell as open or ended. */
+function livenessOf({ sync }: ApiServerDeps, { type, name }: Resource): JsonObject {
+  return type === 'Zone' && sync && 'liveness' in sync ? { liveness: sync.liveness(name) } : {}
 }

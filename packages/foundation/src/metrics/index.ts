@@ -17,7 +17,8 @@ export interface HistogramHandle {
  */
 export interface Metrics {
   counter(name: string, help: string, labels?: readonly string[]): CounterHandle
-  gauge(name: string, help: string, labels?: readonly string[], collect?: () => number): GaugeHandle
+  /** `collect` runs at every exposition; what it returns is set, and with labels it sets its values itself. */
+  gauge(name: string, help: string, labels?: readonly string[], collect?: () => number | undefined): GaugeHandle
   /** Buckets are in the unit of the name; the default suits seconds from 0.1 ms to 10 s. */
   histogram(name: string, help: string, labels?: readonly string[], buckets?: readonly number[]): HistogramHandle
   /** The Prometheus text exposition and its content type. */
@@ -48,7 +49,15 @@ export function createMetrics(): Metrics {
           help,
           labelNames: [...labels],
           registers: [registry],
-          ...(collect ? { collect: () => gauge.set(collect()) } : {}),
+          ...(collect
+            ? {
+                collect: () => {
+                  if (labels.length > 0) gauge.reset()
+                  const value = collect()
+                  if (value !== undefined) gauge.set(value)
+                },
+              }
+            : {}),
         })
         return { set: (value, values) => gauge.set(values ?? {}, value) }
       }),

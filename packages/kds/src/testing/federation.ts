@@ -83,7 +83,6 @@ export function serverOptions(store: Store, extra: Partial<KdsServerOptions> = {
     port: 0,
     systemNamespace: 'kuma-system',
     skipPrefixes: [],
-    healthCheckIntervalMs: 10_000,
     massDelete: { share: 0.5, min: 20 },
     ...extra,
   }

@@ -47,6 +47,8 @@ export interface RawStream {
 export interface RawZone extends AsyncDisposable {
   open(method: string, headers?: Metadata): RawStream
   headers(): Metadata
+  /** The answer to a health check. */
+  healthCheck(): Promise<Buffer>
   node(features?: readonly string[], extra?: Readonly<Record<string, unknown>>): NonNullable<Request['node']>
 }
 
@@ -77,6 +79,20 @@ export function rawZone(zone: string, port: number): RawZone {
         ...extra,
       }),
     }),
+    healthCheck: () =>
+      new Promise((resolve, reject) => {
+        client.makeUnaryRequest(
+          methods.healthCheck,
+          pass,
+          (bytes: Buffer) => bytes,
+          new Uint8Array(0),
+          headers(),
+          (error, answer) => {
+            if (answer) resolve(answer)
+            else reject(error ?? new Error('no answer'))
+          },
+        )
+      }),
     open: (method, metadata = headers()) => {
       const call = client.makeBidiStreamRequest<Uint8Array, Buffer>(method, pass, (bytes) => bytes, metadata)
       const box = mailbox<Buffer>()
@@ -94,6 +110,8 @@ export function rawZone(zone: string, port: number): RawZone {
 export const methods = {
   globalToZone: '/kuma.mesh.v1alpha1.KDSSyncService/GlobalToZoneSync',
   zoneToGlobal: '/kuma.mesh.v1alpha1.KDSSyncService/ZoneToGlobalSync',
+  healthCheck: '/kuma.mesh.v1alpha1.GlobalKDSService/HealthCheck',
+  ping: '/weft.sync.v1.PeerService/Ping',
   configDump: '/kuma.mesh.v1alpha1.GlobalKDSService/StreamXDSConfigs',
 } as const
 

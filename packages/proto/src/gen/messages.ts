@@ -3816,6 +3816,34 @@ export declare namespace opentelemetry.proto.common.v1 {
     readonly values?: readonly opentelemetry.proto.common.v1.KeyValue[] | undefined
   }
 }
+export declare namespace weft.sync.v1 {
+  interface PingRequest {
+    readonly sequence?: Int64 | undefined
+    readonly cursor?: weft.sync.v1.SyncCursor | undefined
+  }
+  interface Pong {
+    readonly sequence?: Int64 | undefined
+    readonly cursor?: weft.sync.v1.SyncCursor | undefined
+    readonly reachability?: weft.sync.v1.ReachabilityRow | undefined
+  }
+  interface ReachabilityEntry {
+    readonly zone?: string | undefined
+    readonly address?: string | undefined
+    readonly state?: string | undefined
+    readonly sinceMs?: Int64 | undefined
+    readonly roundTripMs?: number | undefined
+    readonly problem?: string | undefined
+    readonly movedMeshes?: readonly string[] | undefined
+  }
+  interface ReachabilityRow {
+    readonly entries?: readonly weft.sync.v1.ReachabilityEntry[] | undefined
+  }
+  interface SyncCursor {
+    readonly head?: Int64 | undefined
+    readonly accepted?: Int64 | undefined
+    readonly lagMs?: Int64 | undefined
+  }
+}
 export declare namespace xds.core.v3 {
   interface Authority {
     readonly name?: string | undefined
@@ -4545,6 +4573,11 @@ export interface Messages {
   readonly 'opentelemetry.proto.common.v1.ArrayValue': opentelemetry.proto.common.v1.ArrayValue
   readonly 'opentelemetry.proto.common.v1.KeyValue': opentelemetry.proto.common.v1.KeyValue
   readonly 'opentelemetry.proto.common.v1.KeyValueList': opentelemetry.proto.common.v1.KeyValueList
+  readonly 'weft.sync.v1.PingRequest': weft.sync.v1.PingRequest
+  readonly 'weft.sync.v1.Pong': weft.sync.v1.Pong
+  readonly 'weft.sync.v1.ReachabilityEntry': weft.sync.v1.ReachabilityEntry
+  readonly 'weft.sync.v1.ReachabilityRow': weft.sync.v1.ReachabilityRow
+  readonly 'weft.sync.v1.SyncCursor': weft.sync.v1.SyncCursor
   readonly 'xds.core.v3.Authority': xds.core.v3.Authority
   readonly 'xds.core.v3.CidrRange': xds.core.v3.CidrRange
   readonly 'xds.core.v3.ContextParams': xds.core.v3.ContextParams
@@ -4576,4 +4609,5 @@ export interface Services {
   readonly 'envoy.service.health.v3.HealthDiscoveryService': 'StreamHealthCheck' | 'FetchHealthCheck'
   readonly 'kuma.mesh.v1alpha1.GlobalKDSService': 'StreamXDSConfigs' | 'StreamStats' | 'StreamClusters' | 'HealthCheck'
   readonly 'kuma.mesh.v1alpha1.KDSSyncService': 'GlobalToZoneSync' | 'ZoneToGlobalSync'
+  readonly 'weft.sync.v1.PeerService': 'Ping'
 }

@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib'
 import descriptor, { type IFileDescriptorSet } from 'protobufjs/ext/descriptor.js'
-import { kumaProtoFiles } from '../kuma-files.ts'
+import { protoFiles } from '../proto-files.ts'
 import { buildRoot } from '../root.ts'
 import { pruneDescriptorSet } from './prune.ts'
 import { prunedRoots } from './roots.ts'
@@ -13,8 +13,8 @@ import { renderEnums, renderMessageTypes } from './types.ts'
 export async function renderProto(root: string): Promise<ReadonlyMap<string, Uint8Array>> {
   const full = brotliDecompressSync(await readFile(join(root, 'proto/envoy-1.40.binpb.br')))
   const pruned = descriptor.FileDescriptorSet.encode(pruneDescriptorSet(readSet(full), prunedRoots)).finish()
-  const kuma = await Promise.all(kumaProtoFiles.map((file) => readFile(join(root, 'proto/kuma', file), 'utf8')))
-  const reflection = buildRoot(pruned, kuma)
+  const authored = await Promise.all(protoFiles.map((file) => readFile(join(root, 'proto', file), 'utf8')))
+  const reflection = buildRoot(pruned, authored)
   return new Map([
     ['proto/envoy-pruned.binpb.br', compress(pruned)],
     ['packages/proto/src/gen/messages.ts', Buffer.from(renderMessageTypes(reflection))],

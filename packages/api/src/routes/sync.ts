@@ -1,0 +1,30 @@
+// How sync between global and zones is, as this control plane sees it: `/_weft/sync`. At global every zone, at a zone its global.
+import type { ApiServerDeps } from '../api-deps.ts'
+import { type ApiRoute, get } from '../api-route.ts'
+import { notFound } from '../problem.ts'
+
+export function syncRoutes({ sync, controlPlane, store }: ApiServerDeps): readonly ApiRoute[] {
+  if (!sync) return []
+  const { mode, zone, instanceId } = controlPlane
+  return [
+    get('/_weft/sync', () => ({
+      json: {
+        mode,
+        ...(mode === 'zone' ? { zone } : {}),
+        instanceId,
+        storeId: store.id,
+        seq: store.seq,
+        ...('zones' in sync ? { zones: sync.zones() } : { global: sync.global() }),
+      },
+    })),
+    ...('zones' in sync
+      ? [
+          get('/_weft/sync/:zone', (request) => {
+            const found = sync.zones().find((each) => each.zone === request.param('zone'))
+            if (!found) throw notFound('Could not retrieve the state of sync')
+            return { json: found }
+          }),
+        ]
+      : []),
+  ]
+}

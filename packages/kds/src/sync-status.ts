@@ -1,0 +1,75 @@
+// What both ends show of sync: `GET /_weft/sync` is exactly this. Plain data.
+import type { ZoneStream } from './contract.ts'
+import type { SyncProgress } from './sync-journal.ts'
+
+/**
+ * Online: heard, and in sync. Degraded: heard, but something is late or refused. Unknown: nothing was heard for too long and it did not
+ * leave. Offline: it left, or was never here. Disabled: an operator took it out; `connection` tells the rest.
+ */
+export type ZoneState = 'Online' | 'Degraded' | 'Unknown' | 'Offline' | 'Disabled'
+
+/** How a zone is, from what was heard of it. */
+export interface ZoneLivenessView {
+  readonly state: ZoneState
+  readonly connection: Exclude<ZoneState, 'Disabled'>
+  /** RFC 3339; absent when it was never heard. */
+  readonly lastHeard?: string
+  /** Time since then. */
+  readonly ageMs?: number
+  /** Why it is Degraded. */
+  readonly reasons: readonly string[]
+}
+
+/** The connection of a zone. */
+export interface ZoneSessionView {
+  readonly peer: 'own' | 'stock'
+  readonly address: string
+  readonly instanceId: string
+  readonly version: string
+  readonly streams: readonly ZoneStream[]
+  /** RFC 3339. */
+  readonly since?: string
+  /** Of the last ping; only own peers answer pings. */
+  readonly roundTripMs?: number
+}
+
+/** A zone as its global sees it. */
+export interface ZoneSync extends ZoneLivenessView, SyncProgress {
+  readonly zone: string
+  readonly session?: ZoneSessionView
+}
+
+/** A global as its zone sees it. */
+export interface GlobalSync extends SyncProgress {
+  readonly address: string
+  readonly peer: 'own' | 'stock' | 'unknown'
+  readonly state: 'connecting' | 'connected' | 'waiting' | 'stopped'
+  /** RFC 3339 of the last change of state. */
+  readonly since: string
+  /** RFC 3339 of the last ping of an own global, and how long ago that was. */
+  readonly lastPing?: string
+  readonly pingAgeMs?: number
+  /** Types whose complete list has not come since this process started. */
+  readonly unlisted: readonly string[]
+}
+
+/**
+ * reachable: the last probe was answered. failing: probes fail, and that alone moves no traffic. unreachable: other vantage points agree.
+ * unknown: not probed yet.
+ */
+export type ReachabilityState = 'reachable' | 'failing' | 'unreachable' | 'unknown'
+
+/** What a zone knows of the way to one ingress of another. */
+export interface ReachabilityEntry {
+  readonly zone: string
+  /** `host:port`. */
+  readonly address: string
+  readonly state: ReachabilityState
+  /** RFC 3339 of the last change of state. */
+  readonly since: string
+  readonly roundTripMs?: number
+  /** The last failure, for people. */
+  readonly problem?: string
+  /** Meshes whose endpoints there are moved out of the way because of this. */
+  readonly movedMeshes: readonly string[]
+}
