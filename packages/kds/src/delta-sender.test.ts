@@ -6,6 +6,7 @@ import { FakeClock } from '@weft/foundation/time'
 import type { Resource } from '@weft/resources'
 import { createChangeFeed } from './change-feed.ts'
 import { DeltaSender } from './delta-sender.ts'
+import { recalledVersion } from './features.ts'
 import type { Encoded, Outgoing } from './outgoing.ts'
 import { memberOf, memoryStore } from './testing/federation.ts'
 import { type DeltaRequest, type DeltaResponse, decodeResponse, frameResource } from './wire.ts'
@@ -13,7 +14,13 @@ import { type DeltaRequest, type DeltaResponse, decodeResponse, frameResource } 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 function setUp(
-  extra: { readonly chunked?: boolean; readonly sizeOf?: (resource: Resource) => number; readonly types?: readonly string[] } = {},
+  extra: {
+    readonly chunked?: boolean
+    readonly sizeOf?: (resource: Resource) => number
+    readonly types?: readonly string[]
+    readonly recovered?: Promise<void>
+    readonly paceMs?: number
+  } = {},
 ) {
   const store = memoryStore()
   const clock = new FakeClock()
@@ -41,6 +48,8 @@ function setUp(
     log,
     identifier: 'global',
     chunked: extra.chunked ?? false,
+    ...(extra.recovered && { recovered: extra.recovered }),
+    paceMs: () => extra.paceMs ?? 0,
     write: (bytes) => {
       sent.push(decodeResponse(bytes))
       return room
@@ -170,6 +179,25 @@ test('rejected: again after 5 s, then twice as late, never later than 5 min; an 
   at.clock.advance(5_000)
   assert.deepEqual(namesOf(at.answer()), ['b.'])
   assert.deepEqual(at.counted.filter((line) => line.endsWith('rejected')).length, 10)
+})
+
+test('what came back but waits for its turn is not called gone after a recovery', async () => {
+  const recovered = Promise.withResolvers<void>()
+  const at = setUp({ recovered: recovered.promise, paceMs: 1_000 })
+  const recalled = new Map(['a.', 'b.', 'c.'].map((name) => [name, recalledVersion]))
+  at.request('Mesh', { initialVersions: recalled })
+  await turn()
+  at.answer()
+  await at.put('Mesh', '', 'a', {})
+  recovered.resolve()
+  await turn()
+  // `a` is stored, and paced
+  const said = at.take()
+  assert.deepEqual([namesOf(said), said.removed], [[], ['b.', 'c.']])
+  at.request('Mesh', { nonce: said.nonce })
+  at.clock.advance(1_000)
+  await turn()
+  assert.deepEqual(namesOf(at.take()), ['a.'])
 })
 
 test('a rejected removal is tried again as a removal', async () => {

@@ -263,15 +263,29 @@ export class DeltaSender {
   #removeLater(state: SendingType, names: readonly string[]): void {
     if (names.length === 0) return
     void this.#options.recovered?.then(() => {
-      const gone = names.filter((name) => !state.has(name))
+      const gone = this.#stillGone(state, names)
       if (this.#closed || gone.length === 0) return
       state.queue.push({ entries: [], removed: gone, partial: false })
       this.#wake(state)
     })
   }
 
+  /** Of these wire names, those that no stored resource has: what waits to be sent is not gone. */
+  #stillGone(state: SendingType, names: readonly string[]): readonly string[] {
+    if (names.length === 0) return names
+    const { store, outgoing } = this.#options
+    const waiting = new Set<string | undefined>()
+    for (const { mesh, name } of state.dirty.values()) {
+      const resource = store.get({ type: state.type, mesh, name })
+      waiting.add(resource && outgoing.encode(resource)?.name)
+    }
+    return names.filter((name) => !state.has(name) && !waiting.has(name))
+  }
+
   #sendNext(state: SendingType): void {
-    const next = state.queue.shift() ?? this.#composeDelta(state)
+const planned = state.queue.shift()
+    // it may have waited for an answer, and things come back meanwhile
+    const next = planned ? { ...planned, removed: this.#stillGone(state, planned.removed) } : this.#composeDelta(state)
     if (!next) {
       if (isAccepted(state)) state.behindSince = undefined
       return
