@@ -19,6 +19,7 @@ function streamOf(resumed: boolean, isCaughtUp = true): FakeStream {
   const stream: FakeStream = {
     resumed,
     closed: false,
+    asked: () => Promise.resolve(),
     state: 'retained',
     relaxRecovery: () => {
       if (stream.state === 'retained') stream.state = 'relaxed'
@@ -49,6 +50,17 @@ interface World {
   /** Everything that is pending without a timer. */
   turn(): Promise<void>
 }
+
+// after what came with nothing was served, a lost connection must not freeze it
+it('a proxy that came with nothing is served as always when it comes again', async () => {
+  const world = setUp()
+  world.connect('a', { resumed: false })
+  const old = world.connect('b')
+  await world.turn()
+  assert.equal(world.connect('a').state, 'free')
+  assert.equal(world.connect('b').state, 'retained')
+  assert.equal(old.state, 'retained')
+})
 
 function dataplane(proxyKey: string, probed: boolean): Resource {
   const [mesh = '', name = ''] = proxyKey.split('/')

@@ -34,7 +34,7 @@ export interface RecoveryOptions {
 }
 
 /** What recovery needs of a stream. */
-export type RecoveringStream = Pick<DeltaStream, 'resumed' | 'closed' | 'relaxRecovery' | 'endRecovery' | 'caughtUp'>
+export type RecoveringStream = Pick<DeltaStream, 'resumed' | 'closed' | 'asked' | 'relaxRecovery' | 'endRecovery' | 'caughtUp'>
 
 export interface MeshRecovery {
   readonly mesh: string
@@ -91,6 +91,8 @@ interface MeshState {
   readonly streams: Map<string, RecoveringStream>
   /** Proxies seen since the start, with the time on the clock. */
   readonly seen: Map<string, number>
+  /** Proxies that came with nothing: all that they report later is of this life. */
+  readonly served: Set<string>
 }
 
 export function createRecovery(options: RecoveryOptions): Recovery {
@@ -115,6 +117,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
         timer: undefined,
         streams: new Map(),
         seen: new Map(),
+        served: new Set(),
       }
       states.set(mesh, state)
     }
@@ -194,6 +197,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
     log.info({ mesh: state.mesh, count: state.streams.size }, 'recovery of a mesh is over')
     state.streams.clear()
     state.seen.clear()
+    state.served.clear()
   }
   const advanceMesh = (state: MeshState): void => {
     if (state.phase === 'incomplete') {
@@ -212,7 +216,11 @@ export function createRecovery(options: RecoveryOptions): Recovery {
   }
 
   return {
-    isRecovering: (proxyKey) => !isEnded && stateOf(meshOfProxy(proxyKey)).phase !== 'over',
+    isRecovering: (proxyKey) => {
+      if (isEnded) return false
+      const state = stateOf(meshOfProxy(proxyKey))
+      return state.phase !== 'over' && !state.served.has(proxyKey)
+    },
     awaits: (mesh) => {
       const state = states.get(mesh)
       if (isEnded || !state || state.phase === 'over') return false
@@ -224,7 +232,13 @@ export function createRecovery(options: RecoveryOptions): Recovery {
       if (isEnded) return
       const state = stateOf(meshOfProxy(proxyKey))
       if (state.phase === 'over') return
-      state.streams.set(proxyKey, stream)
+      if (state.served.has(proxyKey)) state.streams.delete(proxyKey)
+      else {
+        state.streams.set(proxyKey, stream)
+        void stream.asked().then(() => {
+          if (!stream.resumed && !stream.closed) state.served.add(proxyKey)
+        })
+      }
       if (!state.seen.has(proxyKey)) state.seen.set(proxyKey, clock.now())
       if (state.phase !== 'incomplete') stream.relaxRecovery(options.mayChange)
       advanceMesh(state)

@@ -158,7 +158,7 @@ export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds)
       })
     },
     onProgress: (proxyKey) => {
-      if (streams.get(proxyKey)?.resumed) mark()
+      if (streams.get(proxyKey)?.resumed && recovery.isRecovering(proxyKey)) mark()
       streams.progressed(proxyKey)
       spread.progressed(proxyKey)
     },
