@@ -35,10 +35,20 @@ export interface ProxyGroup {
 
 export const services = 5
 
-/** Fleet of one zone: services svc-0 to svc-4, each proxy reaching the next four. */
-const plan = { mesh: 'default', zones: [zone], services, reachable: 4, probes: 0 } as const
+export interface ProxyGroupOptions {
+  /** All zones of the federation; default: only the one these proxies live in. */
+  readonly zones?: readonly string[]
+  /** The zone these proxies live in. */
+  readonly own?: string
+  /** Hears of every loss: what was taken away or made smaller. */
+  readonly onLoss?: (proxy: string, what: string) => void
+  readonly onResponse?: (proxy: string, response: ReceivedResponse) => void
+}
 
-export function proxyGroup(address: string): ProxyGroup {
+/** Proxies of one zone: services svc-0 to svc-4, each proxy reaching the next four, half of them in other zones if there are any. */
+export function proxyGroup(address: string, options: ProxyGroupOptions = {}): ProxyGroup {
+  const own = options.own ?? zone
+  const plan = { mesh: 'default', zones: options.zones ?? [own], services, reachable: 4, probes: 0 } as const
   const all: WatchedProxy[] = []
   const losses = { removed: [] as string[], shrunk: [] as string[], replaced: [] as string[] }
   return {
@@ -52,21 +62,27 @@ export function proxyGroup(address: string): ProxyGroup {
       const workload = `svc-${service}`
       const planned =
         kind === 'ingress'
-          ? planIngress(plan, zone, index)
-          : planSidecar(plan, { zone, name: `${workload}-${index}`, workload, index, service })
+          ? planIngress(plan, own, index)
+          : planSidecar(plan, { zone: own, name: `${workload}-${index}`, workload, index, service })
       const held = new Map<SimulatedType, Map<string, { readonly version: string; readonly preferred: number }>>()
       for (const type of simulatedTypes) held.set(type, new Map())
-      const note = (_: SimulatedProxy, { type, resources, removed }: ReceivedResponse): void => {
+      const lose = (list: string[], what: string): void => {
+        list.push(`${planned.name} ${what}`)
+        options.onLoss?.(planned.name, what)
+      }
+      const note = (_: SimulatedProxy, response: ReceivedResponse): void => {
+        const { type, resources, removed } = response
         const known = held.get(type)
-        for (const name of removed) if (known?.delete(name)) losses.removed.push(`${planned.name} ${type} ${name}`)
+        for (const name of removed) if (known?.delete(name)) lose(losses.removed, `${type} ${name}`)
         for (const [name, item] of resources) {
           const before = known?.get(name)
           if (before && before.version !== item.version) losses.replaced.push(`${planned.name} ${type} ${name}`)
           if (before && item.preferredEndpoints < before.preferred) {
-            losses.shrunk.push(`${planned.name} ${name} ${before.preferred} -> ${item.preferredEndpoints}`)
+            lose(losses.shrunk, `${name} ${before.preferred} -> ${item.preferredEndpoints}`)
           }
           known?.set(name, { version: item.version, preferred: item.preferredEndpoints })
         }
+        options.onResponse?.(planned.name, response)
       }
       const proxy = new SimulatedProxy({
         address,

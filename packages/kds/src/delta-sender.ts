@@ -283,7 +283,7 @@ export class DeltaSender {
   }
 
   #sendNext(state: SendingType): void {
-const planned = state.queue.shift()
+    const planned = state.queue.shift()
     // it may have waited for an answer, and things come back meanwhile
     const next = planned ? { ...planned, removed: this.#stillGone(state, planned.removed) } : this.#composeDelta(state)
     if (!next) {

@@ -1,0 +1,22 @@
+// Preloaded into a control plane under test: on SIGUSR2 its wall clock jumps by the milliseconds that the file behind CHAOS_CLOCK_FILE holds,
+// as after a correction by NTP or a resumed machine. The monotonic clock goes on, as it does then.
+import { readFileSync } from 'node:fs'
+
+const RealDate = Date
+let offsetMs = 0
+
+class ShiftedDate extends RealDate {
+  constructor(...parts) {
+    if (parts.length === 0) super(RealDate.now() + offsetMs)
+    else super(...parts)
+  }
+
+  static now() {
+    return RealDate.now() + offsetMs
+  }
+}
+
+globalThis.Date = ShiftedDate
+process.on('SIGUSR2', () => {
+  offsetMs = Number(readFileSync(process.env.CHAOS_CLOCK_FILE ?? '', 'utf8'))
+})

@@ -1,0 +1,150 @@
+// Peers that misbehave towards global while the real zones work on.
+import { randomFillSync } from 'node:crypto'
+import { connect as tlsConnect } from 'node:tls'
+import { gzipSync } from 'node:zlib'
+import { until } from '../../../apps/demo/src/rest.ts'
+import { jsonResource } from '../../../packages/kds/src/testing/raw-zone.ts'
+import { authorLabel } from '../canonical.ts'
+import { type Fault, type FaultKind, pause } from '../fault.ts'
+import { keyOf } from '../history.ts'
+import type { Random } from '../random.ts'
+import { everyMethod, framed, provide, scriptedPeer, subscribe } from '../scripted-peer.ts'
+import type { Stage } from '../stage.ts'
+
+/** A fault by a peer that calls itself by a name of its own. */
+function peerFault(name: string, run: (stage: Stage, zone: string, random: Random) => Promise<void>): FaultKind {
+  const zone = `mallory-${name.replaceAll(/[^a-z0-9]+/g, '-')}`
+  return { name, draw: (random): Fault => ({ name, touches: [zone], cutsOff: [], run: (stage) => run(stage, zone, random) }) }
+}
+
+/** Fails unless all of these calls end, and none with OK. */
+async function allRefused(what: string, ended: readonly Promise<number>[]): Promise<void> {
+  const codes = await Promise.race([Promise.all(ended), pause(10_000)])
+  if (!codes) throw new Error(`${what}: not every call ended within 10 s`)
+  if (codes.includes(0)) throw new Error(`${what}: ended with OK`)
+}
+
+/** Another compressed megabyte for each thousand bytes. */
+const bomb = gzipSync(Buffer.alloc(256 * 1024 * 1024), { level: 9 })
+
+const everyType = ['Mesh', 'MeshTimeout', 'MeshService', 'MeshIdentity', 'MeshTrust', 'Secret', 'Config', 'MeshTrafficPermission']
+
+const service = (name: string, labels: Readonly<Record<string, string>>): ReturnType<typeof jsonResource> =>
+  jsonResource(
+    'default',
+    name,
+    { selector: { dataplaneLabels: { matchLabels: { app: 'x' } } }, ports: [{ port: 80, appProtocol: 'http' }] },
+    labels,
+  )
+
+export const peerFaults: readonly FaultKind[] = [
+  peerFault('duplicate session', async ({ federation, history }, zone) => {
+    const run = Date.now()
+    const open = (id: string) => {
+      const peer = scriptedPeer({ port: federation.kdsPort, zone, id: `${zone}-${id}` })
+      const session = `${id} ${run}`
+      const { call } = subscribe(peer, everyType, { answer: 'ack', onResponse: () => history.add({ kind: 'served', zone, session }) })
+      return { peer, call }
+    }
+    const first = open('aaaa')
+    await pause(500)
+    const second = open('bbbb')
+    const over = await Promise.race([first.call.ended, second.call.ended, pause(8_000)])
+    if (over === undefined) throw new Error('duplicate session: both go on after 8 s')
+    await pause(700)
+    await first.peer[Symbol.asyncDispose]()
+    await second.peer[Symbol.asyncDispose]()
+  }),
+  peerFault('wrong identity', async ({ federation, history }, zone) => {
+    await using peer = scriptedPeer({ port: federation.kdsPort, zone })
+    const claims = { [authorLabel]: zone, 'kuma.io/zone': 'east', 'kuma.io/origin': 'global', 'kuma.io/mesh': 'default' }
+    const resources = [
+      service('claims-label', { ...claims, 'kuma.io/display-name': 'claims-label' }),
+      service('hand-east', { ...claims, 'kuma.io/display-name': 'hand-east' }),
+      service('east.hand-east', { ...claims, 'kuma.io/display-name': 'east.hand-east' }),
+      service('svc-0', { ...claims, 'kuma.io/display-name': 'svc-0' }),
+    ]
+    const provider = provide(peer, (type) => (type === 'MeshService' ? resources : []))
+    await until('global subscribes', async () => provider.types.size > 10, 5_000)
+    await pause(800)
+    for (const name of ['claims-label', 'hand-east', 'east.hand-east', 'svc-0'])
+      history.add({ kind: 'write', id: 0, place: zone, key: keyOf('MeshService', 'default', zone, name), value: undefined })
+    await provider.respond('MeshService', { removedResources: resources.map(({ name }) => name ?? '') })
+  }),
+  peerFault('garbage frames', async ({ federation }, zone, random) => {
+    const ended: Promise<unknown>[] = []
+    for (let count = 0; count < 6; count++) {
+      // after the handshake: no HTTP/2, and HTTP/2 that turns to garbage
+      const socket = tlsConnect({ port: federation.kdsPort, host: '127.0.0.1', rejectUnauthorized: false, ALPNProtocols: ['h2'] })
+      socket.on('error', () => {})
+      const preface = random.next() < 0.5 ? 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' : ''
+      socket.write(preface)
+      socket.write(randomFillSync(Buffer.alloc(random.between(16, 40_000))))
+      socket.resume()
+      ended.push(new Promise((done) => socket.on('close', done)))
+    }
+    await using peer = scriptedPeer({ port: federation.kdsPort, zone })
+    await allRefused(
+      'garbage messages',
+      everyMethod.slice(0, 5).map((method) => {
+        const call = peer.call(method)
+        call.send(randomFillSync(Buffer.alloc(random.between(8, 2_000)), 0, 8).fill(0xff, 0, 8))
+        return call.ended
+      }),
+    )
+    await Promise.race([Promise.all(ended), pause(15_000).then(() => Promise.reject(new Error('garbage: a connection stays open')))])
+  }),
+  peerFault('gzip bombs', async ({ federation }, zone) => {
+    await using peer = scriptedPeer({ port: federation.kdsPort, zone })
+    await allRefused(
+      'gzip bombs',
+      everyMethod.map((method) => {
+        const call = peer.call(method, { 'grpc-encoding': 'gzip' })
+        call.sendRaw(framed(bomb, { flag: 1 }))
+        return call.ended
+      }),
+    )
+  }),
+  peerFault('length of 4 GiB', async ({ federation }, zone) => {
+    await using peer = scriptedPeer({ port: federation.kdsPort, zone })
+    await allRefused(
+      'length of 4 GiB',
+      everyMethod.map((method) => {
+        const call = peer.call(method)
+        call.sendRaw(framed(Buffer.alloc(64), { length: 0xffff_ffff }))
+        return call.ended
+      }),
+    )
+  }),
+  peerFault('refuses everything', async ({ federation }, zone) => {
+    await using peer = scriptedPeer({ port: federation.kdsPort, zone })
+    const { counts } = subscribe(peer, everyType, { answer: 'nack' })
+    await pause(3_000)
+    if ((counts.get('Mesh') ?? 0) === 0) throw new Error('refuses everything: was sent nothing')
+    // unchanged, so only its retries
+    if ((counts.get('Mesh') ?? 0) > 8) throw new Error(`refuses everything: was sent Mesh ${counts.get('Mesh')} times in 3 s`)
+  }),
+  peerFault('never answers', async ({ federation }, zone) => {
+    await using peer = scriptedPeer({ port: federation.kdsPort, zone })
+    const { counts } = subscribe(peer, everyType, { answer: 'nothing' })
+    await pause(2_500)
+    for (const [type, count] of counts) if (count > 1) throw new Error(`never answers: was sent ${type} ${count} times without an answer`)
+  }),
+  peerFault('never reads', async ({ federation }, zone) => {
+    const peers = Array.from({ length: 3 }, (_, n) => scriptedPeer({ port: federation.kdsPort, zone: `${zone}-${n}` }))
+    for (const peer of peers) subscribe(peer, everyType, { answer: 'ack' }).call.stall()
+    await pause(2_500)
+    for (const peer of peers) await peer[Symbol.asyncDispose]()
+  }),
+  peerFault('empty store', async ({ federation }, zone) => {
+    // an own peer comes back with another store and lists nothing: no evidence
+    const appear = (storeId: string) => scriptedPeer({ port: federation.kdsPort, zone, headers: { 'weft-store-id': storeId } })
+    const resources = Array.from({ length: 5 }, (_, n) => service(`${zone}-${n}`, { 'kuma.io/display-name': `kept-${n}` }))
+    for (const round of [0, 1]) {
+      await using peer = appear(`store-${Date.now()}-${round}`)
+      const provider = provide(peer, (type) => (type === 'MeshService' && round === 0 ? resources : []))
+      await until('global subscribes', async () => provider.types.has('MeshService'), 5_000)
+      await pause(800)
+    }
+  }),
+]

@@ -1,0 +1,46 @@
+// Which faults come when. The seed decides everything: order, places, lengths, and what happens at the same time.
+import type { Fault, FaultKind } from './fault.ts'
+import { networkFaults } from './faults/network.ts'
+import { peerFaults } from './faults/peers.ts'
+import { processFaults } from './faults/processes.ts'
+import type { Random } from './random.ts'
+
+/** Everything that can be injected, by name. */
+export const allKinds: readonly FaultKind[] = [...networkFaults, ...processFaults, ...peerFaults]
+
+/** What every run draws from. */
+export const faultKinds: readonly FaultKind[] = allKinds.filter(({ awaits }) => awaits === undefined)
+
+/** Faults that run at the same time. */
+export interface Round {
+  readonly faults: readonly Fault[]
+  /** Names of their kinds. */
+  readonly kinds: readonly string[]
+}
+
+const mostAtOnce = 3
+
+/** Rounds without end: first every kind once, in random order, then kinds at random. */
+export function* rounds(random: Random, kinds: readonly FaultKind[] = faultKinds): Generator<Round, never> {
+  const waiting = random.shuffled(kinds)
+  for (;;) {
+    const faults: Fault[] = []
+    const names: string[] = []
+    const touched = new Set<string>()
+    const size = random.between(1, mostAtOnce)
+    for (let tries = 0; faults.length < size && tries < 2 * mostAtOnce; tries++) {
+      const due = waiting.shift()
+      const kind = due ?? random.pick(kinds)
+      const fault = kind.draw(random)
+      if (fault.touches.some((each) => touched.has(each))) {
+        // its turn comes in a later round
+        if (due) waiting.push(due)
+        continue
+      }
+      for (const each of fault.touches) touched.add(each)
+      faults.push(fault)
+      names.push(kind.name)
+    }
+    yield { faults, kinds: names }
+  }
+}

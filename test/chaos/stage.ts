@@ -1,0 +1,263 @@
+// A federation under chaos: control planes, proxies, writers and observers, and the judgement of all invariants once it is quiet again.
+import { identity, permission, zoneAddress } from '../../apps/demo/src/resources.ts'
+import { getJson, http, put, until } from '../../apps/demo/src/rest.ts'
+import { type ProxyGroup, proxyGroup, services } from '../integration/watched-proxy.ts'
+import { authorLabel, isObject, travels } from './canonical.ts'
+import { type ChaosFederation, chaosFederation, type Plane } from './federation.ts'
+import { createHistory, type History, type Place } from './history.ts'
+import {
+  judgeAttribution,
+  judgeConvergence,
+  judgeDeletions,
+  judgeDurability,
+  judgeLog,
+  judgeOrder,
+  judgeSessions,
+  judgeShrinking,
+  type Violation,
+} from './invariants.ts'
+import { createObserver, type Observer } from './observer.ts'
+import { createRandom, type Random } from './random.ts'
+import { readChangeLog } from './store-log.ts'
+import { createWriter, type Writer } from './writer.ts'
+
+export interface Stage extends AsyncDisposable {
+  readonly federation: ChaosFederation
+  readonly history: History
+  readonly random: Random
+  writer(place: Place): Writer
+  fleet(zone: Place): ProxyGroup
+  /** Kills a control plane and starts it again after a while, with or without its state. */
+  restart(place: Place, downMs: number): Promise<void>
+  /** Puts an empty control plane in the place of global for a while. */
+  standIn(ms: number): Promise<void>
+  /** Resolves with the ms until an edit made at global now is followed by all proxies of these zones. */
+  follows(zones: readonly Place[], timeoutMs: number): Promise<number>
+  /** Stops the writers, waits until all is quiet and equal, judges everything that happened since the start, and goes on. */
+  judge(): Promise<readonly Violation[]>
+  /** Ends every control plane at once and judges what their stores have on disk. */
+  finish(): Promise<readonly Violation[]>
+}
+
+export interface StageOptions {
+  readonly random: Random
+  readonly keep?: boolean
+}
+
+/** Longest time that quiet places may differ. */
+const convergenceMs = 30_000
+const zones = [
+  { name: 'east', store: 'embedded' },
+  { name: 'west', store: 'memory' },
+] as const
+
+/** Starts everything; resolves when all proxies have all they need and the writers write. */
+export async function createStage({ random, keep = false }: StageOptions): Promise<Stage> {
+  const federation = await chaosFederation({ zones, keep })
+  const history = createHistory()
+  const fleets = new Map<Place, ProxyGroup>()
+  const writers = new Map<Place, Writer>()
+  const observers = new Map<Place, Observer>()
+  let isWatching = false
+  const planes = federation.places.map((place) => federation.plane(place))
+  const api = (place: Place): string => federation.plane(place).api
+
+  const addFleet = async (zone: Place): Promise<void> => {
+    const fleet = proxyGroup(`127.0.0.1:${federation.proxyLink(zone).port}`, {
+      zones: federation.zones,
+      own: zone,
+      onLoss: (proxy, what) => {
+        if (isWatching) history.add({ kind: 'shrunk', proxy: `${proxy} of ${zone}`, what })
+      },
+      onResponse: (proxy, { type, resources }) => {
+        if (type !== 'cluster' || proxy.startsWith('ingress')) return
+        for (const [name, { connectTimeoutMs }] of resources)
+          if (name.startsWith('kri_msvc_')) history.add({ kind: 'seen', by: `${proxy} of ${zone}`, key: name, value: connectTimeoutMs })
+      },
+    })
+    fleets.set(zone, fleet)
+    for (let index = 0; index < services; index++) fleet.add('sidecar', { index, token: await tokenFor(api(zone), `svc-${index}`) })
+    fleet.add('ingress', { index: services, token: await tokenFor(api(zone), 'ingress') })
+  }
+  /** Proxies of a zone that do not have this value everywhere, each with its reason. */
+  const behind = (zone: Place, value: number): readonly string[] =>
+    (fleets.get(zone)?.all ?? []).flatMap(({ name, proxy }) => {
+      if (!proxy.isConnected) return [`${name} is not connected (${proxy.streamState}: ${proxy.lastError})`]
+      if (name.startsWith('ingress')) return []
+      const other = [...proxy.held.cluster].find(([cluster, item]) => cluster.startsWith('kri_msvc_') && item.connectTimeoutMs !== value)
+      return other ? [`${name} has ${other[1].connectTimeoutMs} for ${other[0]}`] : []
+    })
+  const find = <T>(map: ReadonlyMap<Place, T>, place: Place): T => {
+    const found = map.get(place)
+    if (found === undefined) throw new Error(`nothing at ${place}`)
+    return found
+  }
+  const converged = async (): Promise<readonly Violation[]> => {
+    for (const [place, observer] of observers)
+      if (!(await observer.look())) return [{ invariant: 'convergence', text: `${place} does not answer` }]
+    const holdings = [...observers].map(([place, { held }]) => ({
+      place,
+      digests: new Map([...held].map(([key, item]) => [key, item.digest])),
+    }))
+    const followed = find(writers, 'global').followed
+    return [
+      ...judgeConvergence(holdings, travels),
+      ...federation.zones.flatMap((zone) =>
+        behind(zone, followed).map((text): Violation => ({ invariant: 'convergence', text: `${zone} at ${followed}: ${text}` })),
+      ),
+    ]
+  }
+  const stage: Stage = {
+    federation,
+    history,
+    random,
+    writer: (place) => find(writers, place),
+    fleet: (zone) => find(fleets, zone),
+    restart: async (place, downMs) => {
+      const plane = federation.plane(place)
+      const forgets = plane.store === 'memory'
+      await plane.kill()
+      history.add({ kind: 'killed', place, forgets })
+      // nothing can be written where no mesh is known yet
+      if (forgets) await find(writers, place).pause()
+      await new Promise((next) => setTimeout(next, downMs))
+      await plane.start()
+      if (!forgets) return
+      await remember(stage, plane)
+      find(writers, place).resume()
+    },
+    standIn: async (ms) => {
+      const plane = federation.plane('global')
+      await find(observers, 'global').closeEyes(true)
+      await plane.kill()
+      await find(writers, 'global').pause()
+      const own = plane.workFolder
+      plane.useFolder(federation.folder(`stand-in-${history.happenings.length}`))
+      await plane.start()
+      await new Promise((next) => setTimeout(next, ms))
+      await plane.kill()
+      plane.useFolder(own)
+      await plane.start()
+      await find(observers, 'global').closeEyes(false)
+      find(writers, 'global').resume()
+    },
+    follows: async (of, timeoutMs) => {
+      const value = await find(writers, 'global').edit()
+      const newest = (): number => find(writers, 'global').followed
+      const hasAtLeast = (zone: Place): boolean => {
+        // the writer may have gone on
+        for (let each = value; each <= newest(); each++) if (behind(zone, each).length === 0) return true
+        return false
+      }
+      return until(`proxies of ${of.join()} follow an edit at global`, async () => of.every(hasAtLeast), timeoutMs)
+    },
+    judge: async () => {
+      await Promise.all([...writers.values()].map((writer) => writer.pause()))
+      let apart = await converged()
+      const giveUpAt = performance.now() + convergenceMs
+      while (apart.length > 0 && performance.now() < giveUpAt) {
+        await new Promise((next) => setTimeout(next, 100))
+        apart = await converged()
+      }
+      const now = new Map(
+        [...observers].map(([place, { held }]) => [place, new Map([...held].map(([key, { value }]) => [key, value] as const))] as const),
+      )
+      const { happenings } = history
+      const violations = [
+        ...apart,
+        ...judgeOrder(happenings),
+        ...judgeDeletions(happenings),
+        ...judgeDurability(happenings, now),
+        ...judgeShrinking(happenings),
+        ...judgeSessions(happenings),
+        ...judgeAttribution(happenings),
+        ...federation.crashes.map((text): Violation => ({ invariant: 'durability', text })),
+        ...[...writers.values()].flatMap(({ refusals }) => refusals.map((text): Violation => ({ invariant: 'durability', text }))),
+      ]
+      for (const writer of writers.values()) writer.resume()
+      return violations
+    },
+    finish: async () => {
+      await Promise.all([...writers.values()].map((writer) => writer.pause()))
+      await Promise.all([...observers.values()].map((observer) => observer.stop()))
+      isWatching = false
+      for (const fleet of fleets.values()) fleet.close()
+      await Promise.all(planes.map((plane) => plane.kill()))
+      return planes
+        .filter((plane) => plane.store === 'embedded')
+        .flatMap((plane) => {
+          const log = readChangeLog(plane.place, plane.workFolder)
+          if (!log) return [{ invariant: 'gap-free-log', text: `${plane.place} has no store` } satisfies Violation]
+          return judgeLog(history.happenings, log)
+        })
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const writer of writers.values()) void writer.pause()
+      for (const fleet of fleets.values()) fleet.close()
+      for (const plane of planes) plane.thaw()
+      await Promise.all([...observers.values()].map((observer) => observer.stop()))
+      await federation[Symbol.asyncDispose]()
+    },
+  }
+  try {
+    await federation.plane('global').start()
+    await Promise.all(federation.zones.map((zone) => federation.plane(zone).start()))
+    await put(api('global'), '/meshes/default', { type: 'Mesh', name: 'default', labels: { [authorLabel]: 'global' } })
+    await put(api('global'), '/meshes/default/meshidentities/identity', identity)
+    await put(api('global'), '/meshes/default/meshtrafficpermissions/callers', permission(['east', 'west']))
+    for (const place of federation.places) {
+      observers.set(place, createObserver(place, { api: api(place), history }))
+      // randomness of their own: what they draw depends on time, and must not change the plan
+      writers.set(place, createWriter(place, { api: api(place), history, random: createRandom(random.seed + observers.size) }))
+    }
+    await find(writers, 'global').edit()
+    for (const zone of federation.zones) {
+      await settled(stage, zone)
+      await writeZone(stage, zone)
+      await addFleet(zone)
+    }
+    await until(
+      'all proxies complete',
+      async () => [...fleets.values()].every(({ all }) => all.every(({ proxy }) => proxy.completeAt !== undefined)),
+      60_000,
+    )
+    await stage.follows(federation.zones, 30_000)
+    isWatching = true
+    for (const observer of observers.values()) observer.start()
+    for (const writer of writers.values()) writer.resume()
+    return stage
+  } catch (error) {
+    await stage[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** A zone has the mesh and its identity. */
+async function settled({ federation }: Stage, zone: Place): Promise<void> {
+  const { api } = federation.plane(zone)
+  await until(`mesh and identity in ${zone}`, async () => {
+    const list = await getJson(`${api}/meshes/default/meshidentities`)
+    return isObject(list) && Array.isArray(list['items']) && list['items'].length > 0
+  })
+}
+
+/** What an operator writes at a zone. */
+async function writeZone({ federation }: Stage, zone: Place): Promise<void> {
+  const index = federation.zones.indexOf(zone)
+  // the stage's zones are the demo's
+  const address = zoneAddress(zone as Parameters<typeof zoneAddress>[0], 10_001 + index)
+  await put(federation.plane(zone).api, `/meshes/default/meshzoneaddresses/${zone}-ingress`, address)
+}
+
+/** What the operator of a control plane on a memory store does after it was killed. */
+async function remember(stage: Stage, plane: Plane): Promise<void> {
+  await settled(stage, plane.place)
+  await writeZone(stage, plane.place)
+  await stage.writer(plane.place).rewrite()
+}
+
+async function tokenFor(api: string, workload: string): Promise<string> {
+  const answer = await http('POST', `${api}/tokens/dataplane`, { mesh: 'default', workload, validFor: '1h' })
+  if (answer.status !== 200) throw new Error(`no token: ${answer.status} ${answer.text}`)
+  return answer.text.trim()
+}
