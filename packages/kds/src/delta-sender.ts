@@ -10,6 +10,7 @@ import type { Change, Store } from '@weft/store'
 import type { ChangeFeed } from './change-feed.ts'
 import { type SendingType, sendingType } from './sending-type.ts'
 import type { Encoded, Outgoing } from './outgoing.ts'
+import { inChunks, softLimitBytes, softLimitEntries } from './chunks.ts'
 import { recalledVersion } from './features.ts'
 import type { SyncCursor } from './sync-journal.ts'
 import { composeResponse, type DeltaRequest, maxMessageBytes } from './wire.ts'
@@ -42,9 +43,6 @@ export interface SenderOptions {
   stalled(type: string): void
 }
 
-/** Deltas and parts of lists are cut here, so that none holds up a stream or either side's event loop for long. */
-const softLimitBytes = 4 * 1024 * 1024
-const softLimitEntries = 1_000
 const stallMs = 120_000
 const orderGraceMs = 250
 const firstRetryMs = 5_000
@@ -391,22 +389,4 @@ export class DeltaSender {
 /** The peer has what there is of a type. */
 function isAccepted(state: SendingType): boolean {
   return state.phase === 'live' && !state.pending && state.queue.length === 0 && state.dirty.size === 0 && state.rejected.size === 0
-}
-
-/** At least one chunk, also for nothing: a first list is sent even when it is empty. */
-function inChunks(entries: readonly Encoded[]): readonly (readonly Encoded[])[] {
-  const chunks: Encoded[][] = [[]]
-  let bytes = 0
-  let count = 0
-  for (const entry of entries) {
-    if (bytes > 0 && (bytes + entry.frame.length > softLimitBytes || count === softLimitEntries)) {
-      chunks.push([])
-      bytes = 0
-      count = 0
-    }
-    chunks.at(-1)?.push(entry)
-    bytes += entry.frame.length
-    count++
-  }
-  return chunks
 }
