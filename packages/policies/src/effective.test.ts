@@ -224,7 +224,7 @@ describe('any stored spec', () => {
         const inCluster = staticCluster('x', [])
         const [listener, inListener] = [draft(), draft()]
         for (const plugin of plugins) {
-          plugin.outboundCluster?.({ destination, cluster }, out.byType[plugin.type])
+          plugin.outboundCluster?.({ destination, cluster, clientTags: undefined }, out.byType[plugin.type])
           plugin.outboundListener?.(
             { name: 'x', destination, routes: out.routes, tcpSplits: out.tcpSplits, listener },
             out.byType[plugin.type],

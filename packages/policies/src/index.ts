@@ -2,16 +2,23 @@ export { policyDescriptors } from './descriptors.ts'
 export { effectiveInbound, effectiveZoneListener, type InboundConf, type ZoneListenerConf } from './effective-inbound.ts'
 export { effectiveOutbound, type OutboundConf } from './effective-outbound.ts'
 export type { OutboundShape, RouteView } from './outbound-shape.ts'
+export { effectiveProxy, type ProxyConf } from './effective-proxy.ts'
 export type {
+  AddedResources,
+  ClientPlace,
   ConfByType,
+  EgressChainView,
   IdentityView,
   InboundScope,
   InboundView,
   OutboundClusterView,
   OutboundListenerView,
   OutboundScope,
+  PassthroughView,
   PolicyPlugin,
   Problem,
+  ProxyScope,
+  ResourceOrigin,
   ZoneListenerView,
 } from './plugin.ts'
 export { type Caller, permissionVerdict, type PermissionVerdict } from './mesh-traffic-permission/verdict.ts'

@@ -1,9 +1,10 @@
 // The contract between policies and the assembly of proxies. A policy computes its effective conf from the policies that select a proxy
 // (plain JSON, no proxy in it) and edits drafts by that conf. Plugins see neither stores, nor dataplanes, nor each other.
-import type { ClusterDraft, ListenerDraft } from '@weft/envoy'
+import type { ClusterDraft, FilterChainDraft, IpFamily, ListenerDraft, LoadAssignmentDraft } from '@weft/envoy'
 import type { DestinationFact, Protocol, ZoneListenerFact } from '@weft/facts'
 import type { InboundRule, OutboundRule } from '@weft/policy'
-import type { Resource } from '@weft/resources'
+import type { Messages } from '@weft/proto'
+import type { Labels, Resource } from '@weft/resources'
 import type { OutboundShape } from './outbound-shape.ts'
 import type { RouteModel, SplitModel } from './route-model.ts'
 
@@ -36,6 +37,12 @@ export interface InboundScope {
   readonly protocol: Protocol | undefined
 }
 
+/** What the conf of a whole proxy may depend on. */
+export interface ProxyScope {
+  /** Policies of the plugin's type that select the proxy, weakest first. */
+  readonly policies: readonly Resource[]
+}
+
 /** What a destination's conf may depend on. */
 export interface OutboundScope {
   readonly policies: readonly Resource[]
@@ -59,6 +66,42 @@ export interface InboundView {
 export interface OutboundClusterView {
   readonly destination: DestinationFact
   readonly cluster: ClusterDraft
+  /** Labels of the client as requests carry them; undefined unless some plugin's `sendsClientTags` asked for them. */
+  readonly clientTags: string | undefined
+}
+
+/** Where a client is: what the order of endpoints may depend on. */
+export interface ClientPlace {
+  readonly zone: string
+  readonly labels: Labels
+}
+
+/** The passthrough of redirected traffic that no other listener wants. */
+export interface PassthroughView {
+  /** The listeners of outgoing traffic, one for each family that is redirected. */
+  readonly outbound: readonly { readonly family: IpFamily; readonly listener: ListenerDraft }[]
+  /** All passthrough clusters; plugins add and remove. */
+  readonly clusters: ClusterDraft[]
+  /** Whether IPv6 ranges count as inside. */
+  readonly ipv6: boolean
+}
+
+/** Which part of the configuration a finished resource belongs to (contract/policies.md section 2). */
+export type ResourceOrigin = 'admin' | 'dynamic-config' | 'inbound' | 'outbound' | 'ingress' | 'egress' | 'transparent'
+
+type Cluster = Messages['envoy.config.cluster.v3.Cluster']
+type Listener = Messages['envoy.config.listener.v3.Listener']
+
+/** Whole resources that a policy brings along, under their own names. */
+export interface AddedResources {
+  readonly clusters: readonly Cluster[]
+  readonly listeners: readonly Listener[]
+}
+
+/** The chain of a zone egress for one destination. */
+export interface EgressChainView {
+  readonly destination: DestinationFact
+  readonly chain: FilterChainDraft
 }
 
 /** The listener of an outbound. Its chain ends in what `OutboundConf.listener` says. */
@@ -83,7 +126,7 @@ export interface ZoneListenerView {
  * One policy. Conf functions are pure and return plain JSON, or undefined for "no opinion"; effects edit drafts in place and get exactly that conf.
  * A conf function that is absent means the effects are called with undefined.
  */
-export interface PolicyPlugin<In = unknown, Out = unknown, Zone = unknown> {
+export interface PolicyPlugin<In = unknown, Out = unknown, Zone = unknown, Whole = unknown, Place = unknown> {
   readonly type: string
   /** Position in the fixed sequence (contract/policies.md section 1.9). */
   readonly order: number
@@ -92,8 +135,24 @@ export interface PolicyPlugin<In = unknown, Out = unknown, Zone = unknown> {
   inboundConf?(scope: InboundScope): In
   outboundConf?(scope: OutboundScope): Out
   zoneConf?(scope: InboundScope): Zone
+  proxyConf?(scope: ProxyScope): Whole
   inbound?(view: InboundView, conf: In): void
+  /** Whether the destination's cluster shows who its client is; it is then not shared between clients with different labels. */
+  sendsClientTags?(destination: DestinationFact, conf: Out): boolean
   outboundCluster?(view: OutboundClusterView, conf: Out): void
   outboundListener?(view: OutboundListenerView, conf: Out): void
+  /**
+   * How a client at this place orders the destination's endpoints, as plain JSON; undefined leaves their own order. Clients with an equal answer share
+   * the load assignment.
+   */
+  placement?(client: ClientPlace, conf: Out): Place | undefined
+  loadAssignment?(assignment: LoadAssignmentDraft, placement: Place): void
   zoneListener?(view: ZoneListenerView, conf: Zone): void
+  /** What `to` says about a destination that a zone egress forwards to; acts before `zoneListener`. */
+  egressChain?(view: EgressChainView, conf: Out): void
+  passthrough?(view: PassthroughView, conf: Whole): void
+  /** Last edits, of finished messages and after every other effect. Undefined removes the resource. */
+  rawCluster?(cluster: Cluster, origin: ResourceOrigin, conf: Whole): Cluster | undefined
+  rawListener?(listener: Listener, origin: ResourceOrigin, conf: Whole): Listener | undefined
+  added?(conf: Whole): AddedResources
 }

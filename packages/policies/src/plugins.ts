@@ -1,6 +1,10 @@
 // All policies in the order in which they act (contract/policies.md section 1.9). One list: adding a policy is adding it here.
 import { meshCircuitBreakerPlugin } from './mesh-circuit-breaker/envoy.ts'
+import { meshFaultInjectionPlugin } from './mesh-fault-injection/envoy.ts'
+import { meshHealthCheckPlugin } from './mesh-health-check/envoy.ts'
 import { meshHttpRoutePlugin } from './mesh-http-route/envoy.ts'
+import { meshLoadBalancingStrategyPlugin } from './mesh-load-balancing-strategy/envoy.ts'
+import { meshRateLimitPlugin } from './mesh-rate-limit/envoy.ts'
 import { meshRetryPlugin } from './mesh-retry/envoy.ts'
 import { meshTcpRoutePlugin } from './mesh-tcp-route/envoy.ts'
 import { meshTimeoutPlugin } from './mesh-timeout/envoy.ts'
@@ -13,8 +17,12 @@ export const plugins: readonly PolicyPlugin[] = [
   meshHttpRoutePlugin,
   meshTcpRoutePlugin,
   meshTlsPlugin,
+  meshLoadBalancingStrategyPlugin,
+  meshFaultInjectionPlugin,
+  meshRateLimitPlugin,
   meshTimeoutPlugin,
   meshTrafficPermissionPlugin,
+  meshHealthCheckPlugin,
   meshCircuitBreakerPlugin,
   meshRetryPlugin,
 ].sort((a, b) => a.order - b.order)

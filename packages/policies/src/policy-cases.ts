@@ -7,12 +7,15 @@ import {
   type ClusterDraft,
   clusterMessage,
   edsCluster,
+  encodeLoadAssignment,
   explicitHttp,
   filterChain,
   httpDraft,
   type ListenerDraft,
   listenerDraft,
   listenerMessage,
+  loadAssignmentDraft,
+  type PlacedEndpoint,
   routeTo,
   socketAddress,
   staticCluster,
@@ -26,7 +29,7 @@ import { codec } from '@weft/proto'
 import type { Resource } from '@weft/resources'
 import { effectiveInbound, effectiveZoneListener } from './effective-inbound.ts'
 import { effectiveOutbound } from './effective-outbound.ts'
-import type { IdentityView } from './plugin.ts'
+import type { ClientPlace, ConfByType, IdentityView, PolicyPlugin } from './plugin.ts'
 import { plugins } from './plugins.ts'
 
 /** A policy as a case writes it; the rest is filled in. */
@@ -44,8 +47,21 @@ interface CaseInput {
   readonly policies: readonly CasePolicy[]
   readonly identity?: boolean
   readonly inbound?: { readonly section: string; readonly protocol: Protocol }
-  readonly outbound?: { readonly destination: CaseDestination; readonly others?: readonly CaseDestination[]; readonly name?: string }
-  readonly zoneEgress?: { readonly section: string; readonly protocol: Protocol; readonly sni: string }
+  readonly outbound?: {
+    readonly destination: CaseDestination
+    readonly others?: readonly CaseDestination[]
+    readonly name?: string
+    /** With endpoints the case shows the load assignment as well, for a client at this place. */
+    readonly endpoints?: readonly (Partial<PlacedEndpoint> & Pick<PlacedEndpoint, 'address' | 'zone'>)[]
+    readonly client?: ClientPlace
+  }
+  readonly zoneEgress?: {
+    readonly section: string
+    readonly protocol: Protocol
+    readonly sni: string
+    readonly destination?: CaseDestination
+  }
+  readonly zoneIngress?: { readonly section: string; readonly sni: string }
 }
 
 const identityView: IdentityView = {
@@ -53,8 +69,10 @@ const identityView: IdentityView = {
   trustSecret: 'system_trust_bundle',
   trustDomains: ['default.zone-1.mesh.local'],
 }
+/** Labels of the client of outbound cases, as its requests carry them. */
+const clientTags = '&app=client&'
 /** Policies that shape what the others act on take part in every case. */
-const alwaysActive: ReadonlySet<string> = new Set(['MeshHTTPRoute', 'MeshTCPRoute', 'MeshTLS'])
+const alwaysActive: readonly string[] = ['MeshHTTPRoute', 'MeshTCPRoute', 'MeshTLS']
 
 /** One test per `cases/NAME.input.json` of a policy's folder: the plugin's effect must equal `cases/NAME.golden.json`. */
 export function runPolicyCases(folder: string, plugin: { readonly type: string }): void {
@@ -112,7 +130,8 @@ export function caseDestination(over: CaseDestination): DestinationFact {
 }
 
 function outcome(input: CaseInput, type: string): unknown {
-  const active = plugins.filter((plugin) => plugin.type === type || alwaysActive.has(plugin.type))
+  const types = new Set([type, ...alwaysActive, ...input.policies.map((policy) => policy.type)])
+  const active = plugins.filter((plugin) => types.has(plugin.type))
   const policies = policySetOf(input.policies)
   const identity = input.identity === true ? identityView : undefined
   if (input.inbound !== undefined) {
@@ -127,7 +146,19 @@ function outcome(input: CaseInput, type: string): unknown {
     const { section, protocol, sni } = input.zoneEgress
     const conf = effectiveZoneListener(policies, { section, kind: 'ZoneEgress', address: '192.168.0.1', port: 10002 })
     const listener = egressDraft(section, protocol, sni)
+    const destination = input.zoneEgress.destination && caseDestination(input.zoneEgress.destination)
+    const to = destination && effectiveOutbound(policies, destination, destinationLookup([destination]))
+    const [chain] = listener.chains
+    if (destination && chain) for (const plugin of active) plugin.egressChain?.({ destination, chain }, to?.byType[plugin.type])
     for (const plugin of active) plugin.zoneListener?.({ section, kind: 'ZoneEgress', identity, listener }, conf.byType[plugin.type])
+    return { problems: conf.problems, listener: listenerJson(listener) }
+  }
+  if (input.zoneIngress !== undefined) {
+    const { section, sni } = input.zoneIngress
+    const conf = effectiveZoneListener(policies, { section, kind: 'ZoneIngress', address: '192.168.0.1', port: 10001 })
+    const listener = emptyListener(`self_zoneingress_dp_${section}`)
+    listener.chains.push(filterChain(tcpDraft('local', 'local'), { match: { transportProtocol: 'tls', serverNames: [sni] } }))
+    for (const plugin of active) plugin.zoneListener?.({ section, kind: 'ZoneIngress', identity, listener }, conf.byType[plugin.type])
     return { problems: conf.problems, listener: listenerJson(listener) }
   }
   assert.ok(input.outbound, 'a case needs an inbound, an outbound or a zone egress')
@@ -139,7 +170,10 @@ function outcome(input: CaseInput, type: string): unknown {
   const cluster = outboundCluster(name, destination, identity)
   for (const plugin of active) {
     const own = conf.byType[plugin.type]
-    plugin.outboundCluster?.({ destination, cluster }, own)
+    plugin.outboundCluster?.(
+      { destination, cluster, clientTags: plugin.sendsClientTags?.(destination, own) === true ? clientTags : undefined },
+      own,
+    )
     if (listener !== undefined)
       plugin.outboundListener?.({ name, destination, routes: conf.routes, tcpSplits: conf.tcpSplits, listener }, own)
   }
@@ -148,7 +182,32 @@ function outcome(input: CaseInput, type: string): unknown {
     extraClusters: conf.extraDestinations.map((extra) => extra.name),
     ...(conf.ownCluster ? { cluster: clusterJson(cluster) } : {}),
     ...(listener === undefined ? {} : { listener: listenerJson(listener) }),
+    ...(input.outbound.endpoints === undefined ? {} : { loadAssignment: assignmentJson(name, input.outbound, active, conf.byType) }),
   }
+}
+
+/** Endpoints of other zones have priority 1, as they come from the mesh. */
+function assignmentJson(
+  name: string,
+  { endpoints = [], client = { zone: 'zone-1', labels: {} } }: NonNullable<CaseInput['outbound']>,
+  active: readonly PolicyPlugin[],
+  byType: ConfByType,
+): unknown {
+  const placed = endpoints.map((endpoint) => ({
+    port: 8080,
+    priority: endpoint.zone === '' || endpoint.zone === client.zone ? 0 : 1,
+    weight: 1,
+    health: 'HEALTHY' as const,
+    metadata: {},
+    ...endpoint,
+  }))
+  const draft = loadAssignmentDraft(name, placed)
+  for (const plugin of active) {
+    const placement = plugin.placement?.(client, byType[plugin.type])
+    if (placement !== undefined) plugin.loadAssignment?.(draft, placement)
+  }
+  const { decode, toJson } = codec('envoy.config.endpoint.v3.ClusterLoadAssignment')
+  return toJson(decode(encodeLoadAssignment(draft)))
 }
 
 function inboundDrafts(section: string, protocol: Protocol): { readonly listener: ListenerDraft; readonly cluster: ClusterDraft } {

@@ -51,3 +51,32 @@ test('durations are stored as the peers print them', () => {
   })
   assert.deepEqual(value, { to: [{ targetRef: { kind: 'Mesh' }, default: { idleTimeout: '1h0m0s', http: { requestTimeout: '1.5s' } } }] })
 })
+
+/** What the API has against a spec, as `field | message`. */
+function refusals(type: string, spec: unknown): readonly string[] {
+  const kind = registry.get(type) ?? assert.fail()
+  const checked = checkSpec(kind, spec)
+  const violations = [...checked.violations, ...validateResource(kind, { mesh: 'm', name: 'x', labels: {}, spec: checked.value })]
+  return violations.map(({ field, message }) => `${field} | ${message}`)
+}
+
+test('values that only proxies would refuse are refused by the API', () => {
+  const faults = (http: object): readonly string[] => refusals('MeshFaultInjection', { rules: [{ default: { http: [http] } }] })
+  assert.deepEqual(faults({ abort: { httpStatus: 101, percentage: 1 } }), [
+    'spec.rules[0].default.http[0].abort.httpStatus | must be a final status: proxies answer with 200 to 599',
+  ])
+  assert.deepEqual(faults({ delay: { value: '0s', percentage: 1 } }), [
+    'spec.rules[0].default.http[0].delay.value | must be greater than 0: a delay of nothing is no fault',
+  ])
+  assert.deepEqual(faults({ responseBandwidth: { limit: '0Mbps', percentage: 1 } }), [
+    'spec.rules[0].default.http[0].responseBandwidth.limit | must be greater than 0',
+  ])
+  const limited = { local: { http: { requestRate: { num: 1, interval: '1s' }, onRateLimit: { status: 418 } } } }
+  assert.deepEqual(refusals('MeshRateLimit', { targetRef: { kind: 'Dataplane' }, rules: [{ default: limited }] }), [
+    'spec.rules[0].default.local.http.onRateLimit.status | must be a registered HTTP status: proxies refuse others',
+  ])
+  const balancer = { loadBalancer: { type: 'Maglev', maglev: { tableSize: 100 } } }
+  assert.deepEqual(refusals('MeshLoadBalancingStrategy', { to: [{ targetRef: { kind: 'Mesh' }, default: balancer }] }), [
+    'spec.to[0].default.loadBalancer.maglev.tableSize | must be a prime number: proxies refuse others',
+  ])
+})

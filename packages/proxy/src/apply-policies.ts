@@ -8,6 +8,7 @@ import {
   type InboundView,
   type OutboundClusterView,
   type OutboundListenerView,
+  type PassthroughView,
   type PolicyPlugin,
   plugins,
   type ZoneListenerView,
@@ -67,6 +68,21 @@ export function applyZoneListener(
   view: (listener: ListenerDraft) => ZoneListenerView,
 ): Applied<ListenerDraft> {
   return applyAll(make, view, (plugin, at) => plugin.zoneListener?.(at, confs[plugin.type]))
+}
+
+/** Listeners and clusters of the passthrough. */
+export interface PassthroughDrafts {
+  readonly listeners: readonly ListenerDraft[]
+  readonly clusters: ClusterDraft[]
+}
+
+/** Makes the passthrough and lets every policy edit it. */
+export function applyPassthrough(
+  confs: ConfByType,
+  make: () => PassthroughDrafts,
+  view: (drafts: PassthroughDrafts) => PassthroughView,
+): Applied<PassthroughDrafts> {
+  return applyAll(make, view, (plugin, at) => plugin.passthrough?.(at, confs[plugin.type]))
 }
 
 function applyAll<D, V>(make: () => D, view: (draft: D) => V, effect: (plugin: PolicyPlugin, at: V) => void): Applied<D> {

@@ -5,7 +5,7 @@ import type { DestinationFact, LoadAssignmentFact, OutboundFact, ProxyFacts, Tru
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import { warmCodecs } from '@weft/envoy'
-import { effectiveOutbound, type OutboundConf } from '@weft/policies'
+import { effectiveOutbound, effectiveProxy, type OutboundConf } from '@weft/policies'
 import type { DestinationLookup } from '@weft/policy'
 import { createCell, type EncodedResource, type ProxySnapshot, type ResourceCell, type XdsType } from '@weft/xds'
 import { describeSnapshot, type ProxyDescription } from './describe.ts'
@@ -13,6 +13,7 @@ import { type ProxyTraits, traitsOf } from './features.ts'
 import type { AdminCertificate } from './generators/admin.ts'
 import type { OutboundAddress } from './generators/outbound.ts'
 import { createLoadAssignments } from './load-assignments.ts'
+import { clientTagsOf, placementOf } from './client.ts'
 import { type OwnParts, type OwnResources, ownResources, sameItems } from './own-resources.ts'
 import type { BuildProblem, ResourceProblem } from './problem.ts'
 import { createIdentities, createTrustBundles, type IdentityCertificate } from './secrets.ts'
@@ -105,16 +106,20 @@ export function createProxyBuilder(options: ProxyBuilderOptions): ProxyBuilder {
     const problems: ResourceProblem[] = []
     const keep = (type: 'cluster' | 'listener', name: string, made: SharedResource): void => {
       if (made.problems.length > 0) problems.push(...made.problems)
+      if (made.removed) return
       const cell = made.cell ?? state.snapshot[type].get(name)
       if (cell !== undefined) next[type].set(name, cell)
     }
     const addCluster = (name: string, destination: DestinationFact, conf: OutboundConf): void => {
       if (next.cluster.has(name)) return
-      keep('cluster', name, shared.cluster({ name, destination, identitySecret: facts.identity?.kri }, conf))
-      next.endpoint.set(name, assignments.cell(destination.id, name))
+      const clientTags = clientTagsOf(facts, destination, conf)
+      keep('cluster', name, shared.cluster({ name, destination, identitySecret: facts.identity?.kri, clientTags }, conf, whole.raw))
+      next.endpoint.set(name, assignments.cell(destination.id, name, placementOf(facts, conf)))
     }
 
     const lookup = options.destinations(facts.mesh)
+    const whole = effectiveProxy(facts.policies)
+    for (const { type, message } of whole.problems) problems.push({ type: 'listener', resource: '*', policy: type, message })
     const bindToPort = !traits.redirected || traits.bindOutbounds
     const ipv6 = facts.proxy.ipv6Enabled
     const further = furtherAddresses(facts.outbounds)
@@ -133,6 +138,7 @@ export function createProxyBuilder(options: ProxyBuilderOptions): ProxyBuilder {
           shared.listener(
             { name, destination, address, port, additional: further.get(name) ?? [], bindToPort, terminal: conf.listener, ipv6 },
             conf,
+            whole.raw,
           ),
         )
       }
@@ -144,7 +150,7 @@ export function createProxyBuilder(options: ProxyBuilderOptions): ProxyBuilder {
 
     const ingressRoutes = routesOf(facts, next.cluster, problems)
     for (const { cluster, destination } of ingressRoutes) {
-      keep('cluster', cluster, shared.ingressCluster({ name: cluster }, destination))
+      keep('cluster', cluster, shared.ingressCluster({ name: cluster }, destination, whole.raw))
       next.endpoint.set(cluster, ingressAssignments.cell(destination.id, cluster))
     }
 

@@ -1,6 +1,6 @@
 // Load assignments as shared cells: an endpoint change encodes and sets the cells of one assignment and rebuilds no proxy.
 // A cell lives as long as some snapshot holds it; what it shows always follows the latest fact.
-import { loadAssignmentDraft } from '@weft/envoy'
+import { type LoadAssignmentDraft, loadAssignmentDraft } from '@weft/envoy'
 import type { LoadAssignmentFact } from '@weft/facts'
 import { createCell, type EncodedResource, type ResourceCell, type XdsType } from '@weft/xds'
 import { encodedLoadAssignment } from './encoded.ts'
@@ -13,36 +13,54 @@ export interface LoadAssignments {
    * cluster its last requests still need the endpoints.
    */
   remove(id: string): void
-  /** The cell that shows the assignment under an Envoy name. */
-  cell(id: string, name: string): ResourceCell
+  /** The cell that shows the assignment under an Envoy name, ordered as the clients of a placement see it. */
+  cell(id: string, name: string, placement?: Placement): ResourceCell
+}
+
+/** An order of endpoints. Placements with equal keys make equal orders. */
+export interface Placement {
+  readonly key: string
+  readonly arrange: (assignment: LoadAssignmentDraft) => void
+}
+
+interface Shown {
+  readonly name: string
+  readonly placement: Placement | undefined
+  readonly cell: WeakRef<ResourceCell>
 }
 
 interface Entry {
   fact: LoadAssignmentFact | undefined
-  readonly cells: Map<string, WeakRef<ResourceCell>>
+  /** By name and placement. */
+  readonly cells: Map<string, Shown>
 }
 
 /** Creates an empty set. `onEncode` is called for every encoding. */
 export function createLoadAssignments(onEncode: (type: XdsType) => void): LoadAssignments {
   const entries = new Map<string, Entry>()
-  const forget = new FinalizationRegistry<{ readonly id: string; readonly name: string }>(({ id, name }) => {
+  const forget = new FinalizationRegistry<{ readonly id: string; readonly key: string }>(({ id, key }) => {
     const entry = entries.get(id)
-    // A newer cell may have taken the name meanwhile.
-    if (entry === undefined || entry.cells.get(name)?.deref() !== undefined) return
-    entry.cells.delete(name)
+    // A newer cell may have taken the key meanwhile.
+    if (entry === undefined || entry.cells.get(key)?.cell.deref() !== undefined) return
+    entry.cells.delete(key)
     if (entry.fact === undefined && entry.cells.size === 0) entries.delete(id)
   })
 
-  const encode = (fact: LoadAssignmentFact | undefined, name: string): EncodedResource | undefined => {
+  const encode = (
+    fact: LoadAssignmentFact | undefined,
+    { name, placement }: { readonly name: string; readonly placement: Placement | undefined },
+  ): EncodedResource | undefined => {
     if (fact === undefined) return undefined
     onEncode('endpoint')
-    return encodedLoadAssignment(loadAssignmentDraft(name, fact.endpoints))
+    const draft = loadAssignmentDraft(name, fact.endpoints)
+    placement?.arrange(draft)
+    return encodedLoadAssignment(draft)
   }
   const show = (entry: Entry): void => {
-    for (const [name, ref] of entry.cells) {
-      const cell = ref.deref()
-      if (cell === undefined) entry.cells.delete(name)
-      else cell.set(encode(entry.fact, name))
+    for (const [key, shown] of entry.cells) {
+      const cell = shown.cell.deref()
+      if (cell === undefined) entry.cells.delete(key)
+      else cell.set(encode(entry.fact, shown))
     }
   }
   const entryOf = (id: string): Entry => {
@@ -67,13 +85,14 @@ export function createLoadAssignments(onEncode: (type: XdsType) => void): LoadAs
       entry.fact = undefined
       if (entry.cells.size === 0) entries.delete(id)
     },
-    cell(id, name) {
+    cell(id, name, placement) {
       const entry = entryOf(id)
-      const known = entry.cells.get(name)?.deref()
+      const key = placement === undefined ? name : `${name} ${placement.key}`
+      const known = entry.cells.get(key)?.cell.deref()
       if (known !== undefined) return known
-      const cell = createCell('endpoint', name, encode(entry.fact, name))
-      entry.cells.set(name, new WeakRef(cell))
-      forget.register(cell, { id, name })
+      const cell = createCell('endpoint', name, encode(entry.fact, { name, placement }))
+      entry.cells.set(key, { name, placement, cell: new WeakRef(cell) })
+      forget.register(cell, { id, key })
       return cell
     },
   }

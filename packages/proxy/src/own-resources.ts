@@ -1,18 +1,28 @@
 // The resources that are really a proxy's own: admin, passthrough, inbounds, dynamic configuration and its zone listeners.
-import { type ClusterDraft, inboundName, type ListenerDraft, systemNames, zoneIngressName } from '@weft/envoy'
+import { type ClusterDraft, inboundName, type ListenerDraft, passthroughName, systemNames, zoneIngressName } from '@weft/envoy'
 import type { InboundFact, ProxyFacts, ZoneListenerFact } from '@weft/facts'
 import { messageOf } from '@weft/foundation/errors'
-import { effectiveInbound, effectiveZoneListener, type IdentityView, type InboundConf, type Problem } from '@weft/policies'
+import {
+  type ConfByType,
+  effectiveInbound,
+  effectiveProxy,
+  effectiveZoneListener,
+  type IdentityView,
+  type InboundConf,
+  type Problem,
+  type ProxyConf,
+  type ResourceOrigin,
+} from '@weft/policies'
 import type { EncodedResource, XdsType } from '@weft/xds'
-import { applyInbound, applyZoneListener, type PolicyFailure } from './apply-policies.ts'
-import { encodedCluster, encodedListener } from './encoded.ts'
+import { applyInbound, applyPassthrough, applyZoneListener, type PolicyFailure } from './apply-policies.ts'
 import type { ProxyTraits } from './features.ts'
 import { type AdminCertificate, adminClusters, adminListener } from './generators/admin.ts'
 import { dnsEntry, dynamicConfigListener } from './generators/dynamic-config.ts'
 import { inboundCluster, inboundListener } from './generators/inbound.ts'
-import { passthroughClusters, passthroughListeners } from './generators/transparent-proxy.ts'
+import { type PassthroughInput, passthroughClusters, passthroughListeners } from './generators/transparent-proxy.ts'
 import { type IngressRoute, ingressListener } from './generators/zone-ingress.ts'
 import type { ResourceProblem } from './problem.ts'
+import { addedResources, type Finished, finishCluster, finishListener } from './raw-patches.ts'
 
 /** Port that says: this workload offers nothing (contract/dataplane.md section 6.1). */
 const servicelessPort = 49151
@@ -43,14 +53,17 @@ export type OwnParts = Map<string, OwnPart>
 export function ownResources(input: OwnInput, parts: OwnParts): OwnResources {
   const { facts, traits } = input
   const { proxy, labels, address, gateway, workload, zone, identity, trust, dns } = facts
-  const base = [proxy, labels, address, gateway, workload, zone]
+  const whole = effectiveProxy(facts.policies)
+  const { raw } = whole
+  const base = [proxy, labels, address, gateway, workload, zone, raw]
   const used: OwnParts = new Map()
-  const part = (name: string, inputs: readonly unknown[], build: (into: PartBuild) => void): void => {
+  const part = (name: string, at: { origin: ResourceOrigin; inputs: readonly unknown[] }, build: (into: PartBuild) => void): void => {
     const before = parts.get(name)
-    used.set(name, before !== undefined && sameItems(before.inputs, inputs) ? before : buildPart(inputs, build))
+    const isSame = before !== undefined && sameItems(before.inputs, at.inputs)
+    used.set(name, isSame ? before : buildPart({ ...at, raw }, build))
   }
 
-  part('admin', [...base, input.certificate], (into) => {
+  part('admin', { origin: 'admin', inputs: [...base, input.certificate] }, (into) => {
     into.attempt('listener', systemNames.admin, () => {
       for (const cluster of adminClusters(input)) into.addCluster(cluster)
       into.addListener(adminListener(input))
@@ -61,18 +74,17 @@ export function ownResources(input: OwnInput, parts: OwnParts): OwnResources {
   const allStrict = confs.every((conf) => conf.tlsMode === 'Strict')
   const restricted = traits.strictInboundPorts && identity !== undefined && !gateway && allStrict
   const inboundPorts = restricted ? [...new Set(inbounds.map((inbound) => inbound.port))] : undefined
-  part('passthrough', [...base, identity, inboundPorts?.join()], (into) => {
-    const passthrough = { facts, traits, inboundPorts }
-    for (const cluster of passthroughClusters(passthrough)) into.addCluster(cluster)
-    for (const listener of passthroughListeners(passthrough)) into.addListener(listener)
-  })
+  part('passthrough', { origin: 'transparent', inputs: [...base, identity, inboundPorts?.join(), whole] }, (into) =>
+    buildPassthrough(into, { facts, traits, inboundPorts }, whole),
+  )
 
   inbounds.forEach((inbound, index) => {
     const conf = confs[index]
     if (conf === undefined) return
-    part(`inbound ${inbound.section}`, [...base, identity, trust, inbound, conf], (into) => buildInbound(into, { input, inbound, conf }))
+    const inputs = [...base, identity, trust, inbound, conf]
+    part(`inbound ${inbound.section}`, { origin: 'inbound', inputs }, (into) => buildInbound(into, { input, inbound, conf }))
   })
-  part('dynamic-config', [...base, identity, dns], (into) => {
+  part('dynamic-config', { origin: 'dynamic-config', inputs: [...base, identity, dns] }, (into) => {
     into.attempt('listener', systemNames.dynamicConfig, () => {
       const entry = dnsEntry(facts, traits)
       into.addListener(dynamicConfigListener(facts, entry === undefined ? [] : [entry]))
@@ -82,10 +94,11 @@ export function ownResources(input: OwnInput, parts: OwnParts): OwnResources {
   for (const fact of facts.zoneListeners) {
     if (fact.kind !== 'ZoneIngress' || input.ingressRoutes.length === 0) continue
     const conf = effectiveZoneListener(facts.policies, fact)
-    part(`zone ${fact.section}`, [...base, identity, trust, fact, conf, ...routes], (into) => {
+    part(`zone ${fact.section}`, { origin: 'ingress', inputs: [...base, identity, trust, fact, conf, ...routes] }, (into) => {
       into.attempt('listener', zoneIngressName(fact.section), () => into.addListener(zoneListener(fact, input, into.report)))
     })
   }
+  if (raw !== undefined) used.set('added', addedPart(raw))
   parts.clear()
   for (const [name, built] of used) parts.set(name, built)
   return joined(used.values())
@@ -111,7 +124,16 @@ interface PartBuild {
   report(resource: string, failures: readonly PolicyFailure[], confProblems: readonly Problem[]): void
 }
 
-function buildPart(inputs: readonly unknown[], build: (into: PartBuild) => void): OwnPart {
+/** What policies bring along, after everything else: it takes the place of a resource of the same name. */
+function addedPart(raw: ConfByType): OwnPart {
+  const { clusters, listeners, failures } = addedResources(raw)
+  return { inputs: [raw], clusters, listeners, problems: failures.map((failure) => ({ type: 'listener', resource: '*', ...failure })) }
+}
+
+function buildPart(
+  { inputs, origin, raw }: { readonly inputs: readonly unknown[]; readonly origin: ResourceOrigin; readonly raw: ConfByType | undefined },
+  build: (into: PartBuild) => void,
+): OwnPart {
   const clusters = new Map<string, EncodedResource>()
   const listeners = new Map<string, EncodedResource>()
   const problems: ResourceProblem[] = []
@@ -122,11 +144,17 @@ function buildPart(inputs: readonly unknown[], build: (into: PartBuild) => void)
       problems.push({ type, resource, policy: undefined, message: messageOf(error) })
     }
   }
+  const keep = (type: 'cluster' | 'listener', resource: string, { encoded, failures }: Finished): void => {
+    if (encoded !== undefined) (type === 'cluster' ? clusters : listeners).set(resource, encoded)
+    for (const failure of failures) problems.push({ type, resource, ...failure })
+  }
   build({
     attempt,
-    addCluster: (draft) => attempt('cluster', draft.name, () => clusters.set(draft.name, encodedCluster(draft))),
+    addCluster: (draft) =>
+      attempt('cluster', draft.name, () => keep('cluster', draft.name, finishCluster({ draft, failures: [] }, origin, raw))),
     addListener: (draft) => {
-      if (draft !== undefined) attempt('listener', draft.name, () => listeners.set(draft.name, encodedListener(draft)))
+      if (draft !== undefined)
+        attempt('listener', draft.name, () => keep('listener', draft.name, finishListener({ draft, failures: [] }, origin, raw)))
     },
     report: (resource, failures, confProblems) => {
       for (const failure of failures) problems.push({ type: 'listener', resource, ...failure })
@@ -134,6 +162,26 @@ function buildPart(inputs: readonly unknown[], build: (into: PartBuild) => void)
     },
   })
   return { inputs, clusters, listeners, problems }
+}
+
+function buildPassthrough(into: PartBuild, input: PassthroughInput, { byType }: ProxyConf): void {
+  into.attempt('listener', passthroughName('outbound', 'ipv4'), () => {
+    const { draft, failures } = applyPassthrough(
+      byType,
+      () => ({ clusters: passthroughClusters(input), listeners: passthroughListeners(input) }),
+      ({ clusters, listeners }) => ({
+        clusters,
+        outbound: (['ipv4', 'ipv6'] as const).flatMap((family) => {
+          const listener = listeners.find((candidate) => candidate.name === passthroughName('outbound', family))
+          return listener === undefined ? [] : [{ family, listener }]
+        }),
+        ipv6: input.facts.proxy.ipv6Enabled,
+      }),
+    )
+    into.report(passthroughName('outbound', 'ipv4'), failures, [])
+    for (const cluster of draft.clusters) into.addCluster(cluster)
+    for (const listener of draft.listeners) into.addListener(listener)
+  })
 }
 
 function buildInbound(

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { ProxyFacts } from '@weft/facts'
-import { effectiveOutbound } from '@weft/policies'
+import { type ConfByType, effectiveOutbound } from '@weft/policies'
 import { destinationLookup } from '@weft/policy'
-import { type OutboundClusterKey, type OutboundListenerKey, outboundCluster, outboundListener } from './generators/outbound.ts'
+import type { OutboundClusterKey, OutboundListenerKey } from './generators/outbound.ts'
 import type { IngressClusterKey } from './generators/zone-ingress.ts'
 import { createSharedOutbounds } from './shared-outbounds.ts'
 import { sampleDestination, samplePolicies } from './testing/sample-facts.ts'
@@ -11,7 +11,7 @@ import { sampleDestination, samplePolicies } from './testing/sample-facts.ts'
 const destination = sampleDestination('backend')
 const conf = effectiveOutbound(samplePolicies(), destination, destinationLookup([destination]))
 
-const clusterKey: OutboundClusterKey = { name: destination.id, destination, identitySecret: 'id' }
+const clusterKey: OutboundClusterKey = { name: destination.id, destination, identitySecret: 'id', clientTags: undefined }
 const listenerKey: OutboundListenerKey = {
   name: destination.id,
   destination,
@@ -28,6 +28,7 @@ const clusterChanges: { readonly [K in keyof OutboundClusterKey]-?: OutboundClus
   name: 'other',
   destination: otherDestination,
   identitySecret: undefined,
+  clientTags: '&app=client&',
 }
 const listenerChanges: { readonly [K in keyof OutboundListenerKey]-?: OutboundListenerKey[K] } = {
   name: 'other',
@@ -69,29 +70,39 @@ describe('sharing keys', () => {
   })
 
   test('builders read their key and nothing else', () => {
+    const shared = createSharedOutbounds(() => {})
     const cluster = recorded(clusterKey)
-    outboundCluster(cluster.key)
+    shared.cluster(cluster.key, conf, undefined)
     assert.deepEqual([...cluster.reads].sort(), Object.keys(clusterChanges).sort())
     const listener = recorded(listenerKey)
-    outboundListener(listener.key)
+    shared.listener(listener.key, conf, undefined)
     assert.deepEqual([...listener.reads].sort(), Object.keys(listenerChanges).sort())
   })
 
   test('equal keys share one encoding, and every member of a key tells resources apart', () => {
     let encodes = 0
     const shared = createSharedOutbounds(() => encodes++)
-    const cluster = shared.cluster(clusterKey, conf)
-    assert.equal(shared.cluster({ ...clusterKey }, conf), cluster)
+    const cluster = shared.cluster(clusterKey, conf, undefined)
+    assert.equal(shared.cluster({ ...clusterKey }, conf, undefined), cluster)
     assert.equal(encodes, 1)
     for (const [member, value] of Object.entries(clusterChanges)) {
-      assert.notEqual(shared.cluster({ ...clusterKey, [member]: value }, conf), cluster, member)
+      assert.notEqual(shared.cluster({ ...clusterKey, [member]: value }, conf, undefined), cluster, member)
     }
-    const listener = shared.listener(listenerKey, conf)
-    assert.equal(shared.listener({ ...listenerKey }, conf), listener)
+    const listener = shared.listener(listenerKey, conf, undefined)
+    assert.equal(shared.listener({ ...listenerKey }, conf, undefined), listener)
     for (const [member, value] of Object.entries(listenerChanges)) {
-      assert.notEqual(shared.listener({ ...listenerKey, [member]: value }, conf), listener, member)
+      assert.notEqual(shared.listener({ ...listenerKey, [member]: value }, conf, undefined), listener, member)
     }
-    assert.equal(shared.ingressCluster({ name: 'x' }, destination), shared.ingressCluster({ name: 'x' }, destination))
-    assert.notEqual(shared.ingressCluster({ name: 'x' }, destination), shared.ingressCluster({ name: 'y' }, destination))
+    const ingress = (name: string) => shared.ingressCluster({ name }, destination, undefined)
+    assert.equal(ingress('x'), ingress('x'))
+    assert.notEqual(ingress('x'), ingress('y'))
+  })
+
+  test('policies that edit finished resources tell resources apart by identity', () => {
+    const shared = createSharedOutbounds(() => {})
+    const raw: ConfByType = {}
+    assert.equal(shared.cluster(clusterKey, conf, raw), shared.cluster(clusterKey, conf, raw))
+    assert.notEqual(shared.cluster(clusterKey, conf, raw), shared.cluster(clusterKey, conf, undefined))
+    assert.notEqual(shared.listener(listenerKey, conf, raw), shared.listener(listenerKey, conf, {}))
   })
 })

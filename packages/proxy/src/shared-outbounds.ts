@@ -3,44 +3,46 @@
 import type { ClusterDraft } from '@weft/envoy'
 import type { DestinationFact } from '@weft/facts'
 import { messageOf } from '@weft/foundation/errors'
-import type { OutboundConf } from '@weft/policies'
-import { createCell, type EncodedResource, type ResourceCell, type XdsType } from '@weft/xds'
-import { applyOutboundCluster, applyOutboundListener, type PolicyFailure } from './apply-policies.ts'
-import { encodedCluster, encodedListener } from './encoded.ts'
+import type { ConfByType, OutboundConf } from '@weft/policies'
+import { createCell, type ResourceCell, type XdsType } from '@weft/xds'
+import { applyOutboundCluster, applyOutboundListener } from './apply-policies.ts'
 import { type OutboundClusterKey, type OutboundListenerKey, outboundCluster, outboundListener } from './generators/outbound.ts'
 import { type IngressClusterKey, ingressCluster } from './generators/zone-ingress.ts'
 import type { ResourceProblem } from './problem.ts'
+import { type Finished, finishCluster, finishListener } from './raw-patches.ts'
 
-/** A shared resource; without a cell when it could not be built. */
+/** A shared resource; without a cell when it could not be built, or when a policy removed it. */
 export interface SharedResource {
   readonly cell: ResourceCell | undefined
+  readonly removed: boolean
   readonly problems: readonly ResourceProblem[]
 }
 
-/** Shared resources by key. */
+/** Shared resources by key, conf and, by identity, the policies that edit finished resources. */
 export interface SharedOutbounds {
-  cluster(key: OutboundClusterKey, conf: OutboundConf): SharedResource
-  /** Undefined when the conf says that there is no listener. */
-  listener(key: OutboundListenerKey, conf: OutboundConf): SharedResource
-  ingressCluster(key: IngressClusterKey, of: DestinationFact): SharedResource
+  cluster(key: OutboundClusterKey, conf: OutboundConf, raw: ConfByType | undefined): SharedResource
+  listener(key: OutboundListenerKey, conf: OutboundConf, raw: ConfByType | undefined): SharedResource
+  ingressCluster(key: IngressClusterKey, of: DestinationFact, raw: ConfByType | undefined): SharedResource
 }
+
+type ByText = Map<string, SharedResource>
+type ByRaw = WeakMap<object, ByText>
+type ByConf = WeakMap<object, ByRaw>
 
 /** `onEncode` is called for every encoding: with sharing, once per distinct key. */
 export function createSharedOutbounds(onEncode: (type: XdsType) => void): SharedOutbounds {
-  const byDestination = new WeakMap<DestinationFact, WeakMap<object, Map<string, SharedResource>>>()
+  const byDestination = new WeakMap<DestinationFact, ByConf>()
   const ingressConf = {}
+  const noRaw = {}
 
-  const remembered = (destination: DestinationFact, conf: object, text: string, make: () => SharedResource): SharedResource => {
-    let byConf = byDestination.get(destination)
-    if (byConf === undefined) {
-      byConf = new WeakMap()
-      byDestination.set(destination, byConf)
-    }
-    let byText = byConf.get(conf)
-    if (byText === undefined) {
-      byText = new Map()
-      byConf.set(conf, byText)
-    }
+  const remembered = (
+    at: { destination: DestinationFact; conf: object; raw: object },
+    text: string,
+    make: () => SharedResource,
+  ): SharedResource => {
+    const byConf = weakly(byDestination, at.destination, (): ByConf => new WeakMap())
+    const byRaw = weakly(byConf, at.conf, (): ByRaw => new WeakMap())
+    const byText = weakly(byRaw, at.raw, (): ByText => new Map())
     let resource = byText.get(text)
     if (resource === undefined) {
       resource = make()
@@ -49,38 +51,36 @@ export function createSharedOutbounds(onEncode: (type: XdsType) => void): Shared
     return resource
   }
 
-  const built = (
-    type: XdsType,
-    name: string,
-    build: () => { encoded: EncodedResource; failures: readonly PolicyFailure[] },
-  ): SharedResource => {
+  const built = (type: XdsType, name: string, build: () => Finished): SharedResource => {
     try {
       const { encoded, failures } = build()
+      const problems = failures.map((failure) => ({ type, resource: name, ...failure }))
+      if (encoded === undefined) return { cell: undefined, removed: true, problems }
       onEncode(type)
-      return { cell: createCell(type, name, encoded), problems: failures.map((failure) => ({ type, resource: name, ...failure })) }
+      return { cell: createCell(type, name, encoded), removed: false, problems }
     } catch (error) {
-      return { cell: undefined, problems: [{ type, resource: name, policy: undefined, message: messageOf(error) }] }
+      return { cell: undefined, removed: false, problems: [{ type, resource: name, policy: undefined, message: messageOf(error) }] }
     }
   }
 
   return {
-    cluster(key, conf) {
-      const { name, destination } = key
-      return remembered(destination, conf, `c ${name} ${key.identitySecret ?? ''}`, () =>
+    cluster(key, conf, raw) {
+      const { name, destination, clientTags } = key
+      return remembered({ destination, conf, raw: raw ?? noRaw }, `c ${name} ${key.identitySecret ?? ''} ${clientTags ?? ''}`, () =>
         built('cluster', name, () => {
           const applied = applyOutboundCluster(
             conf.byType,
             () => outboundCluster(key),
-            (cluster: ClusterDraft) => ({ destination, cluster }),
+            (cluster: ClusterDraft) => ({ destination, cluster, clientTags }),
           )
-          return { encoded: encodedCluster(applied.draft), failures: applied.failures }
+          return finishCluster(applied, 'outbound', raw)
         }),
       )
     },
-    listener(key, conf) {
+    listener(key, conf, raw) {
       const { name, destination } = key
       const text = `l ${name} ${key.address} ${key.port} ${key.bindToPort ? 1 : 0}${key.ipv6 ? 1 : 0} ${key.terminal}${key.additional.map((more) => ` ${more.address} ${more.port}`).join('')}`
-      return remembered(destination, conf, text, () =>
+      return remembered({ destination, conf, raw: raw ?? noRaw }, text, () =>
         built('listener', name, () => {
           const { routes, tcpSplits } = conf
           const applied = applyOutboundListener(
@@ -88,14 +88,24 @@ export function createSharedOutbounds(onEncode: (type: XdsType) => void): Shared
             () => outboundListener(key),
             (listener) => ({ name, destination, routes, tcpSplits, listener }),
           )
-          return { encoded: encodedListener(applied.draft), failures: applied.failures }
+          return finishListener(applied, 'outbound', raw)
         }),
       )
     },
-    ingressCluster(key, of) {
-      return remembered(of, ingressConf, `i ${key.name}`, () =>
-        built('cluster', key.name, () => ({ encoded: encodedCluster(ingressCluster(key)), failures: [] })),
+    ingressCluster(key, of, raw) {
+      return remembered({ destination: of, conf: ingressConf, raw: raw ?? noRaw }, `i ${key.name}`, () =>
+        built('cluster', key.name, () => finishCluster({ draft: ingressCluster(key), failures: [] }, 'ingress', raw)),
       )
     },
   }
+}
+
+/** The value under a key, made when there is none; it lives as long as the key. */
+function weakly<K extends object, V>(map: WeakMap<K, V>, key: K, make: () => V): V {
+  let value = map.get(key)
+  if (value === undefined) {
+    value = make()
+    map.set(key, value)
+  }
+  return value
 }

@@ -5,7 +5,7 @@ import type { PolicyPlugin } from '../plugin.ts'
 import type { RouteModel } from '../route-model.ts'
 import { weightedClusters } from '../weighted-clusters.ts'
 import { applyFilters } from './filters.ts'
-import { fractionalPercent } from './fraction.ts'
+import { fractionalPercent } from '../fraction.ts'
 import { type EnvoyMatch, envoyMatches } from './matches.ts'
 import { httpRouteShape } from './shape.ts'
 

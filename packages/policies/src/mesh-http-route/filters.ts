@@ -1,7 +1,7 @@
 // Filters of a route: what happens to a request besides choosing its backend (contract/policies.md section 3.5).
 import { appendAction, type HttpDraft } from '@weft/envoy'
 import type { HeaderModifier, HeaderValue, PathRewrite, RouteFilter } from '../route-model.ts'
-import { fractionalPercent } from './fraction.ts'
+import { fractionalPercent } from '../fraction.ts'
 
 type Route = HttpDraft['virtualHosts'][number]['routes'][number]
 type Redirect = NonNullable<Route['redirect']>

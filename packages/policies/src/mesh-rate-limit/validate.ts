@@ -6,6 +6,7 @@ import { exclusiveEntries, needsEntries, toViolations } from '../entries.ts'
 import { matchesViolations } from '../match.ts'
 import { topLevelViolations } from '../target-ref.ts'
 import { mustBeDefined, mustNotBeDefined } from '../value-rules.ts'
+import { answerStatus } from './conf.ts'
 import type { MeshRateLimitSpec, RateLimitConf } from './resource.ts'
 
 const notBySource = "can't be specified when matches contain spiffeID because this field cannot be conditioned on source identity"
@@ -50,7 +51,10 @@ function confViolations(conf: RateLimitConf, at: string): readonly Violation[] {
       violations.push({ field: `${field}.http`, message: 'must have at least one defined: disabled, requestRate, onRateLimit' })
     }
     violations.push(...rateViolations(http.requestRate, `${field}.http.requestRate`))
-    if (http.onRateLimit?.status === 0) violations.push({ field: `${field}.http.onRateLimit.status`, message: 'must be greater than 0' })
+    const status = http.onRateLimit?.status
+    if (status === 0) violations.push({ field: `${field}.http.onRateLimit.status`, message: 'must be greater than 0' })
+    else if (status !== undefined && answerStatus(status) === undefined)
+      violations.push({ field: `${field}.http.onRateLimit.status`, message: 'must be a registered HTTP status: proxies refuse others' })
   }
   if (tcp !== undefined) {
     if (Object.keys(tcp).length === 0) {

@@ -3,6 +3,7 @@
 import { type HttpFilterDraft, type NetworkFilterDraft, packed, typed } from '@weft/envoy'
 import type { Match } from '@weft/policy'
 import type { Messages } from '@weft/proto'
+import { anyOf, matchPredicate } from '../match-predicate.ts'
 
 type Matcher = Messages['xds.type.matcher.v3.Matcher']
 type Predicate = Messages['xds.type.matcher.v3.Matcher.MatcherList.Predicate']
@@ -59,40 +60,6 @@ function matcherOf(matchers: readonly { readonly predicate: Predicate; readonly 
 
 function entry(rule: PermissionRule, effect: 0 | 1): { readonly predicate: Predicate; readonly onMatch: OnMatch } {
   return { predicate: anyOf(rule.matches.map(matchPredicate)), onMatch: action(rule.name, effect) }
-}
-
-function matchPredicate(match: Match): Predicate {
-  const parts: Predicate[] = []
-  if (match.spiffeID !== undefined) {
-    const { type, value } = match.spiffeID
-    parts.push(single(uriSan, type === 'Exact' ? { exact: value } : { prefix: value }))
-  }
-  if (match.sni !== undefined) parts.push(single(serverName, { exact: match.sni.value }))
-  const [first] = parts
-  return first !== undefined && parts.length === 1 ? first : { andMatcher: { predicate: parts } }
-}
-
-function anyOf(predicates: readonly Predicate[]): Predicate {
-  const [first] = predicates
-  return first !== undefined && predicates.length === 1 ? first : { orMatcher: { predicate: predicates } }
-}
-
-const uriSan = {
-  name: 'envoy.matching.inputs.uri_san',
-  typedConfig: packedOnce('envoy.extensions.matching.common_inputs.ssl.v3.UriSanInput'),
-}
-const serverName = {
-  name: 'envoy.matching.inputs.server_name',
-  typedConfig: packedOnce('envoy.extensions.matching.common_inputs.network.v3.ServerNameInput'),
-}
-
-/** An Any of a message without fields: no bytes, so nothing has to be loaded to make it. */
-function packedOnce(type: string): Messages['google.protobuf.Any'] {
-  return { typeUrl: `type.googleapis.com/${type}`, value: new Uint8Array(0) }
-}
-
-function single(input: Messages['xds.core.v3.TypedExtensionConfig'], valueMatch: Messages['xds.type.matcher.v3.StringMatcher']): Predicate {
-  return { singlePredicate: { input, valueMatch } }
 }
 
 function action(name: string, effect: 0 | 1): OnMatch {

@@ -30,6 +30,8 @@ export interface OutboundClusterKey {
   readonly destination: DestinationFact
   /** Name of the client's certificate secret; undefined: the client has no identity and speaks plain text. */
   readonly identitySecret: string | undefined
+  /** Labels of the client as requests carry them, for policies whose effect shows them; undefined when none does. */
+  readonly clientTags: string | undefined
 }
 
 export interface OutboundAddress {
