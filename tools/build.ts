@@ -1,6 +1,6 @@
 // Bundles the programs into dist/: one file each starts three times faster and needs a third less memory than the sources.
 import { build } from 'esbuild'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './run-command.ts'
 
@@ -23,15 +23,26 @@ export async function buildPrograms(base: string = root): Promise<void> {
     platform: 'node',
     format: 'esm',
     target: 'node26',
+    // the source text stays in memory for as long as the process lives; functions keep their names for stack traces
+    minify: true,
     keepNames: true,
-    // the source text stays in memory for as long as the process lives
-    minifyWhitespace: true,
-    minifySyntax: true,
+    // gRPC asks for it to describe channels to debuggers, which is not offered
+    external: ['@grpc/proto-loader'],
     legalComments: 'linked',
     banner: { js: banner },
     logLevel: 'warning',
   })
+  for (const name of Object.keys(programs)) requireAscii(join(dist, `${name}.mjs`))
   writeFileSync(join(dist, 'built'), `${started.toISOString()}\n`)
+}
+
+/** One character beyond Latin-1 makes the engine keep two bytes for every character of the program. Escapes do not count. */
+function requireAscii(path: string): void {
+  const line = readFileSync(path, 'utf8')
+    .split('\n')
+    .find((text) => /[^\0-\x7f]/.test(text))
+  const at = line?.search(/[^\0-\x7f]/) ?? 0
+  if (line !== undefined) throw new Error(`${path} has a character beyond ASCII: ${line.slice(Math.max(0, at - 40), at + 40)}`)
 }
 
 if (import.meta.main) await buildPrograms()

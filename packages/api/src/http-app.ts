@@ -42,20 +42,28 @@ export function createHttpApp(options: HttpAppOptions): FastifyInstance {
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   const measure = requestMetrics(options)
 
+  const receive = (route: ApiRoute, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
+    const done = measure(route.path, request.method)
+    reply.raw.once('close', () => done(reply.statusCode))
+    return refuseEarly(route, request, reply, options)
+  }
+  const urlOf = (route: ApiRoute): string => `${options.prefix}${route.path}`.replace(/(.)\/$/, '$1')
   for (const route of options.routes) {
     app.route({
-      method: app.supportedMethods,
-      url: `${options.prefix}${route.path}`.replace(/(.)\/$/, '$1'),
-      onRequest: async (request, reply) => {
-        const done = measure(route.path, request.method)
-        reply.raw.once('close', () => done(reply.statusCode))
-        return refuseEarly(route, request, reply, options)
-      },
+      method: Object.keys(route.handlers),
+      url: urlOf(route),
+      onRequest: (request, reply) => receive(route, request, reply),
       handler: (request, reply) => answer(route, request, reply, options),
     })
   }
+  // the router keeps a tree for each method, so what is refused anyway is no route
+  const routeAt = routeFinder(options.routes, urlOf)
+  app.addHook('onRequest', async (request, reply) => {
+    const route = request.is404 ? routeAt(pathOf(request)) : undefined
+    return route && !(request.method in route.handlers) ? receive(route, request, reply) : undefined
+  })
   app.setNotFoundHandler((request, reply) => {
-    const path = request.url.split('?')[0] ?? ''
+    const path = pathOf(request)
     if (path.includes('//'))
       return reply
         .code(307)
@@ -71,6 +79,26 @@ export function createHttpApp(options: HttpAppOptions): FastifyInstance {
     return sendProblem(error, { request, reply, log: options.log })
   })
   return app
+}
+
+function pathOf(request: FastifyRequest): string {
+  const at = request.url.indexOf('?')
+  return at < 0 ? request.url : request.url.slice(0, at)
+}
+
+/** Finds the route a path belongs to whatever the method: of several the one with the fewest parameters. */
+function routeFinder(routes: readonly ApiRoute[], urlOf: (route: ApiRoute) => string): (path: string) => ApiRoute | undefined {
+  let patterns: readonly { readonly route: ApiRoute; readonly parameters: number; readonly pattern: RegExp }[] | undefined
+  const patternOf = (url: string): RegExp => {
+    const segments = url.split('/').map((part) => (part.startsWith(':') ? '[^/]+' : part === '*' ? '.*' : RegExp.escape(part)))
+    return new RegExp(`^${segments.join('/')}/?$`)
+  }
+  return (path) => {
+    patterns ??= routes
+      .map((route) => ({ route, parameters: urlOf(route).split(/\/[:*]/).length, pattern: patternOf(urlOf(route)) }))
+      .sort((a, b) => a.parameters - b.parameters)
+    return patterns.find(({ pattern }) => pattern.test(path))?.route
+  }
 }
 
 /** Refusals that need no body: method, media types, credentials. */
@@ -118,12 +146,11 @@ async function answer(route: ApiRoute, request: FastifyRequest, reply: FastifyRe
 
 function toApiRequest(request: FastifyRequest): ApiRequest {
   const at = request.url.indexOf('?')
-  const path = at < 0 ? request.url : request.url.slice(0, at)
   const params = new Map(Object.entries(typeof request.params === 'object' && request.params !== null ? request.params : {}))
   const isTls = 'encrypted' in request.raw.socket
   return {
     method: request.method,
-    path,
+    path: pathOf(request),
     query: new URLSearchParams(at < 0 ? '' : request.url.slice(at + 1)),
     origin: `${isTls ? 'https' : 'http'}://${request.headers.host ?? ''}`,
     body: Buffer.isBuffer(request.body) ? request.body : undefined,

@@ -14,7 +14,8 @@ import {
   loadCertificateAuthority,
   parseCertificates,
 } from './certificates.ts'
-import { generateKeyPair, privateKeyPem, type KeyType } from './key-pair.ts'
+import { basicConstraints, distinguishedName, type KeyUsage, keyUsage, signedCertificate, subjectOf } from './certificate-form.ts'
+import { generateKeyPair, privateKeyPem, publicKeyDer, type KeyType } from './key-pair.ts'
 
 const now = Date.UTC(2026, 10, 22)
 const trustDomain = 'default.east.mesh.local'
@@ -25,7 +26,29 @@ async function meshCa(keyType?: KeyType) {
   return loadCertificateAuthority({ ...made, allowSelfSigned: true, now })
 }
 
+/** An authority with these usages, below another one or its own root. */
+async function authorityWith(usages: readonly KeyUsage[], above: Awaited<ReturnType<typeof meshCa>> | undefined) {
+  const keys = await generateKeyPair('ec-p256')
+  const subject = distinguishedName(['CN', 'given'])
+  const content = {
+    issuer: above ? subjectOf(above.certificate.raw) : subject,
+    subject,
+    publicKey: publicKeyDer(keys),
+    notBefore: now - 1000,
+    notAfter: now + 1000,
+    extensions: [basicConstraints(true), keyUsage(usages)],
+  }
+  const certificatePem = await signedCertificate(content, above?.keys ?? keys)
+  return { certificatePem, privateKeyPem: privateKeyPem(keys), allowSelfSigned: true, now }
+}
+
 describe('mesh authority', () => {
+  it('may be an intermediate one that may sign', async () => {
+    const given = await authorityWith(['keyCertSign'], await meshCa())
+    const authority = await loadCertificateAuthority({ ...given, allowSelfSigned: false })
+    assert.equal(authority.chainPem, authority.certificatePem)
+  })
+
   it('names the trust domain and lasts ten years', async () => {
     const { certificate } = await meshCa()
     assert.equal(certificate.subject, `O=Weft\nOU=Mesh\nCN=${trustDomain}`)
@@ -68,6 +91,12 @@ describe('mesh authority', () => {
         return { ...leaf, allowSelfSigned: true, now }
       },
       /not a certificate authority/,
+    ],
+    ['a self-signed authority that may not sign', () => authorityWith(['digitalSignature'], undefined), /keyCertSign is missing/],
+    [
+      'an intermediate authority that may not sign',
+      async () => authorityWith(['digitalSignature'], await meshCa()),
+      /keyCertSign is missing/,
     ],
     [
       'text that is no certificate',

@@ -1,12 +1,22 @@
 // X.509 certificates of the product: mesh CAs, workload SVIDs, the server's own certificate and the Envoy admin PKI.
 // Times come from the caller; serial numbers are 127 random bits; nothing here keeps a private key.
-import 'reflect-metadata'
-import { X509Certificate, type webcrypto } from 'node:crypto'
-import { isIP } from 'node:net'
-import * as x509 from '@peculiar/x509'
+import { X509Certificate } from 'node:crypto'
 import { AppError } from '@weft/foundation/errors'
+import {
+  alternativeNames,
+  basicConstraints,
+  type CertificateName,
+  distinguishedName,
+  extendedKeyUsage,
+  type KeyPurpose,
+  type KeyUsage,
+  keyUsage,
+  type NamePart,
+  signedCertificate,
+  subjectKeyId,
+} from './certificate-form.ts'
 import { generateKeyPair, importPrivateKey, type KeyPair, type KeyType, privateKeyPem, publicKeyDer } from './key-pair.ts'
-import { issueLeaf, serialBytes } from './leaf-certificate.ts'
+import { issueLeaf } from './leaf-certificate.ts'
 
 const tenYearsMs = 10 * 365 * 86_400_000
 /** Certificates are valid a little before they are made, so that a peer whose clock is slow accepts them. */
@@ -42,50 +52,24 @@ export interface IssuedSvid {
   readonly notAfter: number
 }
 
-const { digitalSignature, keyEncipherment, keyCertSign, cRLSign } = x509.KeyUsageFlags
-const { serverAuth } = x509.ExtendedKeyUsage
-
-/** How the library is told to sign with a key type. */
-const signingAlgorithms: Readonly<Record<KeyType, webcrypto.Algorithm & { readonly hash?: string; readonly namedCurve?: string }>> = {
-  'ec-p256': { name: 'ECDSA', hash: 'SHA-256', namedCurve: 'P-256' },
-  'ec-p384': { name: 'ECDSA', hash: 'SHA-384', namedCurve: 'P-384' },
-  'ec-p521': { name: 'ECDSA', hash: 'SHA-512', namedCurve: 'P-521' },
-  'rsa-2048': { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
-  ed25519: { name: 'Ed25519' },
-}
-
 interface Template {
-  readonly subject: x509.JsonName
-  readonly usages: number
-  readonly extendedUsages?: readonly string[]
-  readonly names: readonly x509.JsonGeneralName[]
+  readonly subject: readonly NamePart[]
+  readonly usages: readonly KeyUsage[]
+  readonly purposes?: readonly KeyPurpose[]
+  readonly names: readonly CertificateName[]
   readonly notBefore: number
   readonly notAfter: number
 }
 
-/** A self-signed authority of EC P-256 keys or another type, as PEM. Leaves are made by `issueLeaf`. */
+/** A self-signed authority as PEM. */
 async function selfSign(template: Template, keys: KeyPair): Promise<string> {
-  const algorithm = signingAlgorithms[keys.type]
-  const publicKey = keys.publicKey.toCryptoKey(algorithm, true, ['verify'])
-  const extensions: x509.Extension[] = [
-    new x509.BasicConstraintsExtension(true, undefined, true),
-    new x509.KeyUsagesExtension(template.usages, true),
-    await x509.SubjectKeyIdentifierExtension.create(publicKey),
-  ]
-  if (template.extendedUsages) extensions.push(new x509.ExtendedKeyUsageExtension([...template.extendedUsages]))
-  if (template.names.length > 0) extensions.push(new x509.SubjectAlternativeNameExtension([...template.names]))
-  const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: serialBytes().toString('hex'),
-    subject: new x509.Name(template.subject),
-    issuer: new x509.Name(template.subject),
-    notBefore: new Date(template.notBefore),
-    notAfter: new Date(template.notAfter),
-    publicKey,
-    signingKey: keys.privateKey.toCryptoKey(algorithm, true, ['sign']),
-    signingAlgorithm: algorithm,
-    extensions,
-  })
-  return `${certificate.toString('pem')}\n`
+  const { notBefore, notAfter, purposes, names } = template
+  const publicKey = publicKeyDer(keys)
+  const name = distinguishedName(...template.subject)
+  const extensions = [basicConstraints(true), keyUsage(template.usages), subjectKeyId(publicKey)]
+  if (purposes) extensions.push(extendedKeyUsage(purposes))
+  if (names.length > 0) extensions.push(alternativeNames(names, false))
+  return signedCertificate({ issuer: name, subject: name, publicKey, notBefore, notAfter, extensions }, keys)
 }
 
 /** A self-signed root for a trust domain: ten years, CN the domain, URI SAN `spiffe://<domain>` (contract/resources.md section 8). */
@@ -99,9 +83,13 @@ export async function createMeshCa(options: {
   const notAfter = options.now + tenYearsMs
   const certificatePem = await selfSign(
     {
-      subject: [{ O: ['Weft'] }, { OU: ['Mesh'] }, { CN: [options.trustDomain.slice(0, 64)] }],
-      usages: keyCertSign | cRLSign,
-      names: [{ type: 'url', value: `spiffe://${options.trustDomain}` }],
+      subject: [
+        ['O', 'Weft'],
+        ['OU', 'Mesh'],
+        ['CN', options.trustDomain.slice(0, 64)],
+      ],
+      usages: ['keyCertSign', 'cRLSign'],
+      names: [{ uri: `spiffe://${options.trustDomain}` }],
       notBefore,
       notAfter,
     },
@@ -126,8 +114,8 @@ export async function loadCertificateAuthority(options: {
   const keys = await importPrivateKey(options.privateKeyPem)
   if (!certificate.ca)
     throw new AppError('identity/invalid-ca', 'certificate is not a certificate authority (basic constraint CA is missing)')
-  const usages = new x509.X509Certificate(certificate.raw).getExtension(x509.KeyUsagesExtension)
-  if (usages && (usages.usages & keyCertSign) === 0) {
+  // OpenSSL lets a certificate have issued itself only when it may sign any, so that the large library is not needed for our own
+  if (!certificate.checkIssued(certificate) && !(await mayIssue(certificate))) {
     throw new AppError('identity/invalid-ca', 'certificate may not sign certificates (key usage keyCertSign is missing)')
   }
   if (options.now >= Date.parse(certificate.validTo))
@@ -185,10 +173,10 @@ export async function createServerCertificate(options: {
   const notAfter = options.now + tenYearsMs
   const certificatePem = await selfSign(
     {
-      subject: [{ CN: [options.commonName.slice(0, 64)] }],
-      usages: digitalSignature | keyEncipherment | keyCertSign,
-      extendedUsages: [serverAuth],
-      names: [...new Set(options.hosts)].map(hostName),
+      subject: [['CN', options.commonName.slice(0, 64)]],
+      usages: ['digitalSignature', 'keyEncipherment', 'keyCertSign'],
+      purposes: ['serverAuth'],
+      names: [...new Set(options.hosts)].map((host) => ({ host })),
       notBefore,
       notAfter,
     },
@@ -203,7 +191,16 @@ export async function createEnvoyAdminCa(now: number): Promise<CertificateAndKey
   const notBefore = now - backdateMs
   const notAfter = now + tenYearsMs
   const certificatePem = await selfSign(
-    { subject: [{ O: ['Weft'] }, { CN: ['envoy-admin-ca'] }], usages: keyCertSign | cRLSign, names: [], notBefore, notAfter },
+    {
+      subject: [
+        ['O', 'Weft'],
+        ['CN', 'envoy-admin-ca'],
+      ],
+      usages: ['keyCertSign', 'cRLSign'],
+      names: [],
+      notBefore,
+      notAfter,
+    },
     keys,
   )
   return { certificatePem, privateKeyPem: privateKeyPem(keys), notBefore, notAfter }
@@ -247,6 +244,9 @@ function isSelfSigned(certificate: X509Certificate): boolean {
   return certificate.checkIssued(certificate) && certificate.verify(certificate.publicKey)
 }
 
-function hostName(host: string): x509.JsonGeneralName {
-  return { type: isIP(host) === 0 ? 'dns' : 'ip', value: host }
+/** Whether the key usage of a certificate, where it has any, allows to sign certificates. */
+async function mayIssue(certificate: X509Certificate): Promise<boolean> {
+  const { KeyUsageFlags, KeyUsagesExtension, X509Certificate: LibraryCertificate } = await import('./certificate-library.ts')
+  const usages = new LibraryCertificate(certificate.raw).getExtension(KeyUsagesExtension)
+  return !usages || (usages.usages & KeyUsageFlags.keyCertSign) !== 0
 }

@@ -1,4 +1,4 @@
-// The few DER forms a leaf certificate consists of (ITU-T X.690). Encoding only; certificates from outside are read by libraries.
+// The few DER forms a certificate consists of (ITU-T X.690). Reading relies on OpenSSL having taken the certificate before.
 
 /** Tag, length and content. */
 export function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
@@ -36,15 +36,23 @@ export function time(ms: number): Buffer {
   return Number(digits.slice(0, 4)) < 2050 ? der(0x17, Buffer.from(`${digits.slice(2)}Z`)) : der(0x18, Buffer.from(`${digits}Z`))
 }
 
+/** The elements of a sequence whose encoding is known to be well formed, headers included. */
+export function elements(bytes: Uint8Array): readonly Uint8Array[] {
+  const found: Uint8Array[] = []
+  const { end } = contentOf(bytes, 0)
+  for (let at = contentOf(bytes, 0).start; at < end; ) {
+    const next = contentOf(bytes, at).end
+    found.push(bytes.subarray(at, next))
+    at = next
+  }
+  return found
+}
+
 /** The content of the last element of a sequence whose elements are well formed, such as the key bits of a public key. */
 export function lastElement(bytes: Uint8Array): Uint8Array {
-  let { start, end } = contentOf(bytes, 0)
-  let last = { start, end }
-  while (start < end) {
-    last = contentOf(bytes, start)
-    start = last.end
-  }
-  return bytes.subarray(last.start, last.end)
+  const last = elements(bytes).at(-1) ?? bytes
+  const { start, end } = contentOf(last, 0)
+  return last.subarray(start, end)
 }
 
 function contentOf(bytes: Uint8Array, at: number): { start: number; end: number } {

@@ -1,6 +1,6 @@
 // Go-style durations ("1h2m3.5s", "250ms") as the wire and the configuration write them; milliseconds inside.
 const units: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, μs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
-const part = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy
+const part = /(\d+(?:\.\d*)?|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/gy
 
 /** Milliseconds of a Go duration, or undefined when the text is not one. "0" is allowed without a unit, as in Go. */
 export function parseDuration(text: string): number | undefined {
