@@ -112,11 +112,12 @@ export async function loadCertificateAuthority(options: {
   const certificate = certificates[0]
   if (!certificate) throw new AppError('identity/invalid-ca', 'certificate cannot be read: it must be a certificate in PEM')
   const keys = await importPrivateKey(options.privateKeyPem)
-  if (!certificate.ca)
-    throw new AppError('identity/invalid-ca', 'certificate is not a certificate authority (basic constraint CA is missing)')
-  // OpenSSL lets a certificate have issued itself only when it may sign any, so that the large library is not needed for our own
-  if (!certificate.checkIssued(certificate) && !(await mayIssue(certificate))) {
-    throw new AppError('identity/invalid-ca', 'certificate may not sign certificates (key usage keyCertSign is missing)')
+  // OpenSSL calls nothing an authority whose key usage does not allow to sign certificates
+  if (!certificate.ca) {
+    throw new AppError(
+      'identity/invalid-ca',
+      'certificate is not a certificate authority (basic constraint CA or key usage keyCertSign is missing)',
+    )
   }
   if (options.now >= Date.parse(certificate.validTo))
     throw new AppError('identity/invalid-ca', `certificate has expired on ${certificate.validTo}`)
@@ -242,11 +243,4 @@ export function fingerprintOf(certificate: X509Certificate): string {
 
 function isSelfSigned(certificate: X509Certificate): boolean {
   return certificate.checkIssued(certificate) && certificate.verify(certificate.publicKey)
-}
-
-/** Whether the key usage of a certificate, where it has any, allows to sign certificates. */
-async function mayIssue(certificate: X509Certificate): Promise<boolean> {
-  const { KeyUsageFlags, KeyUsagesExtension, X509Certificate: LibraryCertificate } = await import('./certificate-library.ts')
-  const usages = new LibraryCertificate(certificate.raw).getExtension(KeyUsagesExtension)
-  return !usages || (usages.usages & KeyUsageFlags.keyCertSign) !== 0
 }
