@@ -1,9 +1,9 @@
 // A global and a zone control plane as processes of their own, for tests that kill them. Memory stores, loopback, ports from the kernel.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createProcesses } from '../../apps/demo/src/processes.ts'
-import { getJson, http, put, until } from '../../apps/demo/src/rest.ts'
+import { getJson, http, put, until, zoneToken } from '../../apps/demo/src/rest.ts'
 import { root } from '../../tools/run-command.ts'
 import { freePorts } from '../e2e/zone.ts'
 
@@ -38,14 +38,16 @@ export async function controlPlanes(
   const ports = await freePorts(13)
   const port = (role: Role, at: number): number => ports[(role === 'global' ? 0 : 6) + at] ?? 0
   const kdsPort = ports[12] ?? 0
+  const tokenFile = join(dataDir, 'zone-token')
   const failures: string[] = []
   const processes = createProcesses(dataDir, (name, code) => failures.push(`${name} ended with ${code}`))
   const api = (role: Role): string => `http://127.0.0.1:${port(role, 0)}`
   const own = (role: Role): Record<string, string> => {
-    if (role === 'global') return { KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT: String(kdsPort), KUMA_MULTIZONE_GLOBAL_KDS_AUTH_TYPE: 'none' }
+    if (role === 'global') return { KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT: String(kdsPort) }
     const federated = {
       KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS: `grpcs://127.0.0.1:${kdsPort}`,
       KUMA_MULTIZONE_ZONE_KDS_TLS_SKIP_VERIFY: 'true',
+      KUMA_MULTIZONE_ZONE_KDS_AUTH_TOKEN_PATH: tokenFile,
     }
     return { KUMA_MULTIZONE_ZONE_NAME: zone, ...(options.standalone ? {} : federated) }
   }
@@ -74,6 +76,8 @@ export async function controlPlanes(
         if (failures.length > 0) throw new Error(failures.join('; '))
         return (await http('GET', api(role))).status === 200
       })
+      // an empty global has other keys, so the zone needs another token; it reads the file at every connection
+      if (role === 'global') writeFileSync(tokenFile, await zoneToken(api(role), zone), { mode: 0o600 })
     },
     kill: (role) => processes.kill(role),
     put: (role, path, resource) => put(api(role), path, resource),

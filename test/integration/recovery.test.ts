@@ -158,7 +158,8 @@ test('a federated zone on a memory store comes back from SIGKILL without a loss,
 })
 
 test('a global that was away for two seconds is joined within a second of its return', async (t) => {
-  await using planes = await controlPlanes()
+  // on disk, so that it comes back with the keys the zone's token was signed by
+  await using planes = await controlPlanes({ env: { KUMA_STORE_TYPE: 'embedded' } })
   await planes.start('global')
   await planes.start('zone')
   const isOnline = async (): Promise<boolean> => {

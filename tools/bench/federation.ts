@@ -1,8 +1,8 @@
 // One global and its zones for a stretch of measuring: any control plane that reads KUMA_* settings, each in a folder of its own.
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Processes } from '../../apps/demo/src/processes.ts'
-import { getJson, http, put, until } from '../../apps/demo/src/rest.ts'
+import { getJson, http, put, until, zoneToken } from '../../apps/demo/src/rest.ts'
 import type { ControlPlane } from './options.ts'
 import { freeRange } from './port-range.ts'
 import {
@@ -31,7 +31,7 @@ export interface Federation {
   start(controlPlane: string): void
   /** SIGKILL. Resolves when it is gone. */
   kill(controlPlane: string): Promise<void>
-  /** Resolves with the ms until a control plane's API answers. */
+  /** Resolves with the ms until a control plane's API answers; that of global has then made the tokens of the zones. */
   answers(controlPlane: string): Promise<number>
   /** Resolves with the ms until that many zones are Online at global. */
   online(count: number): Promise<number>
@@ -72,6 +72,8 @@ export async function createFederation(options: FederationOptions): Promise<Fede
   const processOf = (of: string): string => `${name}-${of}`
   const api = (of: string): string => `http://127.0.0.1:${port(of, 'api')}`
 
+  const tokenFile = (zone: string): string => join(processes.folder(processOf(zone)), 'zone-token')
+
   const environment = (of: string): Record<string, string> => {
     const all: Record<string, string> = {
       KUMA_ENVIRONMENT: 'universal',
@@ -86,12 +88,12 @@ export async function createFederation(options: FederationOptions): Promise<Fede
       KUMA_INTER_CP_SERVER_PORT: String(port(of, 'interCp')),
       KUMA_MONITORING_ASSIGNMENT_SERVER_PORT: String(port(of, 'monitoring')),
       KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT: String(port('global', 'kds')),
-      KUMA_MULTIZONE_GLOBAL_KDS_AUTH_TYPE: 'none',
       ...(options.store === 'memory' && { KUMA_STORE_TYPE: 'memory' }),
       ...(of !== 'global' && {
         KUMA_MULTIZONE_ZONE_NAME: of,
         KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS: `grpcs://127.0.0.1:${port('global', 'kds')}`,
         KUMA_MULTIZONE_ZONE_KDS_TLS_SKIP_VERIFY: 'true',
+        KUMA_MULTIZONE_ZONE_KDS_AUTH_TOKEN_PATH: tokenFile(of),
       }),
     }
     for (const [key, value] of Object.entries(options.env)) all[key] = value.replaceAll('{name}', of.replaceAll('-', '_'))
@@ -107,6 +109,10 @@ export async function createFederation(options: FederationOptions): Promise<Fede
       },
       timeoutMs,
     )
+  const writeToken = async (zone: string): Promise<void> => {
+    mkdirSync(processes.folder(processOf(zone)), { recursive: true })
+    writeFileSync(tokenFile(zone), await zoneToken(api('global'), zone), { mode: 0o600 })
+  }
   const write = (of: string, resource: BenchResource): Promise<void> => put(api(of), pathOf(resource), resource)
 
   return {
@@ -118,7 +124,11 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     pid: (of) => processes.pid(processOf(of)) ?? 0,
     start: (of) => processes.start(processOf(of), controlPlane.program, { args: [...controlPlane.args, 'run'], env: environment(of) }),
     kill: (of) => processes.kill(processOf(of)),
-    answers: (of) => waitUntil(`API of ${of}`, async () => (await http('GET', api(of))).status === 200),
+    answers: async (of) => {
+      const ms = await waitUntil(`API of ${of}`, async () => (await http('GET', api(of))).status === 200)
+      if (of === 'global') for (const zone of zones) await writeToken(zone)
+      return ms
+    },
     online: (count) => waitUntil(`${count} zones Online`, async () => (await onlineZones(api('global'))) === count),
     put: write,
     writeMesh: async () => {

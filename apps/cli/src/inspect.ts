@@ -26,7 +26,7 @@ export async function inspectZones(connection: Connection, format: Format, print
   const now = Date.now()
   print(
     table(
-      ['NAME', 'STATUS', 'HEARD', 'CONNECTED', 'UPDATES', 'ERRORS', 'VERSION', 'STORE'],
+      ['NAME', 'STATUS', 'HEARD', 'AUTHENTICATION', 'CONNECTED', 'UPDATES', 'ERRORS', 'VERSION', 'STORE'],
       items.map((item) => {
         const subscriptions = subscriptionsOf(item['zoneInsight'])
         const last = subscriptions.at(-1)
@@ -38,6 +38,7 @@ export async function inspectZones(connection: Connection, format: Format, print
           String(item['name'] ?? ''),
           liveness['state'] === undefined ? (enabled ? (isOpen(last) ? 'Online' : 'Offline') : 'Disabled') : zoneState(liveness),
           liveness['ageMs'] === undefined ? '' : `${span(Number(liveness['ageMs']))} ago`,
+          authentication(last?.['credential']),
           last ? `${age(last['connectTime'], now)} ago` : '',
           String(sum(subscriptions, 'responsesSent')),
           String(sum(subscriptions, 'responsesRejected')),
@@ -47,6 +48,20 @@ export async function inspectZones(connection: Connection, format: Format, print
       }),
     ),
   )
+}
+
+/** How the zone proved who it is. */
+function authentication(credential: unknown): string {
+  switch (credential) {
+    case 'zoneToken':
+      return 'token'
+    case 'certificate':
+      return 'certificate'
+    case 'none':
+      return 'unauthenticated'
+    default:
+      return ''
+  }
 }
 
 function storeType(config: unknown): string {

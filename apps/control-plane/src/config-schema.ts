@@ -34,6 +34,11 @@ export const multizone = {
             tlsEnabled: { ...flag(true), env: 'KUMA_MULTIZONE_GLOBAL_KDS_TLS_ENABLED' },
             tlsCertFile: { ...text(''), env: 'KUMA_MULTIZONE_GLOBAL_KDS_TLS_CERT_FILE' },
             tlsKeyFile: { ...text(''), env: 'KUMA_MULTIZONE_GLOBAL_KDS_TLS_KEY_FILE' },
+            tlsClientCaFile: {
+              ...text(''),
+              env: 'KUMA_MULTIZONE_GLOBAL_KDS_TLS_CLIENT_CA_FILE',
+              description: 'Authorities of zone certificates. A certificate for spiffe://<cluster-id>/zone/<name> admits that zone.',
+            },
             tlsMinVersion: { ...text('TLSv1_2'), ...none, env: 'KUMA_MULTIZONE_GLOBAL_KDS_TLS_MIN_VERSION' },
             tlsMaxVersion: { ...text(''), ...none, env: 'KUMA_MULTIZONE_GLOBAL_KDS_TLS_MAX_VERSION' },
             tlsCipherSuites: { ...list(), ...none, env: 'KUMA_MULTIZONE_GLOBAL_KDS_TLS_CIPHER_SUITES' },
@@ -78,11 +83,21 @@ export const multizone = {
             ...kdsCommon('KUMA_MULTIZONE_ZONE_KDS'),
             rootCaFile: { ...text(''), env: 'KUMA_MULTIZONE_ZONE_KDS_ROOT_CA_FILE' },
             tlsSkipVerify: { ...flag(false), env: 'KUMA_MULTIZONE_ZONE_KDS_TLS_SKIP_VERIFY' },
+            tlsClientCertFile: {
+              ...text(''),
+              env: 'KUMA_MULTIZONE_ZONE_KDS_TLS_CLIENT_CERT_FILE',
+              description: 'Certificate that names this zone, shown to global instead of a token.',
+            },
+            tlsClientKeyFile: { ...text(''), env: 'KUMA_MULTIZONE_ZONE_KDS_TLS_CLIENT_KEY_FILE' },
             auth: {
               type: 'object',
               properties: {
-                cpTokenInline: { ...text(''), secret: true, env: 'KUMA_MULTIZONE_ZONE_KDS_AUTH_CP_TOKEN_INLINE' },
-                cpTokenPath: { ...text(''), env: 'KUMA_MULTIZONE_ZONE_KDS_AUTH_CP_TOKEN_PATH' },
+                tokenInline: { ...text(''), secret: true, env: 'KUMA_MULTIZONE_ZONE_KDS_AUTH_TOKEN_INLINE' },
+                tokenPath: {
+                  ...text(''),
+                  env: 'KUMA_MULTIZONE_ZONE_KDS_AUTH_TOKEN_PATH',
+                  description: 'File with the zone token that global asks for. Read again at every connection.',
+                },
               },
             },
             eventBasedWatchdog: {

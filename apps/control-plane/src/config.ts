@@ -2,6 +2,7 @@
 import { type ConfigOf, type ConfigSources, loadConfig, type LoadedConfig, toPublicJson } from '@weft/foundation/config'
 import { AppError } from '@weft/foundation/errors'
 import type { Json } from '@weft/foundation/schema'
+import { isLoopbackTarget } from '@weft/kds'
 import { isReservedLabelKey } from '@weft/mesh'
 import { isRfc1035Label } from '@weft/resources'
 import { homedir } from 'node:os'
@@ -82,6 +83,7 @@ function checkTogether(config: ControlPlaneConfig): void {
       `multizone.zone.globalAddress must look like grpcs://host:5685, not ${JSON.stringify(globalAddress)}`,
     )
   }
+  checkZoneCredentials(config)
   const { pollInterval, timeout } = config.multizone.global.kds.zoneHealthCheck
   if (pollInterval > 0 !== timeout > 0) {
     throw new AppError('config/invalid', 'multizone.global.kds.zoneHealthCheck.pollInterval and timeout must be set together')
@@ -104,4 +106,20 @@ function checkTogether(config: ControlPlaneConfig): void {
     if ((tlsCertFile === '') !== (tlsKeyFile === ''))
       throw new AppError('config/invalid', `${key}.tlsCertFile and ${key}.tlsKeyFile must be set together`)
   }
+}
+
+function checkZoneCredentials({ multizone }: ControlPlaneConfig): void {
+  const { globalAddress, kds } = multizone.zone
+  const { tokenInline, tokenPath } = kds.auth
+  const settings = 'multizone.zone.kds'
+  if (tokenInline !== '' && tokenPath !== '')
+    throw new AppError('config/invalid', `only one of ${settings}.auth.tokenInline and ${settings}.auth.tokenPath may be set`)
+  if ((kds.tlsClientCertFile === '') !== (kds.tlsClientKeyFile === ''))
+    throw new AppError('config/invalid', `${settings}.tlsClientCertFile and ${settings}.tlsClientKeyFile must be set together`)
+  const isClear = globalAddress.startsWith('grpc://') && !isLoopbackTarget(globalAddress.slice('grpc://'.length))
+  if (isClear && (tokenInline !== '' || tokenPath !== ''))
+    throw new AppError(
+      'config/invalid',
+      'multizone.zone.globalAddress must start with grpcs:// when a zone token is set: a token must not travel in clear',
+    )
 }

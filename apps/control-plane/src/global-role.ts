@@ -2,11 +2,12 @@
 import type { ApiServerDeps } from '@weft/api'
 import { AppError } from '@weft/foundation/errors'
 import type { Component } from '@weft/foundation/lifecycle'
-import { admitBy, createKdsServer } from '@weft/kds'
+import { type ClientAuthorities, loadClientAuthorities, loadServerTls, type ServerTls } from '@weft/foundation/tls'
+import { createKdsServer, createZoneAdmission } from '@weft/kds'
 import { labelKeys, nameKey, type Resource } from '@weft/resources'
+import { workDirOf } from './config.ts'
 import { livenessSettings } from './role-settings.ts'
-import { readFile } from 'node:fs/promises'
-import { type SharedParts, httpComponents, meshComponent, meshInsightsComponent, storeComponent } from './shared-parts.ts'
+import { type SharedParts, clusterIdOf, httpComponents, meshComponent, meshInsightsComponent, storeComponent } from './shared-parts.ts'
 
 /** Share of a type, and number, from which a complete list that lacks them is held instead of applied. */
 export const massDelete = { share: 1, min: Number.MAX_SAFE_INTEGER } as const
@@ -15,17 +16,24 @@ export const massDelete = { share: 1, min: Number.MAX_SAFE_INTEGER } as const
 export async function globalComponents(parts: SharedParts, unready: () => readonly string[]): Promise<readonly Component[]> {
   const { config, store, registry, clock, log, identity, insights } = parts
   const { kds } = config.multizone.global
+  const tls = kds.tlsEnabled ? await kdsTls(parts) : undefined
   const server = createKdsServer({
     store,
     registry,
     clock,
     log,
     recorder: insights.zones,
-    admit: admitBy(kds.auth.type === 'none' ? 'none' : 'loopback'),
+    admit: createZoneAdmission({
+      type: kds.auth.type,
+      store,
+      log,
+      verifyToken: (token) => parts.verifier.zone(token),
+      clusterId: () => clusterIdOf(store),
+    }),
     self: { instanceId: identity.instanceId, version: identity.version },
     host: '0.0.0.0',
     port: kds.grpcPort,
-    ...(kds.tlsEnabled ? { tls: await kdsCertificate(parts) } : {}),
+    ...(tls ? { tls } : {}),
     systemNamespace: 'kuma-system',
     skipPrefixes: kds.labels.skipPrefixes,
     liveness: livenessSettings(config),
@@ -45,6 +53,7 @@ export async function globalComponents(parts: SharedParts, unready: () => readon
     meshComponent(parts),
     insights,
     ...(meshInsights ? [meshInsights] : []),
+    ...(tls ? [kdsTlsComponent(tls, parts.tls)] : []),
     server,
     ...httpComponents(parts, { envoyAdmin, sync: { zones: () => server.status(), liveness: (zone) => server.liveness(zone) } }, unready),
   ]
@@ -56,8 +65,38 @@ function isPublished({ mesh }: SharedParts, trust: Resource): boolean {
   return verdict !== undefined && verdict.refusal === undefined
 }
 
-async function kdsCertificate({ config, tls }: SharedParts): Promise<{ readonly certificate: string; readonly key: string }> {
-  const { tlsCertFile, tlsKeyFile } = config.multizone.global.kds
-  if (tlsCertFile === '') return { certificate: tls.current.certificatePem, key: tls.current.privateKeyPem }
-  return { certificate: await readFile(tlsCertFile, 'utf8'), key: await readFile(tlsKeyFile, 'utf8') }
+/** Certificate and client authorities of the sync port, both followed on disk. */
+async function kdsTls({ config, tls, clock, log }: SharedParts): Promise<KdsTls> {
+  const { tlsCertFile, tlsKeyFile, tlsClientCaFile } = config.multizone.global.kds
+  const options = { clock, log: log.child({ component: 'kds.tls' }) }
+  return {
+    server:
+      tlsCertFile === ''
+        ? tls
+        : await loadServerTls({
+            ...options,
+            certificateFile: tlsCertFile,
+            privateKeyFile: tlsKeyFile,
+            workDir: workDirOf(config),
+            generate: () => Promise.reject(new Error('never made when files are named')),
+          }),
+    ...(tlsClientCaFile === '' ? {} : { clients: await loadClientAuthorities({ ...options, file: tlsClientCaFile }) }),
+  }
+}
+
+interface KdsTls {
+  readonly server: ServerTls
+  readonly clients?: ClientAuthorities
+}
+
+/** The watched files of the sync port, as something to stop. */
+function kdsTlsComponent(tls: KdsTls, shared: ServerTls): Component {
+  return {
+    name: 'kds-tls',
+    start: async () => {},
+    stop: async () => {
+      if (tls.server !== shared) tls.server.close()
+      tls.clients?.close()
+    },
+  }
 }

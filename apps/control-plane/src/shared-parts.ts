@@ -217,7 +217,8 @@ export function httpComponents(parts: SharedParts, role: RoleApi, unready: () =>
   return [diagnostics, api]
 }
 
-function clusterIdOf(store: Store): string {
+/** Id of the federation this control plane belongs to; '' until it is made or received. */
+export function clusterIdOf(store: Store): string {
   const spec = store.get({ type: 'Config', mesh: '', name: 'kuma-cluster-id' })?.spec
   const id: unknown = typeof spec === 'object' && spec !== null && 'config' in spec ? spec.config : undefined
   return typeof id === 'string' ? id : ''

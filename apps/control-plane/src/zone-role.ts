@@ -4,7 +4,7 @@ import { createDataplaneServer, type DataplaneServer, type DataplaneServerSettin
 import type { Component } from '@weft/foundation/lifecycle'
 import { timestamp } from '@weft/foundation/time'
 import { type AdminAuthority, createIdentityIssuer, type IdentityIssuer, loadAdminAuthority } from '@weft/identity'
-import { createKdsClient, type KdsClient } from '@weft/kds'
+import { createKdsClient, type KdsClient, type ZoneCredentials } from '@weft/kds'
 import { resolveHosts } from '@weft/mesh'
 import { kriText, nameKey, type Resource } from '@weft/resources'
 import { lookup } from 'node:dns/promises'
@@ -185,7 +185,6 @@ function sinksInto({ graph, mesh }: SharedParts, recovering: Pick<ZoneRecovery, 
 function createClient(parts: SharedParts, server: DataplaneServer, { recovery, listable }: ZoneRecovery): KdsClient {
   const { config, store, registry, clock, log, identity, insights } = parts
   const { zone } = config.multizone
-  const { cpTokenInline, cpTokenPath } = zone.kds.auth
   return createKdsClient({
     store,
     registry,
@@ -198,11 +197,7 @@ function createClient(parts: SharedParts, server: DataplaneServer, { recovery, l
     self: { instanceId: identity.instanceId, version: identity.version },
     zone: zone.name,
     globalAddress: zone.globalAddress,
-    tls: {
-      skipVerify: zone.kds.tlsSkipVerify,
-      ...(zone.kds.rootCaFile === '' ? {} : { rootCertificates: readFileSync(zone.kds.rootCaFile) }),
-    },
-    token: () => (cpTokenPath === '' ? cpTokenInline || undefined : readFileSync(cpTokenPath, 'utf8').trim()),
+    credentials: () => readCredentials(zone.kds),
     config: parts.configJson,
     systemNamespace: 'kuma-system',
     skipPrefixes: zone.kds.labels.skipPrefixes,
@@ -210,6 +205,20 @@ function createClient(parts: SharedParts, server: DataplaneServer, { recovery, l
     recovered: recovery.over,
     listable,
   })
+}
+
+/** Read from files anew, so that rotated ones are used without a restart. */
+function readCredentials(kds: ControlPlaneConfig['multizone']['zone']['kds']): ZoneCredentials {
+  const { tokenInline, tokenPath } = kds.auth
+  const token = tokenPath === '' ? tokenInline : readFileSync(tokenPath, 'utf8').trim()
+  return {
+    skipVerify: kds.tlsSkipVerify,
+    ...(kds.rootCaFile === '' ? {} : { rootCertificates: readFileSync(kds.rootCaFile) }),
+    ...(kds.tlsClientCertFile === ''
+      ? {}
+      : { client: { certificate: readFileSync(kds.tlsClientCertFile), key: readFileSync(kds.tlsClientKeyFile) } }),
+    ...(token === '' ? {} : { token }),
+  }
 }
 
 type AdminCall = Parameters<NonNullable<ApiServerDeps['envoyAdmin']>['ask']>

@@ -3,12 +3,14 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Processes } from './processes.ts'
 import { dataplane, type ZoneName, zones } from './resources.ts'
-import { getJson, http, until } from './rest.ts'
+import { getJson, http, until, zoneToken } from './rest.ts'
 
 export interface Federation {
   readonly globalApi: string
   zoneApi(zone: ZoneName): string
   startGlobal(): void
+  /** Has global make the token that lets the zone in, and keeps it in the zone's folder. */
+  writeZoneToken(zone: ZoneName): Promise<void>
   startZone(zone: ZoneName): void
   /** Resolves with the milliseconds until all zones are Online at global. */
   allOnline(): Promise<number>
@@ -40,6 +42,7 @@ export function createFederation({ weft, base, processes }: FederationOptions): 
   const port = (index: number, name: keyof typeof offsets): number => base + index * 100 + offsets[name]
   const indexOf = (zone: ZoneName): number => zones.indexOf(zone) + 1
   const api = (index: number): string => `http://127.0.0.1:${port(index, 'api')}`
+  const tokenFile = (zone: ZoneName): string => join(processes.folder(zone), 'zone-token')
   let readinessPort = base + 360
   const environment = (index: number, name: string): Record<string, string> => ({
     KUMA_ENVIRONMENT: 'universal',
@@ -58,6 +61,10 @@ export function createFederation({ weft, base, processes }: FederationOptions): 
     globalApi: api(0),
     zoneApi: (zone) => api(indexOf(zone)),
     startGlobal: () => processes.start('global', weft, { args: ['cp', 'run'], env: { ...environment(0, 'global'), KUMA_MODE: 'global' } }),
+    writeZoneToken: async (zone) => {
+      mkdirSync(processes.folder(zone), { recursive: true })
+      writeFileSync(tokenFile(zone), await zoneToken(api(0), zone), { mode: 0o600 })
+    },
     startZone: (zone) =>
       processes.start(zone, weft, {
         args: ['cp', 'run'],
@@ -66,7 +73,8 @@ export function createFederation({ weft, base, processes }: FederationOptions): 
           KUMA_MODE: 'zone',
           KUMA_MULTIZONE_ZONE_NAME: zone,
           KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS: `grpcs://127.0.0.1:${port(0, 'kds')}`,
-          KUMA_MULTIZONE_ZONE_KDS_TLS_SKIP_VERIFY: 'true',
+          KUMA_MULTIZONE_ZONE_KDS_ROOT_CA_FILE: join(processes.folder('global'), 'kuma-cp.crt'),
+          KUMA_MULTIZONE_ZONE_KDS_AUTH_TOKEN_PATH: tokenFile(zone),
         },
       }),
     allOnline: () => until('zones online', async () => onlineZones(await getJson(`${api(0)}/zones/_overview`)) === zones.length),

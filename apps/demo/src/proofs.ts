@@ -18,9 +18,12 @@ export interface Stage {
 export async function build({ federation, show, services }: Stage): Promise<void> {
   federation.startGlobal()
   await until('global API', async () => (await http('GET', federation.globalApi)).status === 200)
-  for (const zone of zones) federation.startZone(zone)
+  for (const zone of zones) {
+    await federation.writeZoneToken(zone)
+    federation.startZone(zone)
+  }
   for (const zone of zones) await until(`${zone} API`, async () => (await http('GET', federation.zoneApi(zone))).status === 200)
-  show('both zones Online at global, after their APIs answered', await federation.allOnline())
+  show('both zones joined with their tokens and are Online at global, after their APIs answered', await federation.allOnline())
   await put(federation.globalApi, '/meshes/default', mesh)
   await put(federation.globalApi, '/meshes/default/meshidentities/identity', identity)
   await put(federation.globalApi, '/meshes/default/meshtrafficpermissions/callers', permission(zones))

@@ -52,3 +52,14 @@ export async function until(what: string, ask: () => Promise<boolean>, timeoutMs
   }
   return performance.now() - start
 }
+
+/** A token with which a zone control plane joins, made by its global as soon as that has its keys. */
+export async function zoneToken(globalApi: string, zone: string): Promise<string> {
+  let token = ''
+  await until(`a token for zone ${zone}`, async () => {
+    const answer = await http('POST', `${globalApi}/tokens/zone`, { zone, scope: ['cp'], validFor: '720h' })
+    token = answer.text.trim()
+    return answer.status === 200
+  })
+  return token
+}

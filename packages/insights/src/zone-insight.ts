@@ -19,6 +19,8 @@ export interface OpenedZoneSubscription {
   /** RFC 3339. */
   readonly connectTime: string
   readonly authTokenProvided: boolean
+  /** By what the zone came in: `zoneToken`, `certificate`, or `none` for one that did not prove who it is. Absent at a zone. */
+  readonly credential?: string
 }
 
 /** What the peer says about itself. */

@@ -99,7 +99,9 @@ test('headers of every call: two separate feature fields, the zone and our gener
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
   assert.ok(address && typeof address === 'object')
-  const client = await startZone(memberOf(memoryStore()), address.port, { token: () => 'secret-token' })
+  const client = await startZone(memberOf(memoryStore()), address.port, {
+    credentials: () => ({ skipVerify: false, token: 'secret-token' }),
+  })
   await until(() => seen.length === 6)
   await client.stop()
   for (const session of sessions) session.destroy()

@@ -1,7 +1,7 @@
 // The end of sync at a zone control plane: dials its global and keeps dialling. Start-up never waits for the global; what was received
 // before stays in force while it is away (contract/kds.md section 17.B).
 import { status } from '@grpc/grpc-js'
-import { messageOf } from '@weft/foundation/errors'
+import { AppError, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import { type Clock, timestamp, type Timer } from '@weft/foundation/time'
@@ -14,8 +14,9 @@ import { consumedTypes } from './client-receiving.ts'
 import { type ClientSession, retryRangeOf, type SessionOutcome, startSession } from './client-session.ts'
 import type { EnvoyAdmin, GlobalConnection, KdsClient, ZoneStatusRecorder } from './contract.ts'
 import type { MassDeleteGuard } from './delta-receiver.ts'
-import { type GlobalAddress, openGlobalChannel, parseGlobalAddress } from './global-channel.ts'
+import { type ChannelTls, type GlobalAddress, openGlobalChannel, parseGlobalAddress } from './global-channel.ts'
 import { removeHeld } from './held.ts'
+import { isLoopbackTarget } from './loopback.ts'
 import { openOriginLedger } from './origin-ledger.ts'
 import { createZoneOutgoing } from './outgoing-to-global.ts'
 import type { Self } from './peer.ts'
@@ -39,9 +40,8 @@ export interface KdsClientOptions {
   readonly zone: string
   /** `grpcs://host:port` or `grpc://host:port`. */
   readonly globalAddress: string
-  readonly tls: { readonly skipVerify: boolean; readonly rootCertificates?: string | Buffer }
-  /** Read at every connection, so that a rotated token is used without a restart. */
-  token?(): string | undefined
+  /** Read at every connection, so that rotated files are used without a restart. */
+  credentials(): ZoneCredentials
   /** Sanitised configuration of this control plane as JSON text; global shows it and reads `store.type` from it. */
   config(): string
   readonly systemNamespace: string
@@ -62,6 +62,11 @@ export interface KdsClientOptions {
   reachability?(): readonly ReachabilityEntry[]
   /** 0 (inclusive) to 1 (exclusive), for jitter. */
   random?(): number
+}
+
+/** What a zone verifies global by, and proves itself with. */
+export interface ZoneCredentials extends ChannelTls {
+  readonly token?: string | undefined
 }
 
 const connectLimitMs = 10_000
@@ -143,21 +148,24 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
   }
   const dial = (afterLoss: boolean): void => {
     if (!feed) return
-    let token: string | undefined
+    let credentials: ZoneCredentials
     try {
-      token = options.token?.()
+      credentials = options.credentials()
+      if (credentials.token !== undefined && !address.tls && !isLoopbackTarget(address.target))
+        throw new AppError('config/invalid', 'a zone token must not travel in clear: use grpcs:// in multizone.zone.globalAddress')
     } catch (error) {
-      // tried again at the next attempt; global says whether it can do without
-      log.warn({ err: messageOf(error) }, 'kds zone token cannot be read')
+      // looked at again at the next attempt
+      lost({ code: status.UNAUTHENTICATED, details: messageOf(error), stream: 'credentials' })
+      return
     }
     const channel = openGlobalChannel({
       clock,
       address,
-      tls: options.tls,
+      tls: credentials,
       zone: options.zone,
       version: options.self.version.version,
       storeId: store.id,
-      token,
+      token: credentials.token,
       keepaliveMs: memory.peer === 'own' ? ownKeepaliveMs : stockKeepaliveMs,
     })
     changed('connecting')
@@ -218,12 +226,13 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
 }
 
 /** What an operator should make of the status. */
-function explain({ code, details }: SessionOutcome, { target, tls }: GlobalAddress): string {
+function explain({ code, details, stream }: SessionOutcome, { target, tls }: GlobalAddress): string {
   const text = details
     .replace(/^No connection established\. Last error: (?:Error: )?/, '')
     .replace(/\.? Resolution note: *$/, '')
     .replace(/ \(\d{4}-[^)]*Z\)/, '')
     .trim()
+  if (stream === 'credentials') return `the credentials of this zone cannot be used: ${text}`
   if (code === status.UNIMPLEMENTED)
     return `${target} answers, but it is not the sync port of a global control plane (default 5685): ${text}`
   if (code === status.UNAUTHENTICATED || code === status.PERMISSION_DENIED) return `${target} does not admit this zone: ${text}`

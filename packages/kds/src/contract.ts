@@ -1,6 +1,7 @@
 // What the sync package asks of its surroundings and offers to them. Nothing here knows gRPC.
 import type { Component } from '@weft/foundation/lifecycle'
 import type { Resource, ResourceKey } from '@weft/resources'
+import type { ClientCertificate } from './client-certificate.ts'
 import type { GlobalSync, ReachabilityEntry, ZoneLivenessView, ZoneSync } from './sync-status.ts'
 
 /** The long-lived streams of a zone, named as the fields of `ZoneInsight.kdsStreams` (contract/kds.md section 11). */
@@ -23,6 +24,8 @@ export interface ZoneSubscription {
   readonly connectTime: string
   /** Exactly one authorization value came with the stream. */
   readonly authTokenProvided: boolean
+  /** By what the zone came in; absent at a zone. */
+  readonly credential?: ZoneCredential
 }
 
 /** What the first request on a stream says about the peer. */
@@ -81,15 +84,33 @@ export interface EnvoyAdmin {
   ask(kind: AdminKind, proxy: ResourceKey, options: AdminOptions): Promise<Uint8Array>
 }
 
-/** The reason is shown to the zone. */
-export type AdmitDecision = { readonly admitted: true } | { readonly admitted: false; readonly reason: string }
+/** By what a zone came in: its token, its client certificate, or nothing. */
+export type ZoneCredential = 'zoneToken' | 'certificate' | 'none'
 
-/** Who asks to be a zone. `authorization` is the only value of that header, absent when there is none or several. */
+/** A zone that may come in. */
+export interface Admitted {
+  readonly admitted: true
+  readonly credential: ZoneCredential
+  /** Until when the credential is good, in milliseconds since the epoch. */
+  readonly expiresAt: number | undefined
+}
+
+/** The reason is shown to the zone. `later`: it cannot be decided yet, so what was admitted before stays. */
+export type AdmitDecision = Admitted | { readonly admitted: false; readonly reason: string; readonly later?: boolean }
+
+/** Who asks to be a zone. */
 export interface AdmitRequest {
   readonly zone: string
   /** `host:port` as the transport reports it. */
   readonly peerAddress: string
-  readonly authorization: string | undefined
+  /** Its address alone. */
+  readonly peerHost: string
+  /** The connection is TLS. */
+  readonly encrypted: boolean
+  /** Every value of the authorization header. */
+  readonly authorization: readonly string[]
+  /** What was presented in the handshake: its names once verified, or why it is not. */
+  readonly certificate: ClientCertificate | { readonly problem: string } | undefined
 }
 
 /** Decides whether a peer may act as a zone. A rejection or a throw refuses the stream. */
@@ -111,6 +132,8 @@ export interface HeldResources {
 export interface ConnectedZone {
   readonly zone: string
   readonly peerAddress: string
+  /** By what it came in; `none` is a zone that did not prove who it is. */
+  readonly credential: ZoneCredential
   readonly streams: readonly ZoneStream[]
   /** An own peer, known by its store id; a stock one has none. */
   readonly storeId: string | undefined

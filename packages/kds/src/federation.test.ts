@@ -8,7 +8,7 @@ import { createKdsClient } from './client.ts'
 import { member, text } from './json.ts'
 import { createKdsServer } from './server.ts'
 import { clientOptions, federation, type Member, memberOf, memoryStore, running, serverOptions, until } from './testing/federation.ts'
-import { localCertificate, otherCertificate } from './testing/certificate.ts'
+import { fixedTls, localCertificate, otherCertificate } from './testing/certificate.ts'
 import { trustedName } from './trust-spread.ts'
 
 const names = (store: Store, type: string): string[] => store.list(type).map((resource) => resource.name)
@@ -444,10 +444,10 @@ test('a zone that restarts with its store loses at global what it lost meanwhile
 })
 
 test('TLS is verified, by name and by address', async () => {
-  const { pem, key } = localCertificate
-  await using server = await running(createKdsServer(serverOptions(memoryStore(), { tls: { certificate: pem, key } })))
+  const { pem } = localCertificate
+  await using server = await running(createKdsServer(serverOptions(memoryStore(), { tls: fixedTls(localCertificate) })))
   const dial = (globalAddress: string, tls: { readonly skipVerify: boolean; readonly rootCertificates?: string }) =>
-    running(createKdsClient(clientOptions(memoryStore(), 'zone-1', 0, { globalAddress, tls })))
+    running(createKdsClient(clientOptions(memoryStore(), 'zone-1', 0, { globalAddress, credentials: () => tls })))
   for (const host of ['localhost', '127.0.0.1']) {
     await using client = await dial(`grpcs://${host}:${server.port}`, { skipVerify: false, rootCertificates: pem })
     await until(() => client.connection().complete)

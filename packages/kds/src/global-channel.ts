@@ -44,11 +44,20 @@ function invalidAddress(address: string, problem: string): AppError {
   return new AppError('config/invalid', `the address of the global control plane ${JSON.stringify(shown)} ${problem}`)
 }
 
+/** How the connection is encrypted; PEM texts. */
+export interface ChannelTls {
+  readonly skipVerify: boolean
+  /** What global's certificate is verified by; the system's roots when absent. */
+  readonly rootCertificates?: string | Buffer | undefined
+  /** Shown to global when it asks. */
+  readonly client?: { readonly certificate: string | Buffer; readonly key: string | Buffer } | undefined
+}
+
 /** How to dial, and who dials. */
 export interface ChannelOptions {
   readonly clock: Clock
   readonly address: GlobalAddress
-  readonly tls: { readonly skipVerify: boolean; readonly rootCertificates?: string | Buffer | undefined }
+  readonly tls: ChannelTls
   readonly zone: string
   readonly version: string
   readonly storeId: string
@@ -185,8 +194,8 @@ function channelCredentials({ address, tls }: ChannelOptions): ChannelCredential
   const host = hostOf(address)
   return credentials.createSsl(
     roots,
-    null,
-    null,
+    tls.client ? Buffer.from(tls.client.key) : null,
+    tls.client ? Buffer.from(tls.client.certificate) : null,
     tls.skipVerify
       ? { rejectUnauthorized: false, checkServerIdentity: () => undefined }
       : { checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate) },

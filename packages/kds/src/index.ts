@@ -1,9 +1,10 @@
 // Sync between the global control plane and its zones: both ends.
-export { admitBy, isLoopback } from './admit.ts'
-export { createKdsClient, type KdsClientOptions } from './client.ts'
+export { createZoneAdmission, type VerifiedZoneToken, type ZoneAdmissionOptions, type ZoneAuthentication } from './admit.ts'
+export { createKdsClient, type KdsClientOptions, type ZoneCredentials } from './client.ts'
 export type {
   AdminKind,
   AdminOptions,
+  Admitted,
   AdmitDecision,
   AdmitRequest,
   AdmitZone,
@@ -17,6 +18,7 @@ export type {
   PeerDescription,
   PeerVersion,
   ReturnedDataplanes,
+  ZoneCredential,
   ZoneStatusRecorder,
   ZoneStream,
   ZoneSubscription,
@@ -24,6 +26,7 @@ export type {
 export { silentRecorder } from './contract.ts'
 export type { MassDeleteGuard } from './delta-receiver.ts'
 export { parseGlobalAddress } from './global-channel.ts'
+export { isLoopbackTarget } from './loopback.ts'
 export type { Self as KdsIdentity } from './peer.ts'
 export type { SentType, ReceivedType, SyncCursor, SyncFailure, SyncProgress } from './sync-journal.ts'
 export type {
@@ -37,3 +40,4 @@ export type {
 export { createKdsServer, type KdsServerOptions } from './server.ts'
 export { trustedName } from './trust-spread.ts'
 export { defaultLiveness, type LivenessSettings } from './zone-liveness.ts'
+export type { ZonePortTls } from './zone-port.ts'

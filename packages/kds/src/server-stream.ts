@@ -2,8 +2,9 @@
 import { Metadata, type ServerDuplexStream, type ServerUnaryCall, status } from '@grpc/grpc-js'
 import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
-import type { AdmitZone } from './contract.ts'
+import type { Admitted, AdmitRequest, ZoneCredential } from './contract.ts'
 import { headerKeys } from './features.ts'
+import type { ZoneConnection } from './zone-port.ts'
 
 /** A byte stream of grpc-js. */
 export type ByteCall = ServerDuplexStream<Buffer, Uint8Array>
@@ -34,6 +35,7 @@ export interface StreamHandler {
 
 /** Our side of a stream. */
 export interface ServerStream extends CallFacts {
+  readonly credential: ZoneCredential
   readonly log: Logger
   write(bytes: Uint8Array): boolean
   pause(): void
@@ -66,19 +68,13 @@ export function callFacts(call: Pick<ServerUnaryCall<Buffer, Uint8Array>, 'metad
   }
 }
 
-/** Whether the zone may come in; the text is for the peer. */
-export async function admitCall(
+/** What admission is asked. */
+export function admitRequest(
   call: Pick<ServerUnaryCall<Buffer, Uint8Array>, 'metadata'>,
-  facts: CallFacts,
-  admit: AdmitZone,
-): Promise<string | undefined> {
-  const values = headers(call, headerKeys.authorization)
-  const decision = await admit({
-    zone: facts.zone,
-    peerAddress: facts.peerAddress,
-    authorization: values.length === 1 ? values[0] : undefined,
-  })
-  return decision.admitted ? undefined : decision.reason
+  { zone, peerAddress }: CallFacts,
+  { peerHost, encrypted, certificate }: ZoneConnection,
+): AdmitRequest {
+  return { zone, peerAddress, peerHost, encrypted, certificate, authorization: headers(call, headerKeys.authorization) }
 }
 
 /** Headers of our answer on every stream: they tell an own zone who we are before the first message. */
@@ -88,11 +84,17 @@ export function greeting(storeId: string): Metadata {
   return metadata
 }
 
-/** Runs a stream: `open` is called with it and returns its handler. */
-export function runStream(
-  call: ByteCall,
-  { facts, log, open }: { readonly facts: CallFacts; readonly log: Logger; open(stream: ServerStream): StreamHandler },
-): void {
+/** What running a stream needs. */
+export interface StreamRun {
+  readonly facts: CallFacts
+  readonly admitted: Admitted
+  readonly log: Logger
+  /** Called with the stream; returns its handler. */
+  open(stream: ServerStream): StreamHandler
+}
+
+/** Runs an admitted stream until one side ends it. */
+export function runStream(call: ByteCall, { facts, admitted, log, open }: StreamRun): void {
   let handler: StreamHandler | undefined
   let ended = false
   const close = (outcome?: StreamOutcome): void => {
@@ -124,6 +126,7 @@ export function runStream(
   }
   const stream: ServerStream = {
     ...facts,
+    credential: admitted.credential,
     log,
     write: (bytes) => (ended ? false : call.write(bytes)),
     pause: () => void call.pause(),

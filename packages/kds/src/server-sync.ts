@@ -45,7 +45,8 @@ export function openGlobalToZone(stream: ServerStream, context: SyncContext): St
   let sender: DeltaSender | undefined
   let trust: TrustMember | undefined
   const release = records.opened(stream, 'globalToZone', { inSync: () => sender?.inSync ?? false })
-  recorder.subscriptionOpened({ id, zone, connectTime: timestamp(clock.now()), authTokenProvided: stream.authTokenProvided })
+  const { authTokenProvided, credential } = stream
+  recorder.subscriptionOpened({ id, zone, connectTime: timestamp(clock.now()), authTokenProvided, credential })
 
   const journal = context.board.journal(zone)
   const unsubscribed = context.board.subscribed(zone, id)

@@ -418,7 +418,9 @@ test('answers to admin requests nobody waits for are ignored', async () => {
 test('a zone that is not admitted gets nothing and leaves nothing', async () => {
   await using global = await startGlobal({
     admit: ({ zone, authorization }) =>
-      authorization === 'Bearer good' ? { admitted: true } : { admitted: false, reason: `${zone} may not` },
+      authorization[0] === 'Bearer good'
+        ? { admitted: true, credential: 'zoneToken', expiresAt: undefined }
+        : { admitted: false, reason: `${zone} may not` },
   })
   await using zone = rawZone('zone-1', global.server.port)
   assert.deepEqual(await zone.open(methods.globalToZone).ended, { code: status.UNAUTHENTICATED, details: 'zone-1 may not' })

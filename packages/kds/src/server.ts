@@ -1,6 +1,6 @@
 // The end of sync at a global control plane: serves KDSSyncService and GlobalKDSService (contract/kds.md section 17.A). Event-driven: a change
 // of the store is on its way to every zone in the same turn.
-import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js'
+import { Server, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js'
 import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
@@ -11,13 +11,15 @@ import type { Store } from '@weft/store'
 import { createAdminBroker } from './admin-broker.ts'
 import { adminCodecs, adminMethods } from './admin-messages.ts'
 import { createChangeFeed } from './change-feed.ts'
-import type { AdminKind, AdmitZone, KdsServer, ZoneStatusRecorder, ZoneStream } from './contract.ts'
+import type { AdminKind, Admitted, AdmitZone, KdsServer, ZoneStatusRecorder, ZoneStream } from './contract.ts'
 import type { MassDeleteGuard } from './delta-receiver.ts'
 import { removeHeld } from './held.ts'
+import { followAdmissions, type LiveAdmissions } from './live-admissions.ts'
+import { createRefusalLog } from './refusal-log.ts'
 import { createGlobalOutgoing } from './outgoing-to-zone.ts'
 import { hasKubernetesStore, type Self } from './peer.ts'
 import {
-  admitCall,
+  admitRequest,
   type ByteCall,
   type CallFacts,
   callFacts,
@@ -34,6 +36,7 @@ import { openPings } from './ping.ts'
 import { createTrustBoard } from './trust-spread.ts'
 import { createZoneBoard } from './zone-board.ts'
 import { defaultLiveness, type LivenessSettings } from './zone-liveness.ts'
+import { createZonePort, type ZonePort, type ZonePortTls } from './zone-port.ts'
 import { createZoneRecords } from './zone-records.ts'
 
 /** What a global needs to sync. */
@@ -50,8 +53,8 @@ export interface KdsServerOptions {
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
-  /** PEM texts; absent serves plaintext. */
-  readonly tls?: { readonly certificate: string | Buffer; readonly key: string | Buffer }
+  /** Absent serves plaintext. */
+  readonly tls?: ZonePortTls
   readonly systemNamespace: string
   /** Label prefixes that are not sent to zones. */
   readonly skipPrefixes: readonly string[]
@@ -86,26 +89,37 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
   })
   const broker = createAdminBroker(clock)
   const healthAnswers = codec('kuma.mesh.v1alpha1.ZoneHealthCheckResponse')
+  const refusals = createRefusalLog(log)
   let server: Server | undefined
+  let zonePort: ZonePort | undefined
+  let admissions: LiveAdmissions | undefined
   let closeFeed = (): void => {}
   let port = 0
 
-  const admitted = async (call: ByteCall | ServerUnaryCall<Buffer, Uint8Array>): Promise<CallFacts> => {
+  const enter = async (call: ByteCall | ServerUnaryCall<Buffer, Uint8Array>): Promise<Entered> => {
     const facts = callFacts(call)
-    const refusal = await admitCall(call, facts, options.admit)
-    if (refusal === undefined) return facts
-    log.warn({ zone: facts.zone, peer: facts.peerAddress, reason: refusal }, 'kds zone refused')
-    throw new AppError('kds/unauthenticated', refusal)
+    const connection = zonePort?.connection(facts.peerAddress)
+    if (!connection || !admissions) throw new AppError('kds/not-connected', 'the connection is closed')
+    const request = admitRequest(call, facts, connection)
+    const decision = await options.admit(request)
+    if (!decision.admitted) {
+      refusals.tell(facts, decision.reason)
+      throw new AppError(decision.later ? 'token/keys-missing' : 'kds/unauthenticated', decision.reason)
+    }
+    connection.admitted()
+    refusals.forget(facts.zone)
+    return { facts, admitted: decision, follow: (end) => admissions?.follow(request, decision, end) ?? (() => {}) }
   }
   const serve = (name: ZoneStream | 'ping', open: (stream: ServerStream) => StreamHandler) => (call: ByteCall) => {
-    admitted(call).then(
-      (facts) => {
+    enter(call).then(
+      ({ facts, admitted, follow }) => {
         if (call.cancelled) return
         call.sendMetadata(greeting(store.id))
         runStream(call, {
           facts,
+          admitted,
           log: log.child({ zone: facts.zone, stream: name }),
-          open: (stream) => board.follow(stream, name, open(stream)),
+          open: (stream) => endWhenRefused(stream, board.follow(stream, name, open(stream)), follow),
         })
       },
       (error: unknown) => call.emit('error', refusalStatus(error)),
@@ -138,8 +152,8 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
     }),
   )
   const healthCheck = (call: ServerUnaryCall<Buffer, Uint8Array>, respond: sendUnaryData<Uint8Array>): void => {
-    admitted(call).then(
-      (facts) => {
+    enter(call).then(
+      ({ facts }) => {
         board.liveness.heard(facts.zone, facts.peerAddress)
         recorder.healthChecked(facts.zone, timestamp(clock.now()))
         const ms = settings.intervalMs
@@ -157,7 +171,10 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
     start: async () => {
       const feed = createChangeFeed(store, log)
       const trustBoard = createTrustBoard({ store, feed, isShared: (trust) => options.isTrustShared?.(trust) ?? false })
+      const live = followAdmissions({ admit: options.admit, feed, clock, log })
+      admissions = live
       closeFeed = () => {
+        live.close()
         trustBoard.close()
         feed.close()
       }
@@ -197,7 +214,9 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
         [adminMethods.clusters]: serveAdmin('clusters'),
         HealthCheck: healthCheck,
       })
-      port = await bind(server, options)
+      zonePort = createZonePort({ ...options, tls: options.tls, grpc: server, log })
+      zonePort.onAuthorities(() => records.endCertified(status.UNAVAILABLE, 'the client authorities were replaced; connect again'))
+      port = await zonePort.listen()
       log.info({ port, tls: options.tls !== undefined }, 'kds server listens')
     },
     stop: async () => {
@@ -205,17 +224,12 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
       broker.close()
       board.close()
       closeFeed()
-      const stopping = server
-      server = undefined
-      if (!stopping) return
       // streams have their status; what is left of connections must not delay the stop
-      await new Promise<void>((resolve) => {
-        const deadline = clock.after(500, () => stopping.forceShutdown())
-        stopping.tryShutdown(() => {
-          deadline.cancel()
-          resolve()
-        })
-      })
+      await zonePort?.close(500)
+      server?.forceShutdown()
+      server = undefined
+      zonePort = undefined
+      admissions = undefined
     },
     ready: () => server !== undefined,
     zones: () => records.connected(),
@@ -233,24 +247,33 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
   }
 }
 
+interface Entered {
+  readonly facts: CallFacts
+  readonly admitted: Admitted
+  /** Calls `end` when the zone is no longer admitted. */
+  follow(end: (reason: string) => void): () => void
+}
+
+/** Ends the stream once its zone is no longer admitted. */
+function endWhenRefused(stream: ServerStream, handler: StreamHandler, follow: Entered['follow']): StreamHandler {
+  const unfollow = follow((reason) => {
+    stream.log.warn({ reason }, 'kds zone is no longer admitted')
+    stream.end(status.UNAUTHENTICATED, reason)
+  })
+  return {
+    ...handler,
+    closed: (outcome) => {
+      unfollow()
+      handler.closed(outcome)
+    },
+  }
+}
+
 function refusalStatus(error: unknown): { readonly code: status; readonly details: string } {
   const details = messageOf(error)
   if (!hasCode(error, 'kds/unauthenticated')) return { code: status.UNAVAILABLE, details }
   // stock zones send no name only by mistake; the code is the one they expect then
   return { code: details.includes('metadata') ? status.INVALID_ARGUMENT : status.UNAUTHENTICATED, details }
-}
-
-async function bind(server: Server, { host, port, tls }: KdsServerOptions): Promise<number> {
-  const credentials = tls
-    ? ServerCredentials.createSsl(null, [{ cert_chain: Buffer.from(tls.certificate), private_key: Buffer.from(tls.key) }], false)
-    : ServerCredentials.createInsecure()
-  return await new Promise((resolve, reject) => {
-    server.bindAsync(`${host.includes(':') ? `[${host}]` : host}:${port}`, credentials, (error, bound) => {
-      if (error)
-        reject(new AppError('process/port-taken', `cannot listen on ${host}:${port} for zones: ${error.message}`, { cause: error }))
-      else resolve(bound)
-    })
-  })
 }
 
 /** A zone that connects exists from then on (contract/kds.md section 4.2). */

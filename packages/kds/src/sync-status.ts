@@ -1,5 +1,5 @@
 // What both ends show of sync: `GET /_weft/sync` is exactly this. Plain data.
-import type { ZoneStream } from './contract.ts'
+import type { ZoneCredential, ZoneStream } from './contract.ts'
 import type { SyncProgress } from './sync-journal.ts'
 
 /**
@@ -24,6 +24,8 @@ export interface ZoneLivenessView {
 export interface ZoneSessionView {
   readonly peer: 'own' | 'stock'
   readonly address: string
+  /** By what it came in; `none` did not prove who it is. */
+  readonly credential: ZoneCredential
   readonly instanceId: string
   readonly version: string
   readonly streams: readonly ZoneStream[]

@@ -123,6 +123,7 @@ export function createZoneBoard(options: ZoneBoardOptions): ZoneBoard {
                 session: {
                   peer: found.storeId === undefined ? ('stock' as const) : ('own' as const),
                   address: found.peerAddress,
+                  credential: found.credential,
                   streams: found.streams,
                   instanceId: found.description?.instanceId ?? '',
                   version: found.description?.version.version ?? '',

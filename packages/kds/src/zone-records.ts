@@ -21,6 +21,8 @@ export interface ZoneRecords {
   ledger(zone: string): OriginLedger
   connected(): readonly ConnectedZone[]
   held(): readonly HeldResources[]
+  /** Ends the streams that came in by a client certificate. */
+  endCertified(code: status, details: string): void
   /** Ends every stream. */
   endAll(code: status, details: string): void
 }
@@ -93,6 +95,7 @@ export function createZoneRecords({ store, clock, log, recorder }: ZoneRecordsOp
         return {
           zone,
           peerAddress: any?.stream.peerAddress ?? '',
+          credential: any?.stream.credential ?? 'none',
           streams: [...streams.keys()].sort(),
           storeId: any?.stream.storeId,
           description,
@@ -102,6 +105,9 @@ export function createZoneRecords({ store, clock, log, recorder }: ZoneRecordsOp
     held: () => {
       for (const { name } of store.list('Config')) if (name.startsWith(ledgerPrefix)) ledger(name.slice(ledgerPrefix.length))
       return [...ledgers.values()].flatMap((item) => item.held())
+    },
+    endCertified: (code, details) => {
+      for (const stream of every) if (stream.credential === 'certificate') stream.end(code, details)
     },
     endAll: (code, details) => {
       for (const stream of every) stream.end(code, details)

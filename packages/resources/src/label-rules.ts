@@ -1,5 +1,6 @@
 // Syntax of labels that users write: Kubernetes' qualified names and label values, in its words
 // (contract/rest-cli-gui.md section 4.1).
+import { isIP } from 'node:net'
 import type { Violation } from '@weft/foundation/errors'
 import { labelKeys, type Labels } from './model.ts'
 import { invalidSubdomain1123, isRfc1123Subdomain } from './names.ts'
@@ -19,14 +20,29 @@ export function labelPath(key: string): string {
   return `labels[${JSON.stringify(key)}]`
 }
 
-/** What is wrong with keys and values, by key. The display name may be as long as a resource name. */
+const rangeForm = 'must be an address and a number of bits, such as 10.0.0.0/8 or 2001:db8::/32'
+
+/** What is wrong with keys and values, by key. A display name may be as long as a resource name, and a range of addresses holds a slash. */
 export function labelViolations(labels: Labels): readonly Violation[] {
   const keys = Object.keys(labels).sort()
   return keys.flatMap((key) => {
     const value = labels[key] ?? ''
-    const messages = [...keyMessages(key), ...(key === labelKeys.displayName ? [] : valueMessages(value))]
+    const messages = [...keyMessages(key), ...valueMessagesOf(key, value)]
     return messages.map((message) => ({ field: labelPath(key), message }))
   })
+}
+
+function valueMessagesOf(key: string, value: string): readonly string[] {
+  if (key === labelKeys.displayName) return []
+  if (key === labelKeys.zoneCidr) return isAddressRange(value) ? [] : [rangeForm]
+  return valueMessages(value)
+}
+
+function isAddressRange(value: string): boolean {
+  const slash = value.lastIndexOf('/')
+  const family = isIP(value.slice(0, Math.max(0, slash)))
+  const bits = value.slice(slash + 1)
+  return family !== 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)
 }
 
 function keyMessages(key: string): readonly string[] {

@@ -107,6 +107,11 @@ test('label syntax is reported as Kubernetes does', () => {
     `labels["${'k'.repeat(64)}"] must be no more than 63 characters`,
   ])
   assert.deepEqual(lines({ 'kuma.io/display-name': 'n'.repeat(200) }), [])
+  for (const range of ['10.0.0.0/8', '2001:db8::/32', '0.0.0.0/0']) assert.deepEqual(lines({ 'weft.io/zone-cidr': range }), [])
+  for (const range of ['', '10.0.0.0', '10.0.0.0/33', '/8', 'a/8', '10.0.0.0/x', '10.0.0.0/8/8'])
+    assert.deepEqual(lines({ 'weft.io/zone-cidr': range }), [
+      'labels["weft.io/zone-cidr"] must be an address and a number of bits, such as 10.0.0.0/8 ',
+    ])
 })
 
 test('labels of a peer are taken as they are', () => {

@@ -53,6 +53,10 @@ export const labelKeys = {
   graceStarted: 'kuma.io/deletion-grace-period-started-at',
   /** On a Mesh: `disabled` stops global from sharing the zones' trust domains. */
   trustFederation: 'weft.io/trust-federation',
+  /** On a Zone: `none` admits it without credentials where global asks for them. */
+  zoneAuth: 'weft.io/zone-auth',
+  /** On such a Zone: the addresses it may come from, `<address>/<bits>`. */
+  zoneCidr: 'weft.io/zone-cidr',
 } as const
 
 /** Display name: the label, else the resource name. */

@@ -1,12 +1,12 @@
 // One server certificate from files. Invariant: `current` is always a pair that fits together; a half-written or wrong replacement is
 // refused with a warning and the last good pair stays.
-import { watch, type FSWatcher } from 'node:fs'
 import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { AppError, messageOf } from '../errors/index.ts'
 import type { Logger } from '../log/index.ts'
-import type { Clock, Timer } from '../time/index.ts'
+import type { Clock } from '../time/index.ts'
+import { watchFiles } from './watch-files.ts'
 
 /** A certificate chain and its private key, both PEM. */
 export interface TlsMaterial {
@@ -37,9 +37,6 @@ export interface ServerTlsOptions {
   readonly log: Logger
 }
 
-/** Editors and orchestrators replace files in several steps: wait for the last one. */
-const settleMs = 200
-
 /**
  * Loads the pair and watches the files. Errors: config/invalid when only one file is named or the pair does not fit; config/unreadable when
  * a named file cannot be read or the work folder cannot be written.
@@ -68,12 +65,7 @@ export async function loadServerTls(options: ServerTlsOptions): Promise<ServerTl
       options.log.warn({ file: files.certificate, err: messageOf(error) }, 'server certificate not replaced: keeping the last good one')
     }
   }
-  let timer: Timer | undefined
-  const settle = (): void => {
-    timer?.cancel()
-    timer = options.clock.after(settleMs, () => void reload())
-  }
-  const watchers = watchFolders([dirname(files.certificate), dirname(files.key)], settle, options.log)
+  const stopWatching = watchFiles([files.certificate, files.key], () => void reload(), options)
   return {
     get current() {
       return current
@@ -85,8 +77,7 @@ export async function loadServerTls(options: ServerTlsOptions): Promise<ServerTl
       return () => listeners.delete(listener)
     },
     close: () => {
-      timer?.cancel()
-      for (const watcher of watchers) watcher.close()
+      stopWatching()
       listeners.clear()
     },
   }
@@ -149,18 +140,4 @@ async function readPair(files: Files): Promise<TlsMaterial> {
     })
   }
   return { certificatePem, privateKeyPem }
-}
-
-/** Watches folders, not files: a replaced file or symbolic link has another inode. */
-function watchFolders(folders: readonly string[], onEvent: () => void, log: Logger): FSWatcher[] {
-  return [...new Set(folders)].flatMap((folder) => {
-    try {
-      const watcher = watch(folder, { persistent: false }, onEvent)
-      watcher.on('error', (error) => log.warn({ folder, err: messageOf(error) }, 'folder of the server certificate is no longer watched'))
-      return [watcher]
-    } catch (error) {
-      log.warn({ folder, err: messageOf(error) }, 'folder of the server certificate cannot be watched')
-      return []
-    }
-  })
 }

@@ -1,5 +1,7 @@
 // Self-signed server certificates for tests, valid for localhost and 127.0.0.1 until 2126. They protect nothing.
 
+import type { ZonePortTls } from '../zone-port.ts'
+
 export interface TestCertificate {
   readonly pem: string
   readonly key: string
@@ -47,4 +49,9 @@ MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg3qhC68zaV2wRWvur
 GbROxGti18Xh6t/vap8PMGz6P9jF74bCk++M/a0lgJPRCe9r4WLCnfc6
 -----END PRIVATE KEY-----
 `,
+}
+
+/** A server certificate that never changes. */
+export function fixedTls({ pem, key }: TestCertificate): ZonePortTls {
+  return { server: { current: { certificatePem: pem, privateKeyPem: key }, onChange: () => () => {} } }
 }
