@@ -128,6 +128,11 @@ export interface HeldResources {
   readonly keys: readonly ResourceKey[]
 }
 
+/** A resource that a zone gets without these fields. */
+export interface LeftOut extends ResourceKey {
+  readonly fields: readonly string[]
+}
+
 /** A zone with open streams here. */
 export interface ConnectedZone {
   readonly zone: string
@@ -138,6 +143,8 @@ export interface ConnectedZone {
   /** An own peer, known by its store id; a stock one has none. */
   readonly storeId: string | undefined
   readonly description: PeerDescription | undefined
+  /** It is of the 2.x line and gets what it is sent in another form. */
+  readonly secondGeneration: boolean
   /** True when every type the zone subscribed to is answered and accepted in its present state. */
   readonly inSync: boolean
 }
@@ -157,6 +164,8 @@ export interface KdsServer extends Component {
    * stream, with kds/admin-failed when the zone answers with an error or not in time (10 s).
    */
   ask(zone: string, kind: AdminKind, proxy: Resource, options?: AdminOptions): Promise<Uint8Array>
+  /** What a connected zone of the 2.x line gets without some of its fields, because it could not honour them; nothing for other zones. */
+  leftOut(zone: string): readonly LeftOut[]
   held(): readonly HeldResources[]
   /** Deletes what is held of an origin, of one type or all. Resolves with the number deleted. */
   approveRemoval(origin: string, type?: string): Promise<number>

@@ -48,7 +48,7 @@ function decodeOne(wire: WireResource, kind: ResourceDescriptor, incoming: Incom
     if (!isKumaResource(wire.typeUrl))
       return { key, failure: describeFailure(key, `is a ${JSON.stringify(wire.typeUrl.slice(0, 200))}, not a KumaResource`) }
     const decoded = decodeKdsResource(kind, wire.value)
-    const resource = incoming.adopt(kind, { ...decoded, name: incoming.storedName(decoded.name) })
+    const resource = incoming.adopt(kind, { ...decoded, name: incoming.storedName(decoded.name) }, wire.value)
     key = { type: kind.type, mesh: resource.mesh, name: resource.name }
     const violations = validateResource(kind, resource, { from: 'peer' })
     return violations.length > 0 ? { key, failure: describeFailure(key, violations) } : { key, resource }

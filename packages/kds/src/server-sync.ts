@@ -113,6 +113,7 @@ export function openZoneToGlobal(stream: ServerStream, context: SyncContext): St
     registry: options.registry,
     zone,
     hashedNames: stream.features.has(headerFeatures.hashSuffix),
+    secondGeneration: stream.zoneVersion === undefined,
     types: context.consumed,
   })
   const ledger = records.ledger(zone)
