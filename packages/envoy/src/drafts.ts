@@ -79,7 +79,10 @@ export interface ListenerDraft {
   config: Mutable<Omit<Listener, 'filterChains' | 'listenerFilters'>>
   chains: FilterChainDraft[]
   tlsInspector: boolean
+  httpInspector: boolean
   originalDst: boolean
+  /** Destination ports where inspectors do not wait for the client: its server speaks first. */
+  inspectorsOffPorts: readonly number[]
 }
 
 /** One endpoint of a load assignment. Same shape as the facts' endpoints, so those pass without copying. */

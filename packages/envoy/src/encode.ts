@@ -52,6 +52,13 @@ const tlsInspector: ListenerFilter = {
   name: extensionNames.tlsInspector,
   typedConfig: { typeUrl: 'type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector', value: new Uint8Array(0) },
 }
+const httpInspector: ListenerFilter = {
+  name: extensionNames.httpInspector,
+  typedConfig: {
+    typeUrl: 'type.googleapis.com/envoy.extensions.filters.listener.http_inspector.v3.HttpInspector',
+    value: new Uint8Array(0),
+  },
+}
 const originalDst: ListenerFilter = {
   name: extensionNames.originalDst,
   typedConfig: { typeUrl: 'type.googleapis.com/envoy.extensions.filters.listener.original_dst.v3.OriginalDst', value: new Uint8Array(0) },
@@ -64,13 +71,21 @@ export function listenerMessage(draft: ListenerDraft): Listener {
     -readonly [K in keyof Listener]: Listener[K]
   }
   if (draft.config.metadata) message.metadata = sortedMetadata(draft.config.metadata as Metadata)
-  if (draft.originalDst || draft.tlsInspector) {
+  if (draft.originalDst || draft.tlsInspector || draft.httpInspector) {
     const filters: ListenerFilter[] = []
     if (draft.originalDst) filters.push(originalDst)
-    if (draft.tlsInspector) filters.push(tlsInspector)
+    if (draft.tlsInspector) filters.push(exceptOnPorts(tlsInspector, draft.inspectorsOffPorts))
+    if (draft.httpInspector) filters.push(exceptOnPorts(httpInspector, draft.inspectorsOffPorts))
     message.listenerFilters = filters
   }
   return message
+}
+
+function exceptOnPorts(filter: ListenerFilter, ports: readonly number[]): ListenerFilter {
+  const rules = ports.map((port) => ({ destinationPortRange: { start: port, end: port + 1 } }))
+  const [only] = rules
+  if (only === undefined) return filter
+  return { ...filter, filterDisabled: rules.length === 1 ? only : { orMatch: { rules } } }
 }
 
 function chainMessage(draft: FilterChainDraft): FilterChain {

@@ -79,6 +79,7 @@ export const extensionNames = {
   httpConnectionManager: 'envoy.filters.network.http_connection_manager',
   tcpProxy: 'envoy.filters.network.tcp_proxy',
   tlsInspector: 'envoy.filters.listener.tls_inspector',
+  httpInspector: 'envoy.filters.listener.http_inspector',
   originalDst: 'envoy.filters.listener.original_dst',
   tls: 'envoy.transport_sockets.tls',
   spiffeValidator: 'envoy.tls.cert_validator.spiffe',

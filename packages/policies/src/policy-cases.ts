@@ -11,10 +11,13 @@ import {
   explicitHttp,
   filterChain,
   httpDraft,
+  type IpFamily,
   type ListenerDraft,
   listenerDraft,
   listenerMessage,
   loadAssignmentDraft,
+  originalDstCluster,
+  passthroughName,
   type PlacedEndpoint,
   routeTo,
   socketAddress,
@@ -29,7 +32,8 @@ import { codec } from '@weft/proto'
 import type { Resource } from '@weft/resources'
 import { effectiveInbound, effectiveZoneListener } from './effective-inbound.ts'
 import { effectiveOutbound } from './effective-outbound.ts'
-import type { ClientPlace, ConfByType, IdentityView, PolicyPlugin } from './plugin.ts'
+import { effectiveProxy } from './effective-proxy.ts'
+import type { ClientPlace, ConfByType, IdentityView, PassthroughView, PolicyPlugin } from './plugin.ts'
 import { plugins } from './plugins.ts'
 
 /** A policy as a case writes it; the rest is filled in. */
@@ -61,6 +65,8 @@ interface CaseInput {
     readonly sni: string
     readonly destination?: CaseDestination
   }
+  /** The passthrough of these families. */
+  readonly passthrough?: readonly IpFamily[]
   readonly zoneIngress?: { readonly section: string; readonly sni: string }
 }
 
@@ -153,6 +159,13 @@ function outcome(input: CaseInput, type: string): unknown {
     for (const plugin of active) plugin.zoneListener?.({ section, kind: 'ZoneEgress', identity, listener }, conf.byType[plugin.type])
     return { problems: conf.problems, listener: listenerJson(listener) }
   }
+  if (input.passthrough !== undefined) {
+    const conf = effectiveProxy(policies)
+    const view = passthroughDrafts(input.passthrough)
+    for (const plugin of active) plugin.passthrough?.(view, conf.byType[plugin.type])
+    const listeners = view.outbound.map(({ listener }) => listenerJson(listener))
+    return { problems: conf.problems, clusters: view.clusters.map(clusterJson), listeners }
+  }
   if (input.zoneIngress !== undefined) {
     const { section, sni } = input.zoneIngress
     const conf = effectiveZoneListener(policies, { section, kind: 'ZoneIngress', address: '192.168.0.1', port: 10001 })
@@ -208,6 +221,16 @@ function assignmentJson(
   }
   const { decode, toJson } = codec('envoy.config.endpoint.v3.ClusterLoadAssignment')
   return toJson(decode(encodeLoadAssignment(draft)))
+}
+
+function passthroughDrafts(families: readonly IpFamily[]): PassthroughView {
+  const outbound = families.map((family) => {
+    const listener = emptyListener(passthroughName('outbound', family))
+    listener.chains.push(filterChain(tcpDraft(listener.name, listener.name)))
+    return { family, listener }
+  })
+  const names = families.flatMap((family) => [passthroughName('outbound', family), passthroughName('inbound', family)])
+  return { outbound, clusters: names.map(originalDstCluster), ipv6: true }
 }
 
 function inboundDrafts(section: string, protocol: Protocol): { readonly listener: ListenerDraft; readonly cluster: ClusterDraft } {
