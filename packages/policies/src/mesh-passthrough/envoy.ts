@@ -48,6 +48,8 @@ export const meshPassthroughPlugin: PolicyPlugin<undefined, undefined, undefined
   passthrough(view, conf) {
     if (conf === undefined || conf.mode === 'All') return
     closePassthrough(view)
+    const serverFirst = conf.chains.filter((chain) => chain.protocol === 'mysql').map((chain) => chain.port)
+    const serverFirstPorts = [...new Set(serverFirst)].sort((a, b) => a - b)
     for (const { family, listener } of view.outbound) {
       const chains = distinct(conf.chains.filter((chain) => isOfFamily(chain, family)))
       if (chains.length === 0) continue
@@ -55,9 +57,7 @@ export const meshPassthroughPlugin: PolicyPlugin<undefined, undefined, undefined
       listener.originalDst = true
       listener.tlsInspector = true
       listener.httpInspector = true
-      listener.inspectorsOffPorts = [...new Set(chains.filter((chain) => chain.protocol === 'mysql').map((chain) => chain.port))].sort(
-        (a, b) => a - b,
-      )
+      listener.inspectorsOffPorts = serverFirstPorts
       for (const cluster of clustersOf(chains)) {
         if (!view.clusters.some((known) => known.name === cluster.name)) view.clusters.push(cluster)
       }
@@ -82,9 +82,9 @@ function closePassthrough({ clusters }: PassthroughView): void {
   }
 }
 
-/** Name of the chain and of its cluster. A chain that collects domains has a cluster for each. */
+/** Name of the chain and of its cluster. A chain that collects domains has a cluster for each. A server that speaks first still speaks TCP. */
 function nameOf(protocol: PassthroughProtocol, value: string, port: number): string {
-  return ['meshpassthrough', protocol, ...(value === '' ? [] : [value]), port === 0 ? '*' : port].join('_')
+  return ['meshpassthrough', protocol === 'mysql' ? 'tcp' : protocol, ...(value === '' ? [] : [value]), port === 0 ? '*' : port].join('_')
 }
 
 function clustersOf(chains: readonly PassthroughChain[]): readonly ClusterDraft[] {
@@ -112,8 +112,7 @@ function matchOf({ protocol, port, kind, value }: PassthroughChain): Mutable<Mes
     ...(port === 0 ? {} : { destinationPort: uintValue(port) }),
     ...(cidr === undefined ? {} : { prefixRanges: [{ addressPrefix: cidr.address, prefixLen: uintValue(cidr.bits) }] }),
     ...(protocol === 'tls' && cidr === undefined && value !== anyDomain ? { serverNames: [value] } : {}),
-    // a server that speaks first is served before anything is known about the client
-    ...(protocol === 'mysql' ? {} : { transportProtocol: protocol === 'tls' ? 'tls' : 'raw_buffer' }),
+    transportProtocol: protocol === 'tls' ? 'tls' : 'raw_buffer',
     ...(isRequestProtocol(protocol) ? { applicationProtocols: ['http/1.1', 'h2c'] } : {}),
   }
 }
@@ -126,6 +125,7 @@ function httpTerminal({ protocol, port, value, domains }: PassthroughChain, name
     routes: [routeTo({ prefix: '/', cluster: name })],
     config: { internalAddressConfig: meshInternalAddresses(ipv6) },
   })
+  draft.routeConfig = { name }
   if (value !== '') return draft
   draft.virtualHosts = domains.map((domain) => ({
     name: domain,
