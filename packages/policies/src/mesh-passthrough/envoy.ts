@@ -38,12 +38,12 @@ const noMatch =
 export const meshPassthroughPlugin: PolicyPlugin<undefined, undefined, undefined, PassthroughConf | undefined> = {
   type: 'MeshPassthrough',
   order: 500,
-  proxyConf({ policies }) {
+  proxyConf({ policies, report }) {
     const conf = proxyConf(policies)
     if (conf === undefined) return undefined
     const mode = field(conf, 'passthroughMode')
     if (mode === 'All' || mode === 'None') return { mode, chains: [] }
-    return { mode: 'Matched', chains: passthroughChains(conf) }
+    return { mode: 'Matched', chains: passthroughChains(conf, report) }
   },
   passthrough(view, conf) {
     if (conf === undefined || conf.mode === 'All') return

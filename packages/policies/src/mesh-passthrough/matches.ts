@@ -30,9 +30,18 @@ interface Match {
   readonly value: string
 }
 
-/** The chains for the matches of a merged conf. Matches that cannot be understood are left out. */
-export function passthroughChains(conf: unknown): readonly PassthroughChain[] {
-  const matches = onEveryPort(withoutConflicts(listField(conf, 'appendMatch').flatMap((item) => matchOf(item) ?? [])))
+/** The chains for the matches of a merged conf. `report` is told which matches are left out, and why. */
+export function passthroughChains(conf: unknown, report: (message: string) => void): readonly PassthroughChain[] {
+  const read = listField(conf, 'appendMatch').flatMap((item, index) => {
+    const match = matchOf(item)
+    if (match === undefined) report(`appendMatch[${index}] cannot be understood`)
+    return match ?? []
+  })
+  const told = withoutConflicts(read)
+  for (const { protocol, port, value } of read.filter((match) => !told.includes(match))) {
+    report(`${protocol} ${value}: another policy has another protocol for ${port === 0 ? 'all ports' : `port ${port}`}`)
+  }
+  const matches = onEveryPort(told)
   const chains = new Map<string, PassthroughChain>()
   for (const { protocol, port, kind, value } of matches) {
     if (!isRequestProtocol(protocol) || !isDomain(kind)) {
