@@ -26,8 +26,11 @@ export {
   healthStatus,
   lbPolicy,
   sanType,
+  tlsProtocol,
   trafficDirection,
 } from './enums.ts'
+export type { ExternalClusterInput, ExternalEndpoint, ExternalTls } from './external-cluster.ts'
+export { externalCluster } from './external-cluster.ts'
 export type { FilterChainInput, HttpInput, ListenerInput } from './listener.ts'
 export { filterChain, grpcStatsFilter, httpDraft, listenerDraft, routerFilter, tcpDraft } from './listener.ts'
 export type { PlacedEndpoint } from './load-assignment.ts'

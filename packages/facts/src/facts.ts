@@ -1,6 +1,7 @@
 // The facts that determine proxies' configurations: the printable end of the graph. Immutable plain data.
 // Objects marked shared keep their identity while their content is equal, so builders may memoise on identity.
 import type { Labels, Resource } from '@weft/resources'
+import type { SecretText } from './secret-text.ts'
 
 export type Protocol = 'tcp' | 'http' | 'http2' | 'grpc'
 export type DestinationKind = 'MeshService' | 'MeshMultiZoneService' | 'MeshExternalService'
@@ -92,6 +93,32 @@ export interface IdentityFact {
   readonly trustDomain: string
 }
 
+/** How a zone egress checks and shows itself to an external service. */
+export interface ExternalTlsFact {
+  /** Of the certificate and the SNI; undefined: the endpoint's own host name. */
+  readonly serverName: string | undefined
+  /** Names as in the resource: `TLS12`; undefined is Envoy's choice. */
+  readonly minVersion: string | undefined
+  readonly maxVersion: string | undefined
+  readonly allowRenegotiation: boolean
+  /** `system`: what the operating system trusts; undefined: the server's certificate is not checked. */
+  readonly ca: 'system' | { readonly pem: string } | undefined
+  /** Whether the certificate must carry the server name or one of `subjectAltNames`. */
+  readonly checkNames: boolean
+  readonly subjectAltNames: readonly { readonly type: 'Exact' | 'Prefix'; readonly value: string }[]
+  readonly client: { readonly certificatePem: string; readonly key: SecretText } | undefined
+}
+
+/** What stands behind an external destination, as its zone egress reaches it. Shared. */
+export interface ExternalTargetFact {
+  readonly destination: DestinationFact
+  readonly endpoints: readonly { readonly address: string; readonly port: number; readonly priority: number }[]
+  /** Undefined: plain text. */
+  readonly tls: ExternalTlsFact | undefined
+  /** Set when something the resource refers to is missing: then it must not be served, least of all in plain text. */
+  readonly problem: string | undefined
+}
+
 export interface TransparentProxyFact {
   readonly inboundPort: number
   readonly outboundPort: number
@@ -145,6 +172,8 @@ export interface ProxyFacts {
   readonly outbounds: readonly OutboundFact[]
   /** What a zone ingress of this proxy routes to; empty without an ingress listener. Shared. */
   readonly ingressDestinations: readonly DestinationFact[]
+  /** What a zone egress of this proxy leads to; empty without an egress listener. Shared. */
+  readonly egressTargets: readonly ExternalTargetFact[]
   readonly identity: IdentityFact | undefined
   /** Present when the mesh has any trust and the proxy an identity. Shared. */
   readonly trust: TrustFact | undefined

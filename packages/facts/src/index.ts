@@ -4,6 +4,8 @@ export type {
   DnsRecord,
   EndpointFact,
   EndpointHealth,
+  ExternalTargetFact,
+  ExternalTlsFact,
   IdentityFact,
   InboundFact,
   LoadAssignmentFact,
@@ -16,3 +18,4 @@ export type {
   TrustFact,
   ZoneListenerFact,
 } from './facts.ts'
+export { SecretText } from './secret-text.ts'

@@ -11,6 +11,7 @@ import { type DataplaneFact, type DataplaneHealth, deriveDataplanes } from './da
 import { deriveDestinations } from './destinations.ts'
 import { deriveServiceAssignments, deriveZoneAddresses, type EndpointState } from './endpoints.ts'
 import { deriveExternalServices } from './external-services.ts'
+import { deriveExternalTargets } from './external-targets.ts'
 import type { GeneratedPart } from './generators/generated-part.ts'
 import { createReconciler } from './generators/reconciler.ts'
 import type { TrustVerdict } from './generators/trust-verdict.ts'
@@ -147,6 +148,11 @@ export function createMesh(options: MeshOptions): MeshFacts {
     dataplanes,
     outbounds: outbounds.ofProxy,
     destinations,
+    externalTargets: deriveExternalTargets(graph, {
+      resources: resources.of('MeshExternalService'),
+      secrets: resources.of('Secret'),
+      destinations,
+    }),
     identities: identities.ofDataplane,
     trust,
     policySets,

@@ -34,9 +34,8 @@ export function ingressCluster(key: IngressClusterKey): ClusterDraft {
   return edsCluster(key.name)
 }
 
-/** The ingress listener; undefined when there is nothing to route to. */
-export function ingressListener({ listener: fact, reusePort, routes }: ZoneIngressInput): ListenerDraft | undefined {
-  if (routes.length === 0) return undefined
+/** The ingress listener; there must be something to route to. */
+export function ingressListener({ listener: fact, reusePort, routes }: ZoneIngressInput): ListenerDraft {
   const listener = listenerDraft({
     name: zoneIngressName(fact.section),
     address: socketAddress(fact.address, fact.port),
