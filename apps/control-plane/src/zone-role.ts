@@ -6,6 +6,7 @@ import { timestamp } from '@weft/foundation/time'
 import { type AdminAuthority, createIdentityIssuer, type IdentityIssuer, loadAdminAuthority } from '@weft/identity'
 import { createKdsClient, type KdsClient, type ZoneCredentials } from '@weft/kds'
 import { resolveHosts } from '@weft/mesh'
+import { createProbe, createReachability, type Reachability } from '@weft/reachability'
 import { kriText, nameKey, type Resource } from '@weft/resources'
 import { lookup } from 'node:dns/promises'
 import { readFileSync } from 'node:fs'
@@ -39,7 +40,8 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
   const issuer = createIssuer(parts, pipeline, recovering)
   pipeline.useIssuer(issuer)
   const server = createServer(parts, { adminAuthority, snapshots: board, recovering, isListed })
-  if (isFederated(config)) link.client = createClient(parts, server, recovering)
+  const reachability = isFederated(config) ? watchOtherZones(parts, server) : undefined
+  if (reachability) link.client = createClient(parts, { server, recovering, reachability })
   const { client } = link
   const hosts = hostsComponent(parts)
   const meshInsights = meshInsightsComponent(parts)
@@ -54,13 +56,14 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
     hosts,
     recovering,
     server,
+    ...(reachability ? [reachability] : []),
     ...httpComponents(
       parts,
       {
         envoyAdmin: adminAccess(server),
         proxyConfig: configAccess(parts, pipeline),
         routes: [recovering.route],
-        ...(client ? { sync: { global: () => client.status() } } : {}),
+        ...(client && reachability ? { sync: { global: () => client.status(), reachability: () => reachability.row() } } : {}),
       },
       unready,
     ),
@@ -182,7 +185,13 @@ function sinksInto({ graph, mesh }: SharedParts, recovering: Pick<ZoneRecovery, 
   }
 }
 
-function createClient(parts: SharedParts, server: DataplaneServer, { recovery, listable }: ZoneRecovery): KdsClient {
+interface ClientNeeds {
+  readonly server: DataplaneServer
+  readonly recovering: ZoneRecovery
+  readonly reachability: Reachability
+}
+
+function createClient(parts: SharedParts, { server, recovering, reachability }: ClientNeeds): KdsClient {
   const { config, store, registry, clock, log, identity, insights } = parts
   const { zone } = config.multizone
   return createKdsClient({
@@ -202,8 +211,26 @@ function createClient(parts: SharedParts, server: DataplaneServer, { recovery, l
     systemNamespace: 'kuma-system',
     skipPrefixes: zone.kds.labels.skipPrefixes,
     massDelete,
-    recovered: recovery.over,
-    listable,
+    recovered: recovering.recovery.over,
+    listable: recovering.listable,
+    reachability: () => reachability.row(),
+  })
+}
+
+/** The way from this zone to the ingresses of the others. */
+function watchOtherZones({ graph, mesh, clock, log, metrics }: SharedParts, server: DataplaneServer): Reachability {
+  return createReachability({
+    graph,
+    mesh,
+    clock,
+    log,
+    metrics,
+    probe: createProbe(clock),
+    clusters: (proxyKey) => {
+      const [of = '', name = ''] = proxyKey.split('/')
+      return server.admin.clusters({ mesh: of, name }, { format: 'json' })
+    },
+    isConnected: (proxyKey) => server.lifecycle.isConnected(proxyKey),
   })
 }
 

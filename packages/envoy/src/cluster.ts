@@ -12,8 +12,7 @@ type HttpProtocolOptions = Messages['envoy.extensions.upstreams.http.v3.HttpProt
 
 const connectTimeoutMs = 5_000
 
-/** What every cluster starts from. */
-export function base(name: string, config: Mutable<Cluster>): ClusterDraft {
+function base(name: string, config: Mutable<Cluster>): ClusterDraft {
   config.connectTimeout = durationMs(connectTimeoutMs)
   config.circuitBreakers = { thresholds: [{ trackRemaining: true }] }
   const stat = statName(name)

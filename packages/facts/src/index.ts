@@ -4,12 +4,11 @@ export type {
   DnsRecord,
   EndpointFact,
   EndpointHealth,
-  ExternalTargetFact,
-  ExternalTlsFact,
   IdentityFact,
   InboundFact,
   LoadAssignmentFact,
   OutboundFact,
+  OutOfReach,
   PolicySet,
   Protocol,
   ProxyFacts,
@@ -18,4 +17,3 @@ export type {
   TrustFact,
   ZoneListenerFact,
 } from './facts.ts'
-export { SecretText } from './secret-text.ts'

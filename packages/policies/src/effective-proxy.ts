@@ -27,10 +27,7 @@ export function effectiveProxy(set: PolicySet): ProxyConf {
   const problems: Problem[] = []
   for (const plugin of plugins) {
     try {
-      const conf = plugin.proxyConf?.({
-        policies: set.byType.get(plugin.type) ?? [],
-        report: (message) => problems.push({ type: plugin.type, message }),
-      })
+      const conf = plugin.proxyConf?.({ policies: set.byType.get(plugin.type) ?? [] })
       if (conf === undefined) continue
       byType[plugin.type] = conf
       if (plugin.rawCluster !== undefined || plugin.rawListener !== undefined || plugin.added !== undefined) raw[plugin.type] = conf

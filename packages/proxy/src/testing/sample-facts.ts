@@ -129,7 +129,6 @@ export function sampleFacts(name: string, override: Partial<ProxyFacts> = {}): P
     zoneListeners: [],
     outbounds: [],
     ingressDestinations: [],
-    egressTargets: [],
     identity: undefined,
     trust: undefined,
     policies: samplePolicies(),
