@@ -25,6 +25,8 @@ export interface WorkloadOptions {
   readonly labels?: Readonly<Record<string, string>>
   readonly service?: string
   readonly inbounds?: boolean
+  /** A zone proxy: its listener is on the `inbound` port. */
+  readonly listener?: 'ZoneIngress' | 'ZoneEgress'
 }
 
 /** The Envoy binary the tests may use, or undefined: then the test says so and ends. */
@@ -86,6 +88,7 @@ export async function startZone(environment: Readonly<Record<string, string>> = 
           address: '127.0.0.1',
           ...(options.inbounds === false ? {} : { inbound: [{ port: inbound, servicePort: service, name: 'main', protocol: 'http' }] }),
           ...(options.outbound ? { outbound: options.outbound } : {}),
+          ...(options.listener ? { listeners: [{ type: options.listener, address: '127.0.0.1', port: inbound, name: 'main' }] } : {}),
         },
       }
       writeFileSync(join(folder, 'dataplane.json'), JSON.stringify(resource))

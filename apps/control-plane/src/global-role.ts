@@ -55,14 +55,7 @@ export async function globalComponents(parts: SharedParts, unready: () => readon
     ...(meshInsights ? [meshInsights] : []),
     ...(tls ? [kdsTlsComponent(tls, parts.tls)] : []),
     server,
-    ...httpComponents(
-      parts,
-      {
-        envoyAdmin,
-        sync: { zones: () => server.status(), liveness: (zone) => server.liveness(zone), reachability: () => server.reachability() },
-      },
-      unready,
-    ),
+    ...httpComponents(parts, { envoyAdmin, sync: { zones: () => server.status(), liveness: (zone) => server.liveness(zone) } }, unready),
   ]
 }
 

@@ -6,7 +6,6 @@ import { timestamp } from '@weft/foundation/time'
 import { type AdminAuthority, createIdentityIssuer, type IdentityIssuer, loadAdminAuthority } from '@weft/identity'
 import { createKdsClient, type KdsClient, type ZoneCredentials } from '@weft/kds'
 import { resolveHosts } from '@weft/mesh'
-import { createProbe, createReachability, type Reachability } from '@weft/reachability'
 import { kriText, nameKey, type Resource } from '@weft/resources'
 import { lookup } from 'node:dns/promises'
 import { readFileSync } from 'node:fs'
@@ -40,8 +39,7 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
   const issuer = createIssuer(parts, pipeline, recovering)
   pipeline.useIssuer(issuer)
   const server = createServer(parts, { adminAuthority, snapshots: board, recovering, isListed })
-  const reachability = isFederated(config) ? watchOtherZones(parts, server) : undefined
-  if (reachability) link.client = createClient(parts, { server, recovering, reachability })
+  if (isFederated(config)) link.client = createClient(parts, server, recovering)
   const { client } = link
   const hosts = hostsComponent(parts)
   const meshInsights = meshInsightsComponent(parts)
@@ -56,14 +54,13 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
     hosts,
     recovering,
     server,
-    ...(reachability ? [reachability] : []),
     ...httpComponents(
       parts,
       {
         envoyAdmin: adminAccess(server),
         proxyConfig: configAccess(parts, pipeline),
         routes: [recovering.route],
-        ...(client && reachability ? { sync: { global: () => client.status(), reachability: () => reachability.row() } } : {}),
+        ...(client ? { sync: { global: () => client.status() } } : {}),
       },
       unready,
     ),
@@ -185,13 +182,7 @@ function sinksInto({ graph, mesh }: SharedParts, recovering: Pick<ZoneRecovery, 
   }
 }
 
-interface ClientNeeds {
-  readonly server: DataplaneServer
-  readonly recovering: ZoneRecovery
-  readonly reachability: Reachability
-}
-
-function createClient(parts: SharedParts, { server, recovering, reachability }: ClientNeeds): KdsClient {
+function createClient(parts: SharedParts, server: DataplaneServer, { recovery, listable }: ZoneRecovery): KdsClient {
   const { config, store, registry, clock, log, identity, insights } = parts
   const { zone } = config.multizone
   return createKdsClient({
@@ -211,26 +202,8 @@ function createClient(parts: SharedParts, { server, recovering, reachability }: 
     systemNamespace: 'kuma-system',
     skipPrefixes: zone.kds.labels.skipPrefixes,
     massDelete,
-    recovered: recovering.recovery.over,
-    listable: recovering.listable,
-    reachability: () => reachability.row(),
-  })
-}
-
-/** The way from this zone to the ingresses of the others. */
-function watchOtherZones({ graph, mesh, clock, log, metrics }: SharedParts, server: DataplaneServer): Reachability {
-  return createReachability({
-    graph,
-    mesh,
-    clock,
-    log,
-    metrics,
-    probe: createProbe(clock),
-    clusters: (proxyKey) => {
-      const [of = '', name = ''] = proxyKey.split('/')
-      return server.admin.clusters({ mesh: of, name }, { format: 'json' })
-    },
-    isConnected: (proxyKey) => server.lifecycle.isConnected(proxyKey),
+    recovered: recovery.over,
+    listable,
   })
 }
 

@@ -9,6 +9,7 @@ import { fetchBootstrap } from './bootstrap.ts'
 import { readDataplane } from './dataplane-resource.ts'
 import { adminRequest, envoyVersion, findEnvoyBinary, startEnvoy } from './envoy-process.ts'
 import { startReadiness } from './readiness.ts'
+import { systemCaPath } from './system-ca.ts'
 
 export interface DataplaneOptions {
   readonly cpAddress: string
@@ -75,10 +76,10 @@ export async function runDataplane(options: DataplaneOptions, log: Logger): Prom
         dnsPort: 0,
         readinessPort: options.readinessPort,
         operatingSystem: process.platform,
+        systemCaPath: systemCaPath(),
         features: [
           'feature-strict-inbound-ports',
           'feature-reuse-port',
-          'feature-weft-ingress-probe',
           ...(options.transparentProxyConfig ? ['feature-transparent-proxy-in-dataplane-metadata'] : []),
         ],
         workdir: workDir,

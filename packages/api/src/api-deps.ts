@@ -124,13 +124,8 @@ export interface ZoneLivenessShown {
 
 /** What is shown of sync: at global each zone, at a zone its global. */
 export type SyncAccess =
-  | {
-      zones(): readonly ({ readonly zone: string } & object)[]
-      liveness(zone: string): ZoneLivenessShown
-      /** What each own zone last told of the way to the others. */
-      reachability(): ReadonlyMap<string, readonly object[]>
-    }
-  | { global(): object; reachability(): readonly object[] }
+  | { zones(): readonly ({ readonly zone: string } & object)[]; liveness(zone: string): ZoneLivenessShown }
+  | { global(): object }
 
 /** A hostname of a destination and the zones in which it resolves. */
 export interface DestinationHostname {

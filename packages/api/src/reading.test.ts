@@ -147,12 +147,7 @@ describe('reading', () => {
 
   it('what is known of sync, beside overviews and on its own', () => {
     const zones = [{ zone: 'east', state: 'Unknown', ageMs: 9_000, sending: { types: [] } }]
-    const entries = [{ zone: 'west', address: '10.0.0.1:10001', state: 'failing' }]
-    const sync = {
-      zones: () => zones,
-      liveness: (zone: string) => ({ state: zone === 'east' ? 'Unknown' : 'Offline' }),
-      reachability: () => new Map([['east', entries]]),
-    }
+    const sync = { zones: () => zones, liveness: (zone: string) => ({ state: zone === 'east' ? 'Unknown' : 'Offline' }) }
     return withApi({ deps: { sync } }, async ({ get, seed }) => {
       await seed({ type: 'Zone', name: 'east', spec: {} })
       assert.deepEqual((await get('/zones/east/_overview')).json['liveness'], { state: 'Unknown' })
@@ -161,27 +156,15 @@ describe('reading', () => {
       assert.deepEqual([json['mode'], json['seq'], json['zones']], ['global', 1, zones])
       assert.deepEqual((await get('/_weft/sync/east')).json, zones[0])
       assert.equal((await get('/_weft/sync/north')).status, 404)
-      await seed({ type: 'Zone', name: 'west', spec: {} })
-      assert.deepEqual((await get('/_weft/reachability')).json, {
-        mode: 'global',
-        rows: [
-          { zone: 'east', state: 'Unknown', told: true, entries },
-          { zone: 'west', state: 'Offline', told: false, entries: [] },
-        ],
-      })
     })
   })
 
   it('a zone shows its global, a standalone zone nothing', async () => {
-    await withApi(
-      { role: 'zone', deps: { sync: { global: () => ({ state: 'connected' }), reachability: () => [{ zone: 'west' }] } } },
-      async ({ get }) => {
-        const { json } = await get('/_weft/sync')
-        assert.deepEqual([json['mode'], json['zone'], json['global']], ['zone', 'east', { state: 'connected' }])
-        assert.equal((await get('/_weft/sync/east')).status, 404)
-        assert.deepEqual((await get('/_weft/reachability')).json['rows'], [{ zone: 'east', told: true, entries: [{ zone: 'west' }] }])
-      },
-    )
+    await withApi({ role: 'zone', deps: { sync: { global: () => ({ state: 'connected' }) } } }, async ({ get }) => {
+      const { json } = await get('/_weft/sync')
+      assert.deepEqual([json['mode'], json['zone'], json['global']], ['zone', 'east', { state: 'connected' }])
+      assert.equal((await get('/_weft/sync/east')).status, 404)
+    })
     await withApi({ role: 'standalone' }, async ({ get }) => assert.equal((await get('/_weft/sync')).status, 404))
   })
 

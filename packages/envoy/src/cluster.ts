@@ -12,7 +12,8 @@ type HttpProtocolOptions = Messages['envoy.extensions.upstreams.http.v3.HttpProt
 
 const connectTimeoutMs = 5_000
 
-function base(name: string, config: Mutable<Cluster>): ClusterDraft {
+/** What every cluster starts from. */
+export function base(name: string, config: Mutable<Cluster>): ClusterDraft {
   config.connectTimeout = durationMs(connectTimeoutMs)
   config.circuitBreakers = { thresholds: [{ trackRemaining: true }] }
   const stat = statName(name)

@@ -79,9 +79,10 @@ export interface ListenerDraft {
   config: Mutable<Omit<Listener, 'filterChains' | 'listenerFilters'>>
   chains: FilterChainDraft[]
   tlsInspector: boolean
+  httpInspector: boolean
   originalDst: boolean
-  /** A chain that answers a server name with a text and closes; it comes last, and policies leave it alone. */
-  directAnswer: { readonly serverName: string; readonly text: string } | undefined
+  /** Destination ports where inspectors do not wait for the client: its server speaks first. */
+  inspectorsOffPorts: readonly number[]
 }
 
 /** One endpoint of a load assignment. Same shape as the facts' endpoints, so those pass without copying. */
@@ -90,7 +91,6 @@ export interface EndpointInput {
   readonly port: number
   readonly weight: number
   readonly health: 'HEALTHY' | 'DEGRADED'
-  readonly outOfReach?: 'behind' | 'leave'
   readonly metadata: Readonly<Record<string, string>>
 }
 
@@ -102,8 +102,6 @@ export interface LocalityDraft {
   priority: number
   /** Weight of the whole locality; only with locality weighted load balancing. */
   weight: number | undefined
-  /** Its endpoints cannot be reached; `settleOutOfReach` has the last word on them. */
-  outOfReach: 'behind' | 'leave' | undefined
   endpoints: EndpointInput[]
 }
 

@@ -9,6 +9,7 @@ export const apiVersion = enumValues('envoy.config.core.v3.ApiVersion')
 export const healthStatus = enumValues('envoy.config.core.v3.HealthStatus')
 export const appendAction = enumValues('envoy.config.core.v3.HeaderValueOption.HeaderAppendAction')
 export const sanType = enumValues('envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher.SanType')
+export const tlsProtocol = enumValues('envoy.extensions.transport_sockets.tls.v3.TlsParameters.TlsProtocol')
 export const forwardClientCert = enumValues(
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertDetails',
 )

@@ -1,6 +1,7 @@
 // The facts that determine proxies' configurations: the printable end of the graph. Immutable plain data.
 // Objects marked shared keep their identity while their content is equal, so builders may memoise on identity.
 import type { Labels, Resource } from '@weft/resources'
+import type { SecretText } from './secret-text.ts'
 
 export type Protocol = 'tcp' | 'http' | 'http2' | 'grpc'
 export type DestinationKind = 'MeshService' | 'MeshMultiZoneService' | 'MeshExternalService'
@@ -36,8 +37,6 @@ export interface DestinationFact {
 
 export type EndpointHealth = 'HEALTHY' | 'DEGRADED'
 
-export type OutOfReach = 'behind' | 'leave'
-
 export interface EndpointFact {
   readonly address: string
   readonly port: number
@@ -46,8 +45,6 @@ export interface EndpointFact {
   readonly priority: number
   readonly weight: number
   readonly health: EndpointHealth
-  /** The way there is broken: it goes behind what is left of a service, or leaves when something healthy is left. */
-  readonly outOfReach?: OutOfReach
   /** envoy.lb and envoy.transport_socket_match metadata; sorted keys when emitted. */
   readonly metadata: Labels
 }
@@ -94,6 +91,32 @@ export interface IdentityFact {
   readonly kri: string
   readonly spiffeId: string
   readonly trustDomain: string
+}
+
+/** How a zone egress checks and shows itself to an external service. */
+export interface ExternalTlsFact {
+  /** Of the certificate and the SNI; undefined: the endpoint's own host name. */
+  readonly serverName: string | undefined
+  /** Names as in the resource: `TLS12`; undefined is Envoy's choice. */
+  readonly minVersion: string | undefined
+  readonly maxVersion: string | undefined
+  readonly allowRenegotiation: boolean
+  /** `system`: what the operating system trusts; undefined: the server's certificate is not checked. */
+  readonly ca: 'system' | { readonly pem: string } | undefined
+  /** Whether the certificate must carry the server name or one of `subjectAltNames`. */
+  readonly checkNames: boolean
+  readonly subjectAltNames: readonly { readonly type: 'Exact' | 'Prefix'; readonly value: string }[]
+  readonly client: { readonly certificatePem: string; readonly key: SecretText } | undefined
+}
+
+/** What stands behind an external destination, as its zone egress reaches it. Shared. */
+export interface ExternalTargetFact {
+  readonly destination: DestinationFact
+  readonly endpoints: readonly { readonly address: string; readonly port: number; readonly priority: number }[]
+  /** Undefined: plain text. */
+  readonly tls: ExternalTlsFact | undefined
+  /** Set when something the resource refers to is missing: then it must not be served, least of all in plain text. */
+  readonly problem: string | undefined
 }
 
 export interface TransparentProxyFact {
@@ -149,6 +172,8 @@ export interface ProxyFacts {
   readonly outbounds: readonly OutboundFact[]
   /** What a zone ingress of this proxy routes to; empty without an ingress listener. Shared. */
   readonly ingressDestinations: readonly DestinationFact[]
+  /** What a zone egress of this proxy leads to; empty without an egress listener. Shared. */
+  readonly egressTargets: readonly ExternalTargetFact[]
   readonly identity: IdentityFact | undefined
   /** Present when the mesh has any trust and the proxy an identity. Shared. */
   readonly trust: TrustFact | undefined

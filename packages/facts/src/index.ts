@@ -4,11 +4,12 @@ export type {
   DnsRecord,
   EndpointFact,
   EndpointHealth,
+  ExternalTargetFact,
+  ExternalTlsFact,
   IdentityFact,
   InboundFact,
   LoadAssignmentFact,
   OutboundFact,
-  OutOfReach,
   PolicySet,
   Protocol,
   ProxyFacts,
@@ -17,3 +18,4 @@ export type {
   TrustFact,
   ZoneListenerFact,
 } from './facts.ts'
+export { SecretText } from './secret-text.ts'

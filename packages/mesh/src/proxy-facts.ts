@@ -1,6 +1,15 @@
 // The printable end of the graph: everything that determines one proxy's configuration. Exists while a proxy told about itself and its Dataplane
 // is stored.
-import type { DestinationFact, IdentityFact, OutboundFact, PolicySet, ProxyFacts, ProxyMetadata, TrustFact } from '@weft/facts'
+import type {
+  DestinationFact,
+  ExternalTargetFact,
+  IdentityFact,
+  OutboundFact,
+  PolicySet,
+  ProxyFacts,
+  ProxyMetadata,
+  TrustFact,
+} from '@weft/facts'
 import { type Collection, type Graph, structuralEqual } from '@weft/graph'
 import type { DataplaneFact } from './dataplanes.ts'
 import { createDnsRecords } from './dns-records.ts'
@@ -10,6 +19,7 @@ export interface ProxyFactsInputs {
   readonly dataplanes: Collection<DataplaneFact>
   readonly outbounds: Collection<readonly OutboundFact[]>
   readonly destinations: Collection<DestinationFact>
+  readonly externalTargets: Collection<ExternalTargetFact>
   readonly identities: Collection<IdentityFact>
   readonly trust: Collection<TrustFact>
   readonly policySets: Collection<PolicySet>
@@ -20,14 +30,16 @@ export function deriveProxyFacts(graph: Graph, inputs: ProxyFactsInputs): Collec
   const ingressDestinations = graph.group('ingressDestinations', inputs.destinations, (destination) =>
     (destination.kind === 'MeshService' && destination.local) || destination.kind === 'MeshMultiZoneService' ? [destination.mesh] : [],
   )
+  const egressTargets = graph.group('egressTargets', inputs.externalTargets, (target) => [target.destination.mesh])
   const dns = createDnsRecords()
-  const reads = [dataplanes, outbounds, identities, trust, policySets, ingressDestinations]
+  const reads = [dataplanes, outbounds, identities, trust, policySets, ingressDestinations, egressTargets]
   return graph.map({ name: 'proxyFacts', from: inputs.proxies, reads, equal: sameFacts }, (scope, proxy, key): ProxyFacts | undefined => {
     const dataplane = scope.get(dataplanes, key)
     const policies = scope.get(policySets, key)
     if (!dataplane || !policies) return undefined
     const identity = scope.get(identities, key)
     const hasIngress = dataplane.zoneListeners.some((listener) => listener.kind === 'ZoneIngress')
+    const hasEgress = dataplane.zoneListeners.some((listener) => listener.kind === 'ZoneEgress')
     const own = scope.get(outbounds, key) ?? none
     return {
       key,
@@ -43,6 +55,7 @@ export function deriveProxyFacts(graph: Graph, inputs: ProxyFactsInputs): Collec
       zoneListeners: dataplane.zoneListeners,
       outbounds: own,
       ingressDestinations: hasIngress ? (scope.get(ingressDestinations, dataplane.mesh) ?? none) : none,
+      egressTargets: hasEgress ? (scope.get(egressTargets, dataplane.mesh) ?? none) : none,
       identity,
       trust: identity && scope.get(trust, dataplane.mesh),
       policies,
@@ -59,7 +72,7 @@ function sameFacts(a: ProxyFacts, b: ProxyFacts): boolean {
   return (Object.keys(a) as (keyof ProxyFacts)[]).every((field) => {
     if (a[field] === b[field]) return true
     if (field === 'policies') return false
-    if (field === 'outbounds' || field === 'ingressDestinations') return sameMembers(a[field], b[field])
+    if (field === 'outbounds' || field === 'ingressDestinations' || field === 'egressTargets') return sameMembers(a[field], b[field])
     return structuralEqual(a[field], b[field])
   })
 }

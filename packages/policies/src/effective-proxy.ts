@@ -27,7 +27,10 @@ export function effectiveProxy(set: PolicySet): ProxyConf {
   const problems: Problem[] = []
   for (const plugin of plugins) {
     try {
-      const conf = plugin.proxyConf?.({ policies: set.byType.get(plugin.type) ?? [] })
+      const conf = plugin.proxyConf?.({
+        policies: set.byType.get(plugin.type) ?? [],
+        report: (message) => problems.push({ type: plugin.type, message }),
+      })
       if (conf === undefined) continue
       byType[plugin.type] = conf
       if (plugin.rawCluster !== undefined || plugin.rawListener !== undefined || plugin.added !== undefined) raw[plugin.type] = conf

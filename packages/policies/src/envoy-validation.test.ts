@@ -52,6 +52,8 @@ function bootstrapOf(goldens: readonly unknown[]): object {
       clusters: [
         { name: 'ads', type: 'STATIC', connectTimeout: '1s', loadAssignment: { clusterName: 'ads' } },
         ...clusters.map((cluster, index) => ({ ...(isObject(cluster) ? cluster : {}), name: `${index}` })),
+        // routes that are checked when a listener is loaded find their clusters by name
+        ...new Map(clusters.map((cluster) => [field(cluster, 'name'), cluster])).values(),
       ],
       listeners: listeners.map(own),
     },

@@ -41,6 +41,8 @@ export interface InboundScope {
 export interface ProxyScope {
   /** Policies of the plugin's type that select the proxy, weakest first. */
   readonly policies: readonly Resource[]
+  /** Tells that a part of a policy is left out, and why; the rest takes effect. */
+  readonly report: (message: string) => void
 }
 
 /** What a destination's conf may depend on. */

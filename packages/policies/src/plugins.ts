@@ -4,6 +4,8 @@ import { meshFaultInjectionPlugin } from './mesh-fault-injection/envoy.ts'
 import { meshHealthCheckPlugin } from './mesh-health-check/envoy.ts'
 import { meshHttpRoutePlugin } from './mesh-http-route/envoy.ts'
 import { meshLoadBalancingStrategyPlugin } from './mesh-load-balancing-strategy/envoy.ts'
+import { meshPassthroughPlugin } from './mesh-passthrough/envoy.ts'
+import { meshProxyPatchPlugin } from './mesh-proxy-patch/envoy.ts'
 import { meshRateLimitPlugin } from './mesh-rate-limit/envoy.ts'
 import { meshRetryPlugin } from './mesh-retry/envoy.ts'
 import { meshTcpRoutePlugin } from './mesh-tcp-route/envoy.ts'
@@ -18,6 +20,7 @@ export const plugins: readonly PolicyPlugin[] = [
   meshTcpRoutePlugin,
   meshTlsPlugin,
   meshLoadBalancingStrategyPlugin,
+  meshPassthroughPlugin,
   meshFaultInjectionPlugin,
   meshRateLimitPlugin,
   meshTimeoutPlugin,
@@ -25,4 +28,5 @@ export const plugins: readonly PolicyPlugin[] = [
   meshHealthCheckPlugin,
   meshCircuitBreakerPlugin,
   meshRetryPlugin,
+  meshProxyPatchPlugin,
 ].sort((a, b) => a.order - b.order)

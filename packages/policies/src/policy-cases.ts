@@ -11,26 +11,30 @@ import {
   explicitHttp,
   filterChain,
   httpDraft,
+  type IpFamily,
   type ListenerDraft,
   listenerDraft,
   listenerMessage,
   loadAssignmentDraft,
-  settleOutOfReach,
+  originalDstCluster,
+  passthroughName,
   type PlacedEndpoint,
   routeTo,
   socketAddress,
   staticCluster,
+  tagsMetadata,
   tcpDraft,
   upstreamTls,
   downstreamTls,
 } from '@weft/envoy'
 import type { DestinationFact, PolicySet, Protocol } from '@weft/facts'
 import { destinationLookup, sortPolicies } from '@weft/policy'
-import { codec } from '@weft/proto'
+import { codec, type Messages } from '@weft/proto'
 import type { Resource } from '@weft/resources'
 import { effectiveInbound, effectiveZoneListener } from './effective-inbound.ts'
 import { effectiveOutbound } from './effective-outbound.ts'
-import type { ClientPlace, ConfByType, IdentityView, PolicyPlugin } from './plugin.ts'
+import { effectiveProxy } from './effective-proxy.ts'
+import type { ClientPlace, ConfByType, IdentityView, PassthroughView, PolicyPlugin } from './plugin.ts'
 import { plugins } from './plugins.ts'
 
 /** A policy as a case writes it; the rest is filled in. */
@@ -62,6 +66,10 @@ interface CaseInput {
     readonly sni: string
     readonly destination?: CaseDestination
   }
+  /** The passthrough of these families. */
+  readonly passthrough?: readonly IpFamily[]
+  /** A small proxy as a whole: an HTTP inbound, an HTTP outbound and the passthrough, as policies that edit finished resources leave it. */
+  readonly finished?: true
   readonly zoneIngress?: { readonly section: string; readonly sni: string }
 }
 
@@ -154,6 +162,14 @@ function outcome(input: CaseInput, type: string): unknown {
     for (const plugin of active) plugin.zoneListener?.({ section, kind: 'ZoneEgress', identity, listener }, conf.byType[plugin.type])
     return { problems: conf.problems, listener: listenerJson(listener) }
   }
+  if (input.passthrough !== undefined) {
+    const conf = effectiveProxy(policies)
+    const view = passthroughDrafts(input.passthrough)
+    for (const plugin of active) plugin.passthrough?.(view, conf.byType[plugin.type])
+    const listeners = view.outbound.map(({ listener }) => listenerJson(listener))
+    return { problems: conf.problems, clusters: view.clusters.map(clusterJson), listeners }
+  }
+  if (input.finished === true) return finishedOutcome(policies, active)
   if (input.zoneIngress !== undefined) {
     const { section, sni } = input.zoneIngress
     const conf = effectiveZoneListener(policies, { section, kind: 'ZoneIngress', address: '192.168.0.1', port: 10001 })
@@ -207,9 +223,60 @@ function assignmentJson(
     const placement = plugin.placement?.(client, byType[plugin.type])
     if (placement !== undefined) plugin.loadAssignment?.(draft, placement)
   }
-  settleOutOfReach(draft)
   const { decode, toJson } = codec('envoy.config.endpoint.v3.ClusterLoadAssignment')
   return toJson(decode(encodeLoadAssignment(draft)))
+}
+
+function finishedOutcome(policies: PolicySet, active: readonly PolicyPlugin[]): unknown {
+  const { byType, problems } = effectiveProxy(policies)
+  const inbound = inboundDrafts('80', 'http')
+  inbound.listener.config.metadata = tagsMetadata({ 'kuma.io/workload': 'backend' })
+  const destination = caseDestination({ name: 'backend' })
+  const passthrough = passthroughDrafts(['ipv4'])
+  const drafts = [
+    { origin: 'inbound', listeners: [inbound.listener], clusters: [inbound.cluster] },
+    {
+      origin: 'outbound',
+      listeners: [outboundDraft(destination.id, 'http')],
+      clusters: [outboundCluster(destination.id, destination, undefined)],
+    },
+    { origin: 'transparent', listeners: passthrough.outbound.map(({ listener }) => listener), clusters: passthrough.clusters },
+  ] as const
+  const edited = <M>(message: M, edit: (plugin: PolicyPlugin, message: M, conf: unknown) => M | undefined): readonly M[] => {
+    let current: M | undefined = message
+    for (const plugin of active) if (current !== undefined) current = edit(plugin, current, byType[plugin.type])
+    return current === undefined ? [] : [current]
+  }
+  const clusters = drafts.flatMap(({ origin, clusters: list }) =>
+    list.flatMap((draft) =>
+      edited(clusterMessage(draft), (plugin, message, conf) => (plugin.rawCluster ? plugin.rawCluster(message, origin, conf) : message)),
+    ),
+  )
+  const listeners = drafts.flatMap(({ origin, listeners: list }) =>
+    list.flatMap((draft) =>
+      draft === undefined
+        ? []
+        : edited(listenerMessage(draft), (plugin, message, conf) =>
+            plugin.rawListener ? plugin.rawListener(message, origin, conf) : message,
+          ),
+    ),
+  )
+  const added = active.flatMap((plugin) => plugin.added?.(byType[plugin.type]) ?? [])
+  return {
+    problems,
+    clusters: [...clusters, ...added.flatMap((more) => more.clusters)].map(codecJson('envoy.config.cluster.v3.Cluster')),
+    listeners: [...listeners, ...added.flatMap((more) => more.listeners)].map(codecJson('envoy.config.listener.v3.Listener')),
+  }
+}
+
+function passthroughDrafts(families: readonly IpFamily[]): PassthroughView {
+  const outbound = families.map((family) => {
+    const listener = emptyListener(passthroughName('outbound', family))
+    listener.chains.push(filterChain(tcpDraft(listener.name, listener.name)))
+    return { family, listener }
+  })
+  const names = families.flatMap((family) => [passthroughName('outbound', family), passthroughName('inbound', family)])
+  return { outbound, clusters: names.map(originalDstCluster), ipv6: true }
 }
 
 function inboundDrafts(section: string, protocol: Protocol): { readonly listener: ListenerDraft; readonly cluster: ClusterDraft } {
@@ -265,13 +332,16 @@ function terminal(name: string, protocol: Protocol) {
   })
 }
 
-/** Through the wire form, so that the golden shows what Envoy reads. */
 function clusterJson(draft: ClusterDraft): unknown {
-  const { encode, decode, toJson } = codec('envoy.config.cluster.v3.Cluster')
-  return toJson(decode(encode(clusterMessage(draft))))
+  return codecJson('envoy.config.cluster.v3.Cluster')(clusterMessage(draft))
 }
 
 function listenerJson(draft: ListenerDraft): unknown {
-  const { encode, decode, toJson } = codec('envoy.config.listener.v3.Listener')
-  return toJson(decode(encode(listenerMessage(draft))))
+  return codecJson('envoy.config.listener.v3.Listener')(listenerMessage(draft))
+}
+
+/** Through the wire form, so that the golden shows what Envoy reads. */
+function codecJson<K extends keyof Messages>(name: K): (message: Messages[K]) => unknown {
+  const { encode, decode, toJson } = codec(name)
+  return (message) => toJson(decode(encode(message)))
 }

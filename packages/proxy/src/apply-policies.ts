@@ -5,6 +5,7 @@ import type { ClusterDraft, ListenerDraft } from '@weft/envoy'
 import { messageOf } from '@weft/foundation/errors'
 import {
   type ConfByType,
+  type EgressChainView,
   type InboundView,
   type OutboundClusterView,
   type OutboundListenerView,
@@ -68,6 +69,18 @@ export function applyZoneListener(
   view: (listener: ListenerDraft) => ZoneListenerView,
 ): Applied<ListenerDraft> {
   return applyAll(make, view, (plugin, at) => plugin.zoneListener?.(at, confs[plugin.type]))
+}
+
+/** Lets every policy's `to` edit one chain of a zone egress; a policy that fails is named, and what it did before stays. */
+export function applyEgressChain(confs: ConfByType, view: EgressChainView): readonly PolicyFailure[] {
+  return plugins.flatMap((plugin) => {
+    try {
+      plugin.egressChain?.(view, confs[plugin.type])
+      return []
+    } catch (error) {
+      return [{ policy: plugin.type, message: messageOf(error) }]
+    }
+  })
 }
 
 /** Listeners and clusters of the passthrough. */

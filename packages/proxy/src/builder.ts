@@ -1,6 +1,5 @@
 // From proxy facts to snapshots: the shared cells of outbounds, assignments and trust, and the few resources of the proxy itself.
 // A resource that cannot be built keeps its last good content and stops nothing else (architecture.md section 6).
-import type { IngressRoute } from './generators/zone-ingress.ts'
 import type { DestinationFact, LoadAssignmentFact, OutboundFact, ProxyFacts, TrustFact } from '@weft/facts'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
@@ -9,14 +8,15 @@ import { effectiveOutbound, effectiveProxy, type OutboundConf } from '@weft/poli
 import type { DestinationLookup } from '@weft/policy'
 import { createCell, type EncodedResource, type ProxySnapshot, type ResourceCell, type XdsType } from '@weft/xds'
 import { describeSnapshot, type ProxyDescription } from './describe.ts'
-import { type ProxyTraits, traitsOf } from './features.ts'
+import { traitsOf } from './features.ts'
 import type { AdminCertificate } from './generators/admin.ts'
 import type { OutboundAddress } from './generators/outbound.ts'
 import { createLoadAssignments } from './load-assignments.ts'
 import { clientTagsOf, placementOf } from './client.ts'
-import { type OwnParts, type OwnResources, ownResources, sameItems } from './own-resources.ts'
+import { type OwnInput, type OwnParts, type OwnResources, ownResources, sameItems } from './own-resources.ts'
 import type { BuildProblem, ResourceProblem } from './problem.ts'
 import { createIdentities, createTrustBundles, type IdentityCertificate } from './secrets.ts'
+import { egressRoutesOf, ingressRoutesOf } from './zone-routes.ts'
 import { createSharedOutbounds, type SharedResource } from './shared-outbounds.ts'
 
 export interface ProxyBuilderOptions {
@@ -148,13 +148,14 @@ export function createProxyBuilder(options: ProxyBuilderOptions): ProxyBuilder {
       }
     }
 
-    const ingressRoutes = routesOf(facts, next.cluster, problems)
+    const ingressRoutes = ingressRoutesOf(facts, next.cluster, problems)
     for (const { cluster, destination } of ingressRoutes) {
       keep('cluster', cluster, shared.ingressCluster({ name: cluster }, destination, whole.raw))
       next.endpoint.set(cluster, ingressAssignments.cell(destination.id, cluster))
     }
 
-    updateOwn(facts, { traits, ingressRoutes, state })
+    const egressRoutes = egressRoutesOf(facts, { taken: next.cluster, lookup }, problems)
+    updateOwn(facts, { traits, ingressRoutes, egressRoutes, state })
     problems.push(...state.ownProblems)
     for (const [name, cell] of state.own.cluster) next.cluster.set(name, cell)
     for (const [name, cell] of state.own.listener) next.listener.set(name, cell)
@@ -174,12 +175,13 @@ export function createProxyBuilder(options: ProxyBuilderOptions): ProxyBuilder {
 
   const updateOwn = (
     facts: ProxyFacts,
-    { traits, ingressRoutes, state }: { traits: ProxyTraits; ingressRoutes: readonly IngressRoute[]; state: ProxyState },
+    { state, ...given }: Pick<OwnInput, 'traits' | 'ingressRoutes' | 'egressRoutes'> & { state: ProxyState },
   ): void => {
     const certificate = options.adminCertificate(facts)
-    const inputs = ownInputsOf(facts, certificate, ingressRoutes)
+    const input: OwnInput = { facts, certificate, ...given }
+    const inputs = ownInputsOf(input)
     if (sameItems(inputs, state.ownInputs)) return
-    const own: OwnResources = ownResources({ facts, traits, certificate, ingressRoutes }, state.ownParts)
+    const own: OwnResources = ownResources(input, state.ownParts)
     state.ownInputs = inputs
     state.ownProblems = own.problems
     const failed = new Set(own.problems.filter((problem) => problem.policy === undefined).map((problem) => problem.resource))
@@ -265,35 +267,12 @@ function furtherAddresses(outbounds: readonly OutboundFact[]): ReadonlyMap<strin
   return further
 }
 
-/**
- * What the zone ingress routes to. A destination that the proxy also has as an outbound gets a cluster of another name, because the outbound's
- * speaks TLS of its own; repeated and missing server names would make Envoy refuse the whole listener and are left out.
- */
-function routesOf(facts: ProxyFacts, taken: ReadonlyMap<string, unknown>, problems: ResourceProblem[]): readonly IngressRoute[] {
-  if (facts.ingressDestinations.length === 0 || !facts.zoneListeners.some((listener) => listener.kind === 'ZoneIngress')) return []
-  const routes: IngressRoute[] = []
-  const names = new Set<string>()
-  const sorted = facts.ingressDestinations.toSorted((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0))
-  for (const destination of sorted) {
-    const { sni } = destination
-    if (sni === undefined || names.has(sni)) {
-      const message = sni === undefined ? 'destination has no valid server name' : `another destination has the server name ${sni}`
-      problems.push({ type: 'cluster', resource: destination.id, policy: undefined, message })
-      continue
-    }
-    names.add(sni)
-    routes.push({ cluster: taken.has(destination.id) ? `self_zoneingress_${destination.id}` : destination.id, destination })
-  }
-  return routes
-}
-
-function ownInputsOf(
-  facts: ProxyFacts,
-  certificate: AdminCertificate | undefined,
-  ingressRoutes: readonly IngressRoute[],
-): readonly unknown[] {
+function ownInputsOf({ facts, certificate, ingressRoutes, egressRoutes }: OwnInput): readonly unknown[] {
   const { proxy, inbounds, zoneListeners, identity, trust, policies, labels, dns, address, gateway, workload, zone } = facts
-  const routes = ingressRoutes.flatMap((route) => [route.cluster, route.destination])
+  const routes = [
+    ...ingressRoutes.flatMap((route) => [route.cluster, route.destination]),
+    ...egressRoutes.flatMap((route) => [route.cluster, route.target, route.conf]),
+  ]
   return [certificate, proxy, inbounds, zoneListeners, identity, trust, policies, labels, dns, address, gateway, workload, zone, ...routes]
 }
 

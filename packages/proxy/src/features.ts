@@ -6,8 +6,6 @@ const names = {
   strictInboundPorts: 'feature-strict-inbound-ports',
   readinessSocket: 'feature-readiness-unix-socket',
   reusePort: 'feature-reuse-port',
-  /** Of our own launcher: its zone ingress answers probes. A stock launcher's ingress is exactly the reference's. */
-  ingressProbe: 'feature-weft-ingress-probe',
 } as const
 
 /** What the generators ask about a proxy. */
@@ -19,8 +17,6 @@ export interface ProxyTraits {
   /** Readiness answers on a Unix socket. */
   readonly readinessSocket: boolean
   readonly reusePort: boolean
-  /** Its zone ingress answers probes, also when it has nothing to route to. */
-  readonly ingressProbe: boolean
   /** Traffic is redirected and reaches listeners through the passthrough listeners. */
   readonly redirected: boolean
 }
@@ -34,7 +30,6 @@ export function traitsOf(facts: ProxyFacts): ProxyTraits {
     strictInboundPorts: features.has(names.strictInboundPorts),
     readinessSocket: features.has(names.readinessSocket),
     reusePort: features.has(names.reusePort),
-    ingressProbe: features.has(names.ingressProbe),
     redirected: facts.proxy.transparentProxy !== undefined,
   }
 }

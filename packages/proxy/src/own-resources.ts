@@ -1,5 +1,13 @@
 // The resources that are really a proxy's own: admin, passthrough, inbounds, dynamic configuration and its zone listeners.
-import { type ClusterDraft, inboundName, type ListenerDraft, passthroughName, systemNames, zoneIngressName } from '@weft/envoy'
+import {
+  type ClusterDraft,
+  inboundName,
+  type ListenerDraft,
+  passthroughName,
+  systemNames,
+  zoneEgressName,
+  zoneIngressName,
+} from '@weft/envoy'
 import type { InboundFact, ProxyFacts, ZoneListenerFact } from '@weft/facts'
 import { messageOf } from '@weft/foundation/errors'
 import {
@@ -12,16 +20,27 @@ import {
   type Problem,
   type ProxyConf,
   type ResourceOrigin,
+  type ZoneListenerConf,
 } from '@weft/policies'
 import type { EncodedResource, XdsType } from '@weft/xds'
-import { applyInbound, applyPassthrough, applyZoneListener, type PolicyFailure } from './apply-policies.ts'
+import {
+  applyEgressChain,
+  applyInbound,
+  applyOutboundCluster,
+  applyPassthrough,
+  applyZoneListener,
+  type PolicyFailure,
+} from './apply-policies.ts'
+import { clientTagsOf } from './client.ts'
 import type { ProxyTraits } from './features.ts'
 import { type AdminCertificate, adminClusters, adminListener } from './generators/admin.ts'
 import { dnsEntry, dynamicConfigListener } from './generators/dynamic-config.ts'
 import { inboundCluster, inboundListener } from './generators/inbound.ts'
 import { type PassthroughInput, passthroughClusters, passthroughListeners } from './generators/transparent-proxy.ts'
+import { egressCluster, egressListener } from './generators/zone-egress.ts'
 import { type IngressRoute, ingressListener } from './generators/zone-ingress.ts'
 import type { ResourceProblem } from './problem.ts'
+import type { EgressRoute } from './zone-routes.ts'
 import { addedResources, type Finished, finishCluster, finishListener } from './raw-patches.ts'
 
 /** Port that says: this workload offers nothing (contract/dataplane.md section 6.1). */
@@ -32,6 +51,7 @@ export interface OwnInput {
   readonly traits: ProxyTraits
   readonly certificate: AdminCertificate | undefined
   readonly ingressRoutes: readonly IngressRoute[]
+  readonly egressRoutes: readonly EgressRoute[]
 }
 
 /** What was built, by Envoy name, and what was not. */
@@ -90,13 +110,14 @@ export function ownResources(input: OwnInput, parts: OwnParts): OwnResources {
       into.addListener(dynamicConfigListener(facts, entry === undefined ? [] : [entry]))
     })
   })
-  const routes = input.ingressRoutes.flatMap((route) => [route.cluster, route.destination])
   for (const fact of facts.zoneListeners) {
-    if (fact.kind !== 'ZoneIngress' || (input.ingressRoutes.length === 0 && !traits.ingressProbe)) continue
+    const zonePart = zoneParts[fact.kind]
+    const routes = zonePart.routes(input)
+    if (routes.length === 0) continue
     const conf = effectiveZoneListener(facts.policies, fact)
-    part(`zone ${fact.section}`, { origin: 'ingress', inputs: [...base, identity, trust, fact, conf, ...routes] }, (into) => {
-      into.attempt('listener', zoneIngressName(fact.section), () => into.addListener(zoneListener(fact, input, into.report)))
-    })
+    part(`zone ${fact.section}`, { origin: zonePart.origin, inputs: [...base, identity, trust, fact, conf, ...routes] }, (into) =>
+      zonePart.build(into, { fact, input, conf }),
+    )
   }
   if (raw !== undefined) used.set('added', addedPart(raw))
   parts.clear()
@@ -209,26 +230,81 @@ export function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean
   return a.length === b.length && a.every((item, index) => item === b[index])
 }
 
-function zoneListener(
-  fact: ZoneListenerFact,
-  { facts, traits, ingressRoutes }: OwnInput,
-  report: (resource: string, failures: readonly PolicyFailure[], problems: readonly Problem[]) => void,
-): ListenerDraft | undefined {
-  const conf = effectiveZoneListener(facts.policies, fact)
-  const make = (): ListenerDraft => {
-    const draft = ingressListener({ listener: fact, reusePort: traits.reusePort, routes: ingressRoutes, probe: traits.ingressProbe })
-    // The caller has checked that there are routes.
-    if (draft === undefined) throw new Error('zone ingress without routes')
-    return draft
+/** What the two kinds of zone listeners are built from and into. */
+const zoneParts: Readonly<
+  Record<
+    ZoneListenerFact['kind'],
+    {
+      readonly origin: ResourceOrigin
+      /** Identities of what the listener leads to; empty: there is nothing to build. */
+      routes(input: OwnInput): readonly unknown[]
+      build(into: PartBuild, at: ZoneBuild): void
+    }
+  >
+> = {
+  ZoneIngress: {
+    origin: 'ingress',
+    routes: ({ ingressRoutes }) => ingressRoutes.flatMap((route) => [route.cluster, route.destination]),
+    build: (into, at) => {
+      const { traits, ingressRoutes } = at.input
+      buildZoneListener(into, at, zoneIngressName(at.fact.section), () =>
+        ingressListener({ listener: at.fact, reusePort: traits.reusePort, routes: ingressRoutes }),
+      )
+    },
+  },
+  ZoneEgress: {
+    origin: 'egress',
+    routes: ({ egressRoutes }) => egressRoutes.flatMap((route) => [route.cluster, route.target, route.conf]),
+    build: buildEgress,
+  },
+}
+
+interface ZoneBuild {
+  readonly fact: ZoneListenerFact
+  readonly input: OwnInput
+  readonly conf: ZoneListenerConf
+}
+
+function buildZoneListener(into: PartBuild, { fact, input, conf }: ZoneBuild, name: string, make: () => ListenerDraft): void {
+  into.attempt('listener', name, () => {
+    const identity = identityView(input.facts)
+    const view = (listener: ListenerDraft) => ({ section: fact.section, kind: fact.kind, identity, listener })
+    const applied = applyZoneListener(conf.byType, make, view)
+    into.report(name, applied.failures, conf.problems)
+    into.addListener(applied.draft)
+  })
+}
+
+/** Clusters of the targets by what policies say about each, and the listener whose chains lead there. */
+function buildEgress(into: PartBuild, at: ZoneBuild): void {
+  const { facts, traits, egressRoutes } = at.input
+  for (const { cluster: name, target, conf } of egressRoutes) {
+    const { destination } = target
+    into.attempt('cluster', name, () => {
+      const clientTags = clientTagsOf(facts, destination, conf)
+      const make = (): ClusterDraft => egressCluster({ name, target, systemCaPath: facts.proxy.systemCaPath })
+      const applied = applyOutboundCluster(conf.byType, make, (cluster) => ({ destination, cluster, clientTags }))
+      into.report(name, applied.failures, conf.problems)
+      into.addCluster(applied.draft)
+    })
   }
-  const applied = applyZoneListener(conf.byType, make, (listener) => ({
-    section: fact.section,
-    kind: fact.kind,
-    identity: identityView(facts),
-    listener,
-  }))
-  report(zoneIngressName(fact.section), applied.failures, conf.problems)
-  return applied.draft
+  const name = zoneEgressName(at.fact.section)
+  buildZoneListener(into, at, name, () => {
+    const identitySecret = facts.identity?.kri ?? ''
+    const routes = egressRoutes.map(({ cluster, target }) => ({ cluster, destination: target.destination }))
+    const listener = egressListener({
+      listener: at.fact,
+      reusePort: traits.reusePort,
+      ipv6: facts.proxy.ipv6Enabled,
+      identitySecret,
+      routes,
+    })
+    egressRoutes.forEach(({ target, conf }, index) => {
+      const chain = listener.chains[index]
+      if (chain) into.report(name, applyEgressChain(conf.byType, { destination: target.destination, chain }), [])
+    })
+    return listener
+  })
 }
 
 /** What policies see of a proxy's identity. */

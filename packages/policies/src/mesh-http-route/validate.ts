@@ -4,7 +4,7 @@ import type { ValidationContext } from '@weft/resources'
 import { isIP } from 'node:net'
 import { backendRefViolations, destinationKinds } from '../backend-ref.ts'
 import { toViolations } from '../entries.ts'
-import { headerMatchViolations } from '../headers.ts'
+import { headerMatchViolations, regexViolations } from '../headers.ts'
 import { topLevelViolations } from '../target-ref.ts'
 import { mustBeDefined, mustNotBeDefined, percentage } from '../value-rules.ts'
 import type { HttpRouteFilter, HttpRouteMatch, HttpRouteRule, MeshHttpRouteSpec } from './resource.ts'
@@ -45,8 +45,10 @@ function matchViolations(match: HttpRouteMatch, at: string): readonly Violation[
     if (path.type === 'PathPrefix' && path.value !== '/' && path.value.endsWith('/')) violations.push({ field, message: trailingSlash })
     if (!path.value.startsWith('/')) violations.push({ field, message: 'must be an absolute path' })
   }
+  if (path?.type === 'RegularExpression') violations.push(...regexViolations(path.value, `${at}.path.value`))
   const names = new Set<string>()
-  for (const [index, { name }] of (match.queryParams ?? []).entries()) {
+  for (const [index, { name, type, value }] of (match.queryParams ?? []).entries()) {
+    if (type === 'RegularExpression') violations.push(...regexViolations(value, `${at}.queryParams[${index}].value`))
     if (names.has(name)) violations.push({ field: `${at}.queryParams[${index}].name`, message: `multiple entries for name ${name}` })
     names.add(name)
   }

@@ -3,6 +3,7 @@ import type { Violation } from '@weft/foundation/errors'
 import type { ValidationContext } from '@weft/resources'
 import { topLevelViolations } from '../target-ref.ts'
 import { mustBeDefined, mustNotBeDefined, mustNotBeEmpty } from '../value-rules.ts'
+import { nativeProblem, wrongRegex, wrongRegexText } from './native.ts'
 import type { MeshProxyPatchSpec, ProxyModification } from './resource.ts'
 
 const parts = ['cluster', 'listener', 'networkFilter', 'httpFilter', 'virtualHost'] as const
@@ -34,7 +35,14 @@ function modificationViolations(modification: ProxyModification, at: string): re
     : [...valueViolations(part, operation, `${at}.${part}`), ...matchViolations(part, operation, `${at}.${part}`)]
 }
 
-function valueViolations(part: Part, { operation, value, jsonPatches = [] }: Operation, at: string): readonly Violation[] {
+function valueViolations(part: Part, modification: Operation, at: string): readonly Violation[] {
+  const wrong = modification.operation === 'Remove' || !modification.value ? undefined : nativeProblem(part, modification.value)
+  const violations = presenceViolations(part, modification, at)
+  if (wrong === undefined) return violations
+  return [...violations, { field: `${at}.value`, message: `native Envoy resource is not valid: ${wrong}` }]
+}
+
+function presenceViolations(part: Part, { operation, value, jsonPatches = [] }: Operation, at: string): readonly Violation[] {
   switch (operation) {
     case 'Remove':
       return value === undefined ? [] : [{ field: `${at}.value`, message: mustNotBeDefined }]
@@ -72,6 +80,8 @@ function patchViolations({ op, path, value, from }: JsonPatch, at: string): read
   if ((op === 'add' || op === 'replace') && value === undefined) {
     violations.push({ field: `${at}.value`, message: '"value" must not be empty when "op" is one of ["add", "replace"]' })
   }
+  const regex = wrongRegex({ [path.slice(path.lastIndexOf('/') + 1)]: value })
+  if (regex !== undefined) violations.push({ field: `${at}.value`, message: wrongRegexText(regex) })
   if ((op === 'move' || op === 'copy') && (from === undefined || from === '')) {
     violations.push({ field: `${at}.from`, message: '"from" must not be empty when "op" is one of ["move", "copy"]' })
   }

@@ -81,7 +81,7 @@ export function outboundCluster(key: OutboundClusterKey): ClusterDraft {
 }
 
 /** The hop between two proxies is HTTP/2 whatever the application speaks; an external service gets what it speaks. */
-function httpVersion(destination: DestinationFact): 1 | 2 | undefined {
+export function httpVersion(destination: DestinationFact): 1 | 2 | undefined {
   if (destination.kind !== 'MeshExternalService') return 2
   if (destination.protocol === 'tcp') return undefined
   return destination.protocol === 'http' ? 1 : 2

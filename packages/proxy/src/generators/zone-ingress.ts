@@ -10,7 +10,6 @@ import {
   zoneIngressName,
 } from '@weft/envoy'
 import type { DestinationFact, ZoneListenerFact } from '@weft/facts'
-import { ingressProbe } from '@weft/resources'
 
 /** A destination behind an ingress with the Envoy name of its cluster. */
 export interface IngressRoute {
@@ -23,8 +22,6 @@ export interface ZoneIngressInput {
   readonly reusePort: boolean
   /** In the order of the chains; destinations without SNI and repeated SNIs must be left out before. */
   readonly routes: readonly IngressRoute[]
-  /** Answers the reserved server name. */
-  readonly probe: boolean
 }
 
 /** Everything the cluster of an ingress destination depends on. */
@@ -37,9 +34,8 @@ export function ingressCluster(key: IngressClusterKey): ClusterDraft {
   return edsCluster(key.name)
 }
 
-/** The ingress listener; undefined when there is nothing to route to. */
-export function ingressListener({ listener: fact, reusePort, routes, probe }: ZoneIngressInput): ListenerDraft | undefined {
-  if (routes.length === 0 && !probe) return undefined
+/** The ingress listener; there must be something to route to. */
+export function ingressListener({ listener: fact, reusePort, routes }: ZoneIngressInput): ListenerDraft {
   const listener = listenerDraft({
     name: zoneIngressName(fact.section),
     address: socketAddress(fact.address, fact.port),
@@ -49,7 +45,6 @@ export function ingressListener({ listener: fact, reusePort, routes, probe }: Zo
     statPrefix: true,
   })
   listener.tlsInspector = true
-  if (probe) listener.directAnswer = { serverName: ingressProbe.serverName, text: ingressProbe.answer }
   for (const { cluster, destination } of routes) {
     listener.chains.push(
       filterChain(tcpDraft(cluster, cluster), { match: { transportProtocol: 'tls', serverNames: [destination.sni ?? ''] } }),

@@ -1,6 +1,15 @@
 // Golden cases: one JSON file describes a proxy and its surroundings, its neighbour holds the whole Envoy configuration that comes out.
 import { readdirSync, readFileSync } from 'node:fs'
-import type { DestinationFact, EndpointFact, InboundFact, OutboundFact, ProxyMetadata, ZoneListenerFact } from '@weft/facts'
+import type {
+  DestinationFact,
+  EndpointFact,
+  ExternalTargetFact,
+  ExternalTlsFact,
+  InboundFact,
+  OutboundFact,
+  ProxyMetadata,
+  ZoneListenerFact,
+} from '@weft/facts'
 import { silentLogger } from '@weft/foundation/log'
 import { createMetrics } from '@weft/foundation/metrics'
 import { destinationLookup } from '@weft/policy'
@@ -36,6 +45,8 @@ interface CaseInput {
   readonly destinations?: Readonly<Record<string, Partial<DestinationFact> & { readonly endpoints?: readonly Partial<EndpointFact>[] }>>
   readonly outbounds?: readonly (Partial<OutboundFact> & { readonly to: string })[]
   readonly ingress?: readonly string[]
+  readonly egress?: readonly (Omit<ExternalTargetFact, 'destination' | 'tls' | 'problem'> &
+    Partial<ExternalTargetFact> & { readonly to: string })[]
   readonly policies?: readonly { readonly type: string; readonly name: string; readonly spec: unknown }[]
   readonly dns?: readonly { readonly name: string; readonly ips: readonly string[] }[]
 }
@@ -114,6 +125,12 @@ export function buildCase(name: string, certificates: CaseCertificates): BuiltCa
     zoneListeners: input.zoneListeners ?? [],
     outbounds: (input.outbounds ?? []).map(({ to, ...override }) => sampleOutbound(named(to), override)),
     ingressDestinations: (input.ingress ?? []).map(named),
+    egressTargets: (input.egress ?? []).map(({ to, ...target }) => ({
+      problem: undefined,
+      ...target,
+      tls: target.tls && withRoots(target.tls, certificates.roots),
+      destination: named(to),
+    })),
     identity,
     trust: identity === undefined ? undefined : sampleTrust(certificates.roots),
     policies: samplePolicies(...(input.policies ?? []).map((policy) => samplePolicy(policy.type, policy.name, policy.spec))),
@@ -124,6 +141,11 @@ export function buildCase(name: string, certificates: CaseCertificates): BuiltCa
   }
   const snapshot = builder.build(facts)
   return { builder, proxyKey: facts.key, snapshot, problems }
+}
+
+/** Roots that a case gives inline are those the case is built with. */
+function withRoots(tls: ExternalTlsFact, pem: string): ExternalTlsFact {
+  return tls.ca === undefined || tls.ca === 'system' ? tls : { ...tls, ca: { pem } }
 }
 
 function endpointOf(override: Partial<EndpointFact>): EndpointFact {

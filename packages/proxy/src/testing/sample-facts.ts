@@ -129,6 +129,7 @@ export function sampleFacts(name: string, override: Partial<ProxyFacts> = {}): P
     zoneListeners: [],
     outbounds: [],
     ingressDestinations: [],
+    egressTargets: [],
     identity: undefined,
     trust: undefined,
     policies: samplePolicies(),
