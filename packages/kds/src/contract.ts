@@ -2,6 +2,7 @@
 import type { Component } from '@weft/foundation/lifecycle'
 import type { Resource, ResourceKey } from '@weft/resources'
 import type { ClientCertificate } from './client-certificate.ts'
+import type { SyncRefusal } from './sync-journal.ts'
 import type { GlobalSync, ReachabilityEntry, ZoneLivenessView, ZoneSync } from './sync-status.ts'
 
 /** The long-lived streams of a zone, named as the fields of `ZoneInsight.kdsStreams` (contract/kds.md section 11). */
@@ -157,6 +158,8 @@ export interface KdsServer extends Component {
   /** Every Zone with its state and how far sync with it is. */
   status(): readonly ZoneSync[]
   liveness(zone: string): ZoneLivenessView
+  /** Every resource that a zone refuses, or that is refused here of one. */
+  refusals(): readonly SyncRefusal[]
   /** What each own zone last said of the way to the others. */
   reachability(): ReadonlyMap<string, readonly ReachabilityEntry[]>
   /**
@@ -197,6 +200,8 @@ export interface ReturnedDataplanes {
 export interface KdsClient extends Component {
   connection(): GlobalConnection
   status(): GlobalSync
+  /** Every resource that global refuses, or that is refused here of it. */
+  refusals(): readonly SyncRefusal[]
   /** Called after every change of `connection()`. */
   onConnection(listener: (connection: GlobalConnection) => void): () => void
   /** Undefined while no own global has returned any since this process started. A change is told as one of the connection. */

@@ -105,9 +105,21 @@ export function splitWireName(type: string, wireName: string): ResourceKey {
   return dot < 0 ? { type, mesh: '', name: wireName } : { type, mesh: wireName.slice(dot + 1), name: wireName.slice(0, dot) }
 }
 
+/** A resource, or the removal of one, that could not be applied. */
+export interface RefusedResource {
+  /** Under which it would be stored here. */
+  readonly key: ResourceKey
+  /** As the response names it. */
+  readonly wireName: string
+  readonly reason: string
+}
+
+/** Violations as one line. */
+export function violationText(violations: readonly Violation[]): string {
+  return violations.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join('; ')
+}
+
 /** One line that names the resource and says what is wrong with it. */
-export function describeFailure(key: ResourceKey, reason: string | readonly Violation[]): string {
-  const text =
-    typeof reason === 'string' ? reason : reason.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join('; ')
-  return `${key.type} name=${key.name}${key.mesh ? ` mesh=${key.mesh}` : ''}: ${text}`
+export function describeFailure({ key, reason }: Pick<RefusedResource, 'key' | 'reason'>): string {
+  return `${key.type} name=${key.name}${key.mesh ? ` mesh=${key.mesh}` : ''}: ${reason}`
 }

@@ -236,6 +236,7 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
     zones: () => records.connected(),
     status: () => board.status(),
     liveness: (zone) => board.livenessOf(zone),
+    refusals: () => board.refusals(),
     reachability: () => board.rows(),
     ask: (zone, kind, proxy, askOptions = {}) => {
       const namespace = hasKubernetesStore(records.description(zone)?.config ?? '') ? proxy.labels[labelKeys.namespace] : undefined
