@@ -52,7 +52,7 @@ export function createQuarantine(clock: Pick<Clock, 'now'>): Quarantine {
     },
     release,
     keepOnly: (type, wireNames) => {
-      for (const name of [...(types.get(type)?.keys() ?? [])]) if (!wireNames.has(name)) release(type, name)
+      for (const name of types.get(type)?.keys() ?? []) if (!wireNames.has(name)) release(type, name)
     },
     list: () =>
       [...types.values()]
