@@ -68,6 +68,34 @@ const globalSync = {
   sending: { types: [] },
   receiving: { types: [] },
 }
+const trusts = [
+  {
+    mesh: 'default',
+    displayName: 'identity',
+    trustDomain: 'corp.example',
+    zone: 'east',
+    state: 'needs-approval',
+    roots: [{ fingerprint: 'ab', notAfter: '2036-01-01T00:00:00.000Z' }],
+  },
+  { mesh: 'other', displayName: 'identity', trustDomain: 'x', zone: 'east', state: 'published', roots: [] },
+]
+const meshTrusts = [
+  {
+    type: 'MeshTrust',
+    mesh: 'default',
+    name: 'identity',
+    labels: { 'kuma.io/origin': 'zone', 'kuma.io/zone': 'west' },
+    spec: { trustDomain: 'w' },
+  },
+  { type: 'MeshTrust', mesh: 'default', name: 'zone-east-abc', labels: { 'kuma.io/origin': 'global' }, spec: { trustDomain: 'e' } },
+  {
+    type: 'MeshTrust',
+    mesh: 'default',
+    name: 'trust-of-north-identity',
+    labels: { 'kuma.io/origin': 'zone', 'kuma.io/zone': 'west', 'weft.io/trust-of-zone': 'north' },
+    spec: { trustDomain: 'n' },
+  },
+]
 let isGlobal = true
 const seen: { method: string; url: string; body: string }[] = []
 
@@ -83,6 +111,11 @@ function answer(request: IncomingMessage, response: ServerResponse, body: string
     const liveness = { state: 'Unknown', ageMs: 9_400 }
     return json(200, { total: 1, items: [{ name: 'east', zone: {}, liveness }], next: null })
   }
+  if (url === '/_weft/trust') return json(200, { mode: 'global', items: trusts })
+  if (url.startsWith('/_weft/trust/approvals')) return json(200, { zones: ['east', 'west'] })
+  if (url === '/config') return json(200, isGlobal ? { mode: 'global' } : { mode: 'zone', multizone: { zone: { name: 'west' } } })
+  if (request.method === 'GET' && url.startsWith('/meshes/default/meshtrusts'))
+    return json(200, { total: 3, items: meshTrusts, next: null })
   if (url === '/_x/recovery') return json(200, recovery)
   if (url.startsWith('/meshes/default/dataplanes/web/_explain')) return json(200, explanation)
   if (url.startsWith('/meshes/default/meshtimeouts/bad')) {
@@ -163,7 +196,7 @@ test('sync is shown at global, for one zone with its types, and at a zone', asyn
   assert.match(all.out, /^ZONE +STATE +HEARD +PEER +TO ZONE +FROM ZONE/)
   assert.match(
     all.out,
-    /east +Unknown \(9s\) +9s ago +own +behind 12s +in sync +1 +2 +10\.0\.0\.1:4711 +MeshTimeout: bad duration \(\ds ago\)/,
+    /east +Unknown \(9s\) +9s ago +own +behind 12s +in sync +1 +2 +10\.0\.0\.1:4711 +MeshTimeout: bad duration \(\d+s ago\)/,
   )
   const one = (await weft(['sync', 'status', 'east'])).out
   assert.match(one, /the zone refuses MeshTimeout/)
@@ -224,4 +257,50 @@ void test('translate works on files alone, and fails after printing when a docum
   assert.match(bad.err, /stdin\[2\]: unknown resource type "Nothing"/)
   assert.ok(Object.hasOwn(JSON.parse(bad.out), 'default/a'))
   assert.equal((await weft(['translate', '-f', '-', '--show', 'nothing'], mesh)).code, 2)
+})
+
+test('trust shows whose roots reach the others, and approves a shared domain', async () => {
+  isGlobal = true
+  const shown = await weft(['trust', 'status'])
+  assert.match(shown.out, /default\s+corp\.example\s+east\s+needs-approval\s+1\s+2036-01-01/)
+  assert.doesNotMatch(shown.out, /published/)
+  seen.length = 0
+  const done = await weft(['trust', 'approve', 'corp.example', '--zone', 'east', 'west'])
+  assert.equal(done.out, 'approved: corp.example in mesh default for east, west\n')
+  await weft(['trust', 'approve', 'corp.example', '--revoke'])
+  assert.deepEqual(
+    seen.map(({ method, url, body }) => [method, url, body]),
+    [
+      ['POST', '/_weft/trust/approvals', '{"mesh":"default","trustDomain":"corp.example","zones":["east","west"]}'],
+      ['DELETE', '/_weft/trust/approvals?mesh=default&trustDomain=corp.example', ''],
+    ],
+  )
+})
+
+test('trust export prints what a zone made itself; apply labels it for where it goes, never back into its zone', async () => {
+  isGlobal = true
+  assert.equal((await weft(['trust', 'export'])).code, 2)
+  isGlobal = false
+  const { out, code } = await weft(['trust', 'export'])
+  assert.equal(code, 0)
+  assert.match(out, /name: trust-of-west-identity/)
+  assert.doesNotMatch(out, /trustDomain: [en]$/m)
+  seen.length = 0
+  assert.match((await weft(['trust', 'apply'], out)).out, /skipped: it is this zone's own/)
+  assert.deepEqual(
+    seen.filter(({ method }) => method === 'PUT'),
+    [],
+  )
+  isGlobal = true
+  assert.equal((await weft(['trust', 'apply'], out)).out, 'MeshTrust default/trust-of-west-identity created\n')
+  const sent = seen.find(({ method }) => method === 'PUT')
+  assert.equal(sent?.url, '/meshes/default/meshtrusts/trust-of-west-identity')
+  assert.deepEqual(JSON.parse(sent.body), {
+    type: 'MeshTrust',
+    mesh: 'default',
+    name: 'trust-of-west-identity',
+    labels: { 'weft.io/trust-of-zone': 'west', 'kuma.io/origin': 'global' },
+    spec: { trustDomain: 'w' },
+  })
+  assert.equal((await weft(['trust', 'apply'], 'type: Mesh\nname: x\n')).code, 1)
 })

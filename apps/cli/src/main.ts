@@ -10,6 +10,7 @@ import { get } from './get.ts'
 import { inspectDataplanes, inspectZones } from './inspect.ts'
 import { asFormat } from './output.ts'
 import { endRecovery, recoveryStatus } from './recovery.ts'
+import { applyTrust, approveTrust, exportTrust, trustStatus } from './trust.ts'
 import { syncStatus } from './sync.ts'
 
 const program = new Command('weft')
@@ -190,6 +191,45 @@ sync
     syncStatus(connection(), { zone, format: asFormat(options.output) }, print),
   )
 
+const trust = program.command('trust').description('Trust domains of zones, and who may vouch for them.')
+trust
+  .command('status')
+  .description('Every MeshTrust with its zone, whether it reaches the other zones, and when its first root expires.')
+  .addOption(mesh())
+  .option('-A, --all-meshes', 'of all meshes', false)
+  .addOption(output())
+  .action(async (options: { mesh: string; allMeshes: boolean; output: string }) =>
+    trustStatus(connection(), { mesh: options.allMeshes ? undefined : options.mesh, format: asFormat(options.output) }, print),
+  )
+trust
+  .command('approve')
+  .description("At global: let zones speak for a trust domain that is not one zone's alone.")
+  .argument('<trust-domain>')
+  .addOption(mesh())
+  .option('--zone <name...>', 'only these zones; without it every zone that has the domain now')
+  .option('--revoke', 'take the approval back', false)
+  .addHelpText('after', '\nExample:\n  weft trust approve prod.example.com --zone east west')
+  .action(async (trustDomain: string, options: { mesh: string; zone?: string[]; revoke: boolean }) =>
+    approveTrust(connection(), { mesh: options.mesh, trustDomain, zones: options.zone, revoke: options.revoke }, print),
+  )
+trust
+  .command('export')
+  .description('Print the trust of the zone at --address, for "weft trust apply" elsewhere.')
+  .addOption(mesh())
+  .option('-A, --all-meshes', 'of all meshes', false)
+  .addHelpText(
+    'after',
+    '\nUnder a global that shares no trust:\n  weft --address http://zone-1:5681 trust export | weft --address http://global:5681 trust apply',
+  )
+  .action(async (options: { mesh: string; allMeshes: boolean }) =>
+    exportTrust(connection(), options.allMeshes ? undefined : options.mesh, print),
+  )
+trust
+  .command('apply')
+  .description('Put exported trust into the zone at --address, or into a global for all its zones.')
+  .option('-f, --file <path>', 'file, folder or "-" for standard input', '-')
+  .action(async (options: { file: string }) => applyTrust(connection(), options.file, print))
+
 const recovery = program.command('recovery').description('Recovery of a zone that started without its former state.')
 recovery
   .command('status')
@@ -225,6 +265,7 @@ else {
       ...explain.commands,
       ...generate.commands,
       ...recovery.commands,
+      ...trust.commands,
       ...sync.commands,
     ])
       command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))

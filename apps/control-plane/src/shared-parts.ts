@@ -27,6 +27,7 @@ import { createProcessIdentity, type ProcessIdentity } from './process-identity.
 import { createProxyStreams, type ProxyStreams } from './proxy-streams.ts'
 import { apiSettings, meshSettings } from './role-settings.ts'
 import { createStartupResources } from './startup-resources.ts'
+import { trustRoutes } from './trust-routes.ts'
 
 export interface SharedParts {
   readonly config: ControlPlaneConfig
@@ -184,6 +185,7 @@ export type RoleApi = Pick<ApiServerDeps, 'envoyAdmin' | 'proxyConfig' | 'routes
 
 export function httpComponents(parts: SharedParts, role: RoleApi, unready: () => readonly string[]): readonly Component[] {
   const { store, registry, clock, log, metrics, config, identity, place, tls, tokens, verifier } = parts
+  const settings = apiSettings(config, tls)
   const api = createApiServer({
     store,
     registry,
@@ -198,12 +200,13 @@ export function httpComponents(parts: SharedParts, role: RoleApi, unready: () =>
       basedOn: 'Weft',
       clusterId: () => clusterIdOf(store),
     },
-    settings: apiSettings(config, tls),
+    settings,
     configJson: parts.configJson,
     mesh: parts.mesh,
     verifyUserToken: (token) => verifier.user(token),
     ...(config.apiServer.authn.tokens.enableIssuer ? { tokens } : {}),
     ...role,
+    routes: [...(role.routes ?? []), ...trustRoutes({ store, mesh: parts.mesh, mode: config.mode, access: settings.access, log })],
     generateSigningKey,
   })
   const diagnostics = createDiagnosticsServer({
