@@ -24,6 +24,10 @@ describe('proxyMetadata', () => {
       workdir: '/w',
       ipv6Enabled: false,
       systemCaPath: '/ca',
+      metricsCertPath: '',
+      metricsKeyPath: '',
+      hostIp: '',
+      otelEnv: undefined,
       'dataplane.admin.port': '9912',
       'dataplane.admin.address': '127.0.0.1',
       'dataplane.admin.socketPath': '/w/kuma-envoy-admin.sock',
@@ -49,6 +53,10 @@ describe('proxyMetadata', () => {
       dnsPort: 25053,
       ipv6Enabled: false,
       systemCaPath: '/ca',
+      metricsCertPath: '',
+      metricsKeyPath: '',
+      hostIp: '',
+      otelEnv: undefined,
       transparentProxy: { inboundPort: 25006, outboundPort: 25001, ipv4: true, ipv6: false, dnsEnabled: true },
     })
   })
@@ -70,6 +78,10 @@ describe('proxyMetadata', () => {
       dnsPort: 0,
       ipv6Enabled: true,
       systemCaPath: '',
+      metricsCertPath: '',
+      metricsKeyPath: '',
+      hostIp: '',
+      otelEnv: undefined,
       transparentProxy: undefined,
     }
     assert.deepEqual(proxyMetadata(raw), expected)

@@ -1,7 +1,7 @@
 // What a proxy says of itself: node id and metadata of the first message of a stream (contract/dataplane.md section 3.1).
 import { field, isObject, type JsonObject, numberField, objectField, textField, textsField } from '@weft/foundation/json'
 import { AppError } from '@weft/foundation/errors'
-import type { ProxyMetadata, TransparentProxyFact } from '@weft/facts'
+import type { OtelEnvFact, ProxyMetadata, TransparentProxyFact } from '@weft/facts'
 import { codec, type Messages } from '@weft/proto'
 import type { DataplaneSpec } from '@weft/resources'
 import { type DataplaneDocument, parseDataplane } from './dataplane-document.ts'
@@ -97,8 +97,33 @@ export function proxyMetadata(raw: JsonObject, spec?: DataplaneSpec): ProxyMetad
     dnsPort: numberField(raw, 'dataplane.dns.port'),
     ipv6Enabled: field(raw, 'ipv6Enabled') !== false,
     systemCaPath: textField(raw, 'systemCaPath'),
+    metricsCertPath: textField(raw, 'metricsCertPath'),
+    metricsKeyPath: textField(raw, 'metricsKeyPath'),
+    hostIp: textField(objectField(raw, 'dynamicMetadata'), 'HOST_IP'),
+    otelEnv: otelEnvOf(objectField(raw, 'otelEnvInventory')),
     transparentProxy: transparentProxy ? redirection(transparentProxy) : declaredRedirection(spec),
   }
+}
+
+function otelEnvOf(inventory: JsonObject | undefined): OtelEnvFact | undefined {
+  if (inventory === undefined) return undefined
+  const signal = (name: string): OtelEnvFact['signals']['logs'] => {
+    const found = objectField(inventory, name)
+    return { present: hasInput(found), overrideKinds: textsField(found, 'overrideKinds') }
+  }
+  return {
+    shared: hasInput(objectField(inventory, 'shared')),
+    signals: { traces: signal('traces'), logs: signal('logs'), metrics: signal('metrics') },
+    validationErrors: textsField(inventory, 'validationErrors'),
+  }
+}
+
+/** Whether any variable of this scope is set. How an endpoint reads is only said of one that is present. */
+function hasInput(scope: JsonObject | undefined): boolean {
+  return Object.entries(scope ?? {}).some(
+    ([name, value]) =>
+      value === true || (typeof value === 'string' && value !== '') || (name === 'overrideKinds' && textsField(scope, name).length > 0),
+  )
 }
 
 function declaredRedirection(spec: DataplaneSpec | undefined): TransparentProxyFact | undefined {

@@ -1,8 +1,9 @@
 // Constructors of cluster drafts. The defaults are those a cluster has before any policy acts (contract/dataplane.md section 9).
 import type { Messages } from '@weft/proto'
 import type { ClusterDraft, Mutable } from './drafts.ts'
-import { discoveryType, lbPolicy } from './enums.ts'
-import { statName } from './names.ts'
+import { packed } from './any.ts'
+import { discoveryType, lbPolicy, sanType } from './enums.ts'
+import { extensionNames, statName } from './names.ts'
 import { adsSource } from './tls.ts'
 import { durationMs } from './values.ts'
 
@@ -33,6 +34,40 @@ export function staticCluster(name: string, addresses: readonly Address[]): Clus
     config.loadAssignment = { clusterName: name, endpoints: [{ lbEndpoints: addresses.map((address) => ({ endpoint: { address } })) }] }
   }
   return base(name, config)
+}
+
+/** A cluster of one host that is looked up by name. */
+export function strictDnsCluster(name: string, address: Address): ClusterDraft {
+  const cluster = staticCluster(name, [address])
+  cluster.config.type = discoveryType.STRICT_DNS
+  return cluster
+}
+
+export interface ServerTlsInput {
+  /** Name of the transport socket match. */
+  readonly name: string
+  /** Host name to ask for; absent for a server known by its address. */
+  readonly sni?: string
+  /** File with the roots the server is verified by; absent: it is not verified. */
+  readonly caPath?: string
+  readonly allowRenegotiation?: boolean
+}
+
+/** Encrypts all connections of a cluster to a server outside the mesh. */
+export function useServerTls(cluster: ClusterDraft, { name, sni, caPath, allowRenegotiation }: ServerTlsInput): void {
+  const validationContext =
+    caPath === undefined
+      ? undefined
+      : {
+          trustedCa: { filename: caPath },
+          ...(sni === undefined ? {} : { matchTypedSubjectAltNames: [{ sanType: sanType.DNS, matcher: { exact: sni } }] }),
+        }
+  const typedConfig = packed('envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext', {
+    ...(sni === undefined ? {} : { sni }),
+    ...(allowRenegotiation === true ? { allowRenegotiation } : {}),
+    ...(validationContext === undefined ? {} : { commonTlsContext: { validationContext } }),
+  })
+  cluster.config.transportSocketMatches = [{ name, match: {}, transportSocket: { name: extensionNames.tls, typedConfig } }]
 }
 
 /** A cluster that connects to wherever the client meant to go. */

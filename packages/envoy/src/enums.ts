@@ -13,3 +13,4 @@ export const tlsProtocol = enumValues('envoy.extensions.transport_sockets.tls.v3
 export const forwardClientCert = enumValues(
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertDetails',
 )
+export const zipkinVersion = enumValues('envoy.config.trace.v3.ZipkinConfig.CollectorEndpointVersion')

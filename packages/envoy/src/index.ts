@@ -1,5 +1,6 @@
 export { packAny, packed, typed, typeUrl, warmCodecs } from './any.ts'
-export { bindSource, edsCluster, explicitHttp, originalDstCluster, staticCluster } from './cluster.ts'
+export type { ServerTlsInput } from './cluster.ts'
+export { bindSource, edsCluster, explicitHttp, originalDstCluster, staticCluster, strictDnsCluster, useServerTls } from './cluster.ts'
 export type {
   ClusterDraft,
   EndpointInput,
@@ -28,6 +29,7 @@ export {
   sanType,
   tlsProtocol,
   trafficDirection,
+  zipkinVersion,
 } from './enums.ts'
 export type { ExternalClusterInput, ExternalEndpoint, ExternalTls } from './external-cluster.ts'
 export { externalCluster } from './external-cluster.ts'
@@ -59,7 +61,17 @@ export { defaultRouteName, directRoute, routeTo } from './routes.ts'
 export type { CertificateInput } from './secret.ts'
 export { encodeCertificateSecret, encodeTrustBundleSecret } from './secret.ts'
 export type { DownstreamTlsInput, InlineTlsInput, UpstreamTlsInput } from './tls.ts'
-export { adsSecret, adsSource, downstreamTls, inlineDownstreamTls, meshAlpn, secretsOf, spiffeValidator, upstreamTls } from './tls.ts'
+export {
+  adsSecret,
+  adsSource,
+  downstreamTls,
+  fileDownstreamTls,
+  inlineDownstreamTls,
+  meshAlpn,
+  secretsOf,
+  spiffeValidator,
+  upstreamTls,
+} from './tls.ts'
 export {
   boolValue,
   durationMs,

@@ -102,6 +102,15 @@ export function inlineDownstreamTls(input: InlineTlsInput): Mutable<DownstreamTl
   }
 }
 
+/** TLS of a server whose certificate and key are files beside Envoy. */
+export function fileDownstreamTls(certificatePath: string, keyPath: string): Mutable<DownstreamTls> {
+  return {
+    commonTlsContext: {
+      tlsCertificates: [{ certificateChain: { filename: certificatePath }, privateKey: { filename: keyPath } }],
+    },
+  }
+}
+
 /** Names of the secrets a TLS context makes Envoy ask for. */
 export function secretsOf(tls: Mutable<UpstreamTls> | Mutable<DownstreamTls> | undefined): readonly string[] {
   const common = tls?.commonTlsContext

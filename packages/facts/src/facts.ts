@@ -139,7 +139,48 @@ export interface ProxyMetadata {
   readonly dnsPort: number
   readonly ipv6Enabled: boolean
   readonly systemCaPath: string
+  /** Certificate and key of the metrics endpoint, '' when it has none. */
+  readonly metricsCertPath: string
+  readonly metricsKeyPath: string
+  /** Address of the host that the proxy runs on, '' when unknown: where node-local collectors are. */
+  readonly hostIp: string
+  /** What the launcher found of OpenTelemetry environment variables. Absent: it did not look. */
+  readonly otelEnv: OtelEnvFact | undefined
   readonly transparentProxy: TransparentProxyFact | undefined
+}
+
+/** The signals of telemetry. */
+export type TelemetrySignal = 'traces' | 'logs' | 'metrics'
+
+/** OpenTelemetry environment variables of a launcher: which are there, never what they say. */
+export interface OtelEnvFact {
+  /** Variables for all signals are set. */
+  readonly shared: boolean
+  /** By signal: whether it has variables of its own, and which kinds of them override shared ones. */
+  readonly signals: Readonly<Record<TelemetrySignal, { readonly present: boolean; readonly overrideKinds: readonly string[] }>>
+  /** `<scope>.<field>` of what is incomplete. */
+  readonly validationErrors: readonly string[]
+}
+
+/** A MeshOpenTelemetryBackend: a collector that telemetry policies refer to by labels. Shared. */
+export interface TelemetryBackendFact {
+  readonly name: string
+  readonly labels: Labels
+  readonly creationTime: string
+  /** '': on the proxy's own host. */
+  readonly address: string
+  readonly port: number
+  readonly path: string
+  readonly protocol: 'grpc' | 'http'
+  /** How the environment of the launcher counts; absent: as without any say. */
+  readonly env: TelemetryEnvPolicy | undefined
+}
+
+/** What a backend says about OpenTelemetry environment variables. */
+export interface TelemetryEnvPolicy {
+  readonly mode: 'Disabled' | 'Optional' | 'Required'
+  readonly precedence: 'ExplicitFirst' | 'EnvFirst'
+  readonly allowSignalOverrides: boolean
 }
 
 export interface DnsRecord {
@@ -178,5 +219,7 @@ export interface ProxyFacts {
   /** Present when the mesh has any trust and the proxy an identity. Shared. */
   readonly trust: TrustFact | undefined
   readonly policies: PolicySet
+  /** Collectors of the mesh, oldest first. Shared. */
+  readonly telemetryBackends: readonly TelemetryBackendFact[]
   readonly dns: readonly DnsRecord[]
 }

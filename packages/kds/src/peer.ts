@@ -53,9 +53,9 @@ export function nodeFacts(node: NodeValue): NodeFacts {
   }
 }
 
-/** Generation of a zone: the header `zone-version` exists since v3 (contract/kds.md section 3.1); builds without a number count by it alone. */
+/** Generation of a zone: the header `zone-version` exists since v3 (contract/kds.md section 3.1). */
 export function isSecondGeneration(zoneVersionHeader: string | undefined, facts: PeerDescription): boolean {
-  return !zoneVersionHeader && !/^v?([3-9]|\d\d)/.test(facts.version.version)
+  return !zoneVersionHeader && facts.version.version.startsWith('2.')
 }
 
 /** `store.type` of a zone's configuration is kubernetes: its Dataplanes are named `<name>.<namespace>` (contract/kds.md section 12). */

@@ -27,6 +27,7 @@ import { createResourceSources } from './resource-sources.ts'
 import { deriveServiceMembers, deriveServices, type ServiceFact } from './services.ts'
 import type { MeshSettings } from './settings.ts'
 import { withShadowPolicies } from './shadow-facts.ts'
+import { deriveTelemetryBackends } from './telemetry-backends.ts'
 import { deriveTrust } from './trust.ts'
 
 export interface MeshOptions {
@@ -156,6 +157,7 @@ export function createMesh(options: MeshOptions): MeshFacts {
     identities: identities.ofDataplane,
     trust,
     policySets,
+    telemetryBackends: deriveTelemetryBackends(graph, resources.of('MeshOpenTelemetryBackend')),
   })
   const hostNames = deriveHostNames(graph, dataplanes, zoneAddresses.all)
 

@@ -8,6 +8,7 @@ import type {
   PolicySet,
   ProxyFacts,
   ProxyMetadata,
+  TelemetryBackendFact,
   TrustFact,
 } from '@weft/facts'
 import { type Collection, type Graph, structuralEqual } from '@weft/graph'
@@ -23,16 +24,18 @@ export interface ProxyFactsInputs {
   readonly identities: Collection<IdentityFact>
   readonly trust: Collection<TrustFact>
   readonly policySets: Collection<PolicySet>
+  /** By mesh. */
+  readonly telemetryBackends: Collection<readonly TelemetryBackendFact[]>
 }
 
 export function deriveProxyFacts(graph: Graph, inputs: ProxyFactsInputs): Collection<ProxyFacts> {
-  const { dataplanes, outbounds, identities, trust, policySets } = inputs
+  const { dataplanes, outbounds, identities, trust, policySets, telemetryBackends } = inputs
   const ingressDestinations = graph.group('ingressDestinations', inputs.destinations, (destination) =>
     (destination.kind === 'MeshService' && destination.local) || destination.kind === 'MeshMultiZoneService' ? [destination.mesh] : [],
   )
   const egressTargets = graph.group('egressTargets', inputs.externalTargets, (target) => [target.destination.mesh])
   const dns = createDnsRecords()
-  const reads = [dataplanes, outbounds, identities, trust, policySets, ingressDestinations, egressTargets]
+  const reads = [dataplanes, outbounds, identities, trust, policySets, telemetryBackends, ingressDestinations, egressTargets]
   return graph.map({ name: 'proxyFacts', from: inputs.proxies, reads, equal: sameFacts }, (scope, proxy, key): ProxyFacts | undefined => {
     const dataplane = scope.get(dataplanes, key)
     const policies = scope.get(policySets, key)
@@ -59,6 +62,7 @@ export function deriveProxyFacts(graph: Graph, inputs: ProxyFactsInputs): Collec
       identity,
       trust: identity && scope.get(trust, dataplane.mesh),
       policies,
+      telemetryBackends: scope.get(telemetryBackends, dataplane.mesh) ?? none,
       dns: own.length === 0 ? none : dns(own),
     }
   })

@@ -67,6 +67,10 @@ export const proxyMetadata: ProxyMetadata = {
   dnsPort: 0,
   ipv6Enabled: false,
   systemCaPath: '',
+  metricsCertPath: '',
+  metricsKeyPath: '',
+  hostIp: '',
+  otelEnv: undefined,
   transparentProxy: undefined,
 }
 

@@ -17,6 +17,7 @@ import { destinationLookup } from '@weft/policy'
 import fc from 'fast-check'
 import { effectiveInbound, effectiveOutbound, effectiveZoneListener, plugins } from './index.ts'
 import { caseDestination, policySetOf } from './policy-cases.ts'
+import { caseOwner } from './policy-case-owner.ts'
 
 const none = destinationLookup([])
 const backend = caseDestination({ name: 'backend' })
@@ -223,14 +224,16 @@ describe('any stored spec', () => {
         const cluster = { ...edsCluster('x'), httpProtocolOptions: explicitHttp(2) }
         const inCluster = staticCluster('x', [])
         const [listener, inListener] = [draft(), draft()]
+        const owner = caseOwner()
         for (const plugin of plugins) {
           plugin.outboundCluster?.({ destination, cluster, clientTags: undefined }, out.byType[plugin.type])
           plugin.outboundListener?.(
             { name: 'x', destination, routes: out.routes, tcpSplits: out.tcpSplits, listener },
             out.byType[plugin.type],
+            plugin.share?.(owner, out.byType[plugin.type], undefined),
           )
           plugin.inbound?.(
-            { section: 'http', protocol: speaks, identity, listener: inListener, cluster: inCluster },
+            { owner, section: 'http', named: true, protocol: speaks, identity, listener: inListener, cluster: inCluster },
             into.byType[plugin.type],
           )
         }

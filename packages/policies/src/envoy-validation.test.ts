@@ -41,8 +41,17 @@ function bootstrapOf(goldens: readonly unknown[]): object {
     name: `${index}`,
     address: { socketAddress: { address: '127.0.0.1', portValue: 10_000 + index } },
   })
-  const clusters = goldens.flatMap((golden) => [field(golden, 'cluster') ?? [], listField(golden, 'clusters')].flat())
-  const listeners = goldens.flatMap((golden) => [field(golden, 'listener') ?? [], listField(golden, 'listeners')].flat())
+  const all = (one: 'cluster' | 'listener', golden: unknown): readonly unknown[] =>
+    [
+      field(golden, one) ?? [],
+      listField(golden, `${one}s`),
+      listField(field(golden, 'own'), `${one}s`).map((item) => field(item, one)),
+      // files that only a real host has are not looked for
+    ]
+      .flat()
+      .filter((resource) => !JSON.stringify(resource).includes('"filename":"/'))
+  const clusters = goldens.flatMap((golden) => all('cluster', golden))
+  const listeners = goldens.flatMap((golden) => all('listener', golden))
   return {
     node: { id: 'validate', cluster: 'validate' },
     dynamicResources: {

@@ -3,6 +3,8 @@ export { effectiveInbound, effectiveZoneListener, type InboundConf, type ZoneLis
 export { effectiveOutbound, type OutboundConf } from './effective-outbound.ts'
 export type { OutboundShape, RouteView } from './outbound-shape.ts'
 export { effectiveProxy, type ProxyConf } from './effective-proxy.ts'
+export { goJson } from './go-json.ts'
+export { otelEndpoint, resolveBackend, usesHttps } from './otel-backend.ts'
 export type {
   AddedResources,
   ClientPlace,
@@ -11,12 +13,17 @@ export type {
   IdentityView,
   InboundScope,
   InboundView,
+  OtelExport,
   OutboundClusterView,
   OutboundListenerView,
   OutboundScope,
+  OwnAdditions,
+  OwnConfs,
+  OwnerView,
   PassthroughView,
   PolicyPlugin,
   Problem,
+  ProxyRole,
   ProxyScope,
   ResourceOrigin,
   ZoneListenerView,

@@ -1,7 +1,7 @@
 // The contract between policies and the assembly of proxies. A policy computes its effective conf from the policies that select a proxy
 // (plain JSON, no proxy in it) and edits drafts by that conf. Plugins see neither stores, nor dataplanes, nor each other.
 import type { ClusterDraft, FilterChainDraft, IpFamily, ListenerDraft, LoadAssignmentDraft } from '@weft/envoy'
-import type { DestinationFact, Protocol, ZoneListenerFact } from '@weft/facts'
+import type { DestinationFact, OtelEnvFact, Protocol, TelemetryBackendFact, TelemetrySignal, ZoneListenerFact } from '@weft/facts'
 import type { InboundRule, OutboundRule } from '@weft/policy'
 import type { Messages } from '@weft/proto'
 import type { Labels, Resource } from '@weft/resources'
@@ -27,6 +27,46 @@ export interface IdentityView {
   /** Trust domains of the mesh, sorted. */
   readonly trustDomains: readonly string[]
 }
+
+/** What policies see of the proxy that a part belongs to. */
+export interface OwnerView {
+  readonly mesh: string
+  readonly zone: string
+  /** networking.address. */
+  readonly address: string
+  /** Workload of the proxy, 'unknown' when it has none. */
+  readonly service: string
+  /** Value of kuma.io/workload, '' when absent. */
+  readonly workload: string
+  /** KRI of the workload, '' when it has none. */
+  readonly workloadKri: string
+  /** KRI of the Dataplane. */
+  readonly kri: string
+  readonly role: ProxyRole
+  readonly ipv6: boolean
+  /** Traffic is redirected to it, so it has a passthrough. */
+  readonly redirected: boolean
+  readonly reusePort: boolean
+  /** Path that log lines for TCP backends are written to; the launcher reads there. */
+  readonly accessLogSocket: string
+  /** Socket of the launcher's metrics endpoint. */
+  readonly metricsSocket: string
+  /** The launcher takes OpenTelemetry signals on a socket for each backend. */
+  readonly otelSockets: boolean
+  /** Path of that socket. */
+  readonly otelSocket: (backend: string) => string
+  readonly otelEnv: OtelEnvFact | undefined
+  /** Address of the proxy's host, '' when unknown. */
+  readonly hostIp: string
+  readonly systemCaPath: string
+  readonly metricsCertPath: string
+  readonly metricsKeyPath: string
+  /** Collectors of the mesh, oldest first. */
+  readonly telemetryBackends: readonly TelemetryBackendFact[]
+}
+
+/** What a proxy is for: decides how its metrics are labelled. */
+export type ProxyRole = 'sidecar' | 'gateway' | 'zone-ingress' | 'zone-egress' | 'zone-proxy'
 
 /** What an inbound's or zone listener's conf may depend on. */
 export interface InboundScope {
@@ -57,7 +97,10 @@ export interface OutboundScope {
 
 /** An inbound of a sidecar: its listener and its cluster towards the workload. */
 export interface InboundView {
+  readonly owner: OwnerView
   readonly section: string
+  /** False: its section is its port. */
+  readonly named: boolean
   readonly protocol: Protocol
   readonly identity: IdentityView | undefined
   readonly listener: ListenerDraft
@@ -80,6 +123,7 @@ export interface ClientPlace {
 
 /** The passthrough of redirected traffic that no other listener wants. */
 export interface PassthroughView {
+  readonly owner: OwnerView
   /** The listeners of outgoing traffic, one for each family that is redirected. */
   readonly outbound: readonly { readonly family: IpFamily; readonly listener: ListenerDraft }[]
   /** All passthrough clusters; plugins add and remove. */
@@ -89,7 +133,18 @@ export interface PassthroughView {
 }
 
 /** Which part of the configuration a finished resource belongs to (contract/policies.md section 2). */
-export type ResourceOrigin = 'admin' | 'dynamic-config' | 'inbound' | 'outbound' | 'ingress' | 'egress' | 'transparent'
+export type ResourceOrigin =
+  | 'admin'
+  | 'dynamic-config'
+  | 'inbound'
+  | 'outbound'
+  | 'ingress'
+  | 'egress'
+  | 'transparent'
+  | 'mesh-access-log'
+  | 'mesh-trace'
+  | 'mesh-metric'
+  | 'prometheus'
 
 type Cluster = Messages['envoy.config.cluster.v3.Cluster']
 type Listener = Messages['envoy.config.listener.v3.Listener']
@@ -98,6 +153,32 @@ type Listener = Messages['envoy.config.listener.v3.Listener']
 export interface AddedResources {
   readonly clusters: readonly Cluster[]
   readonly listeners: readonly Listener[]
+}
+
+/** The confs of one plugin for all parts of a proxy. */
+export interface OwnConfs<In = unknown, Out = unknown, Zone = unknown, Whole = unknown> {
+  readonly whole: Whole | undefined
+  readonly inbounds: readonly In[]
+  readonly zoneListeners: readonly Zone[]
+  /** Distinct ones, of outbounds that have a listener. */
+  readonly outbounds: readonly Out[]
+}
+
+/** A signal that the launcher takes from Envoy, or makes itself, and sends to a collector. */
+export interface OtelExport {
+  readonly signal: TelemetrySignal
+  readonly backend: TelemetryBackendFact
+  /** How often metrics are sent, as a Go duration; absent: the launcher's default. */
+  readonly refreshInterval?: string
+}
+
+/** What a policy adds to a proxy beside the parts that others made. */
+export interface OwnAdditions {
+  readonly clusters?: readonly { readonly origin: ResourceOrigin; readonly draft: ClusterDraft }[]
+  readonly listeners?: readonly { readonly origin: ResourceOrigin; readonly draft: ListenerDraft }[]
+  /** Answers for the launcher: path without its leading slash, and the JSON text. */
+  readonly dynamicConfig?: { readonly path: string; readonly body: string }
+  readonly exports?: readonly OtelExport[]
 }
 
 /** The chain of a zone egress for one destination. */
@@ -118,6 +199,7 @@ export interface OutboundListenerView {
 
 /** A listener of a zone proxy with the clusters behind its chains. */
 export interface ZoneListenerView {
+  readonly owner: OwnerView
   readonly section: string
   readonly kind: ZoneListenerFact['kind']
   readonly identity: IdentityView | undefined
@@ -128,7 +210,7 @@ export interface ZoneListenerView {
  * One policy. Conf functions are pure and return plain JSON, or undefined for "no opinion"; effects edit drafts in place and get exactly that conf.
  * A conf function that is absent means the effects are called with undefined.
  */
-export interface PolicyPlugin<In = unknown, Out = unknown, Zone = unknown, Whole = unknown, Place = unknown> {
+export interface PolicyPlugin<In = unknown, Out = unknown, Zone = unknown, Whole = unknown, Place = unknown, Share = unknown> {
   readonly type: string
   /** Position in the fixed sequence (contract/policies.md section 1.9). */
   readonly order: number
@@ -142,7 +224,12 @@ export interface PolicyPlugin<In = unknown, Out = unknown, Zone = unknown, Whole
   /** Whether the destination's cluster shows who its client is; it is then not shared between clients with different labels. */
   sendsClientTags?(destination: DestinationFact, conf: Out): boolean
   outboundCluster?(view: OutboundClusterView, conf: Out): void
-  outboundListener?(view: OutboundListenerView, conf: Out): void
+  /**
+   * What a destination's listener shows of the proxy it belongs to, as plain JSON; undefined when nothing. Proxies with an equal answer share the
+   * listener; `outboundListener` gets exactly this.
+   */
+  share?(owner: OwnerView, conf: Out, whole: Whole): Share | undefined
+  outboundListener?(view: OutboundListenerView, conf: Out, share: Share | undefined): void
   /**
    * How a client at this place orders the destination's endpoints, as plain JSON; undefined leaves their own order. Clients with an equal answer share
    * the load assignment.
@@ -153,6 +240,8 @@ export interface PolicyPlugin<In = unknown, Out = unknown, Zone = unknown, Whole
   /** What `to` says about a destination that a zone egress forwards to; acts before `zoneListener`. */
   egressChain?(view: EgressChainView, conf: Out): void
   passthrough?(view: PassthroughView, conf: Whole): void
+  /** Resources and launcher configuration of the policy's own, made from all its confs for the proxy. */
+  own?(owner: OwnerView, confs: OwnConfs<In, Out, Zone, Whole>): OwnAdditions | undefined
   /** Last edits, of finished messages and after every other effect. Undefined removes the resource. */
   rawCluster?(cluster: Cluster, origin: ResourceOrigin, conf: Whole): Cluster | undefined
   rawListener?(listener: Listener, origin: ResourceOrigin, conf: Whole): Listener | undefined

@@ -1,9 +1,11 @@
 // All policies in the order in which they act (contract/policies.md section 1.9). One list: adding a policy is adding it here.
+import { meshAccessLogPlugin } from './mesh-access-log/envoy.ts'
 import { meshCircuitBreakerPlugin } from './mesh-circuit-breaker/envoy.ts'
 import { meshFaultInjectionPlugin } from './mesh-fault-injection/envoy.ts'
 import { meshHealthCheckPlugin } from './mesh-health-check/envoy.ts'
 import { meshHttpRoutePlugin } from './mesh-http-route/envoy.ts'
 import { meshLoadBalancingStrategyPlugin } from './mesh-load-balancing-strategy/envoy.ts'
+import { meshMetricPlugin } from './mesh-metric/envoy.ts'
 import { meshPassthroughPlugin } from './mesh-passthrough/envoy.ts'
 import { meshProxyPatchPlugin } from './mesh-proxy-patch/envoy.ts'
 import { meshRateLimitPlugin } from './mesh-rate-limit/envoy.ts'
@@ -11,6 +13,7 @@ import { meshRetryPlugin } from './mesh-retry/envoy.ts'
 import { meshTcpRoutePlugin } from './mesh-tcp-route/envoy.ts'
 import { meshTimeoutPlugin } from './mesh-timeout/envoy.ts'
 import { meshTlsPlugin } from './mesh-tls/envoy.ts'
+import { meshTracePlugin } from './mesh-trace/envoy.ts'
 import { meshTrafficPermissionPlugin } from './mesh-traffic-permission/envoy.ts'
 import type { PolicyPlugin } from './plugin.ts'
 
@@ -21,6 +24,8 @@ export const plugins: readonly PolicyPlugin[] = [
   meshTlsPlugin,
   meshLoadBalancingStrategyPlugin,
   meshPassthroughPlugin,
+  meshAccessLogPlugin,
+  meshTracePlugin,
   meshFaultInjectionPlugin,
   meshRateLimitPlugin,
   meshTimeoutPlugin,
@@ -28,5 +33,6 @@ export const plugins: readonly PolicyPlugin[] = [
   meshHealthCheckPlugin,
   meshCircuitBreakerPlugin,
   meshRetryPlugin,
+  meshMetricPlugin,
   meshProxyPatchPlugin,
 ].sort((a, b) => a.order - b.order)

@@ -36,6 +36,7 @@ import { effectiveOutbound } from './effective-outbound.ts'
 import { effectiveProxy } from './effective-proxy.ts'
 import type { ClientPlace, ConfByType, IdentityView, PassthroughView, PolicyPlugin } from './plugin.ts'
 import { plugins } from './plugins.ts'
+import { type CaseOwner, caseOwner, ownOutcome } from './policy-case-owner.ts'
 
 /** A policy as a case writes it; the rest is filled in. */
 type CasePolicy = {
@@ -51,6 +52,8 @@ interface CaseInput {
   readonly about: string
   readonly policies: readonly CasePolicy[]
   readonly identity?: boolean
+  /** The proxy that the part belongs to. */
+  readonly owner?: CaseOwner
   readonly inbound?: { readonly section: string; readonly protocol: Protocol }
   readonly outbound?: {
     readonly destination: CaseDestination
@@ -143,13 +146,21 @@ function outcome(input: CaseInput, type: string): unknown {
   const active = plugins.filter((plugin) => types.has(plugin.type))
   const policies = policySetOf(input.policies)
   const identity = input.identity === true ? identityView : undefined
+  const owner = caseOwner(input.owner)
+  const whole = effectiveProxy(policies).byType
+  const own = (confs: Parameters<typeof ownOutcome>[2]): object => {
+    const plugin = active.find((candidate) => candidate.type === type)
+    return ownOutcome(plugin, owner, { whole, ...confs })
+  }
   if (input.inbound !== undefined) {
     const { section, protocol } = input.inbound
     const fact = { section, protocol, address: '192.168.0.1', port: 80, workloadAddress: '192.168.0.1', workloadPort: 8080 }
     const conf = effectiveInbound(policies, fact)
     const { listener, cluster } = inboundDrafts(section, protocol)
-    for (const plugin of active) plugin.inbound?.({ section, protocol, identity, listener, cluster }, conf.byType[plugin.type])
-    return { problems: conf.problems, cluster: clusterJson(cluster), listener: listenerJson(listener) }
+    for (const plugin of active)
+      plugin.inbound?.({ owner, section, named: false, protocol, identity, listener, cluster }, conf.byType[plugin.type])
+    const added = own({ inbounds: conf.byType })
+    return { problems: conf.problems, cluster: clusterJson(cluster), listener: listenerJson(listener), ...added }
   }
   if (input.zoneEgress !== undefined) {
     const { section, protocol, sni } = input.zoneEgress
@@ -159,15 +170,15 @@ function outcome(input: CaseInput, type: string): unknown {
     const to = destination && effectiveOutbound(policies, destination, destinationLookup([destination]))
     const [chain] = listener.chains
     if (destination && chain) for (const plugin of active) plugin.egressChain?.({ destination, chain }, to?.byType[plugin.type])
-    for (const plugin of active) plugin.zoneListener?.({ section, kind: 'ZoneEgress', identity, listener }, conf.byType[plugin.type])
-    return { problems: conf.problems, listener: listenerJson(listener) }
+    for (const plugin of active) plugin.zoneListener?.({ owner, section, kind: 'ZoneEgress', identity, listener }, conf.byType[plugin.type])
+    return { problems: conf.problems, listener: listenerJson(listener), ...own({ zoneListeners: conf.byType }) }
   }
   if (input.passthrough !== undefined) {
     const conf = effectiveProxy(policies)
-    const view = passthroughDrafts(input.passthrough)
+    const view = { ...passthroughDrafts(input.passthrough), owner }
     for (const plugin of active) plugin.passthrough?.(view, conf.byType[plugin.type])
     const listeners = view.outbound.map(({ listener }) => listenerJson(listener))
-    return { problems: conf.problems, clusters: view.clusters.map(clusterJson), listeners }
+    return { problems: conf.problems, clusters: view.clusters.map(clusterJson), listeners, ...own({}) }
   }
   if (input.finished === true) return finishedOutcome(policies, active)
   if (input.zoneIngress !== undefined) {
@@ -175,10 +186,14 @@ function outcome(input: CaseInput, type: string): unknown {
     const conf = effectiveZoneListener(policies, { section, kind: 'ZoneIngress', address: '192.168.0.1', port: 10001 })
     const listener = emptyListener(`self_zoneingress_dp_${section}`)
     listener.chains.push(filterChain(tcpDraft('local', 'local'), { match: { transportProtocol: 'tls', serverNames: [sni] } }))
-    for (const plugin of active) plugin.zoneListener?.({ section, kind: 'ZoneIngress', identity, listener }, conf.byType[plugin.type])
-    return { problems: conf.problems, listener: listenerJson(listener) }
+    for (const plugin of active)
+      plugin.zoneListener?.({ owner, section, kind: 'ZoneIngress', identity, listener }, conf.byType[plugin.type])
+    return { problems: conf.problems, listener: listenerJson(listener), ...own({ zoneListeners: conf.byType }) }
   }
-  assert.ok(input.outbound, 'a case needs an inbound, an outbound or a zone egress')
+  if (input.outbound === undefined) {
+    assert.ok(input.owner, 'a case needs an inbound, an outbound, a zone listener or a proxy')
+    return own({})
+  }
   const destination = caseDestination(input.outbound.destination)
   const lookup = destinationLookup([destination, ...(input.outbound.others ?? []).map(caseDestination)])
   const conf = effectiveOutbound(policies, destination, lookup)
@@ -186,13 +201,17 @@ function outcome(input: CaseInput, type: string): unknown {
   const listener = outboundDraft(name, conf.listener)
   const cluster = outboundCluster(name, destination, identity)
   for (const plugin of active) {
-    const own = conf.byType[plugin.type]
+    const mine = conf.byType[plugin.type]
     plugin.outboundCluster?.(
-      { destination, cluster, clientTags: plugin.sendsClientTags?.(destination, own) === true ? clientTags : undefined },
-      own,
+      { destination, cluster, clientTags: plugin.sendsClientTags?.(destination, mine) === true ? clientTags : undefined },
+      mine,
     )
     if (listener !== undefined)
-      plugin.outboundListener?.({ name, destination, routes: conf.routes, tcpSplits: conf.tcpSplits, listener }, own)
+      plugin.outboundListener?.(
+        { name, destination, routes: conf.routes, tcpSplits: conf.tcpSplits, listener },
+        mine,
+        plugin.share?.(owner, mine, whole[plugin.type]),
+      )
   }
   return {
     problems: conf.problems,
@@ -200,6 +219,7 @@ function outcome(input: CaseInput, type: string): unknown {
     ...(conf.ownCluster ? { cluster: clusterJson(cluster) } : {}),
     ...(listener === undefined ? {} : { listener: listenerJson(listener) }),
     ...(input.outbound.endpoints === undefined ? {} : { loadAssignment: assignmentJson(name, input.outbound, active, conf.byType) }),
+    ...own({ outbounds: conf.byType }),
   }
 }
 
@@ -269,7 +289,7 @@ function finishedOutcome(policies: PolicySet, active: readonly PolicyPlugin[]): 
   }
 }
 
-function passthroughDrafts(families: readonly IpFamily[]): PassthroughView {
+function passthroughDrafts(families: readonly IpFamily[]): Omit<PassthroughView, 'owner'> {
   const outbound = families.map((family) => {
     const listener = emptyListener(passthroughName('outbound', family))
     listener.chains.push(filterChain(tcpDraft(listener.name, listener.name)))

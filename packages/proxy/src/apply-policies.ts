@@ -55,11 +55,11 @@ export function applyOutboundCluster(
 
 /** Makes the listener of an outbound and lets every policy edit it. */
 export function applyOutboundListener(
-  confs: ConfByType,
+  { confs, shares }: { readonly confs: ConfByType; readonly shares: Readonly<Record<string, unknown>> },
   make: () => ListenerDraft,
   view: (listener: ListenerDraft) => OutboundListenerView,
 ): Applied<ListenerDraft> {
-  return applyAll(make, view, (plugin, at) => plugin.outboundListener?.(at, confs[plugin.type]))
+  return applyAll(make, view, (plugin, at) => plugin.outboundListener?.(at, confs[plugin.type], shares[plugin.type]))
 }
 
 /** Makes a zone proxy's listener and lets every policy edit it. */

@@ -4,7 +4,7 @@ import type { DestinationFact, LoadAssignmentFact, OutboundFact, ProxyFacts, Tru
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import { warmCodecs } from '@weft/envoy'
-import { effectiveOutbound, effectiveProxy, type OutboundConf } from '@weft/policies'
+import { effectiveOutbound, effectiveProxy, type OutboundConf, plugins } from '@weft/policies'
 import type { DestinationLookup } from '@weft/policy'
 import { createCell, type EncodedResource, type ProxySnapshot, type ResourceCell, type XdsType } from '@weft/xds'
 import { describeSnapshot, type ProxyDescription } from './describe.ts'
@@ -12,7 +12,8 @@ import { traitsOf } from './features.ts'
 import type { AdminCertificate } from './generators/admin.ts'
 import type { OutboundAddress } from './generators/outbound.ts'
 import { createLoadAssignments } from './load-assignments.ts'
-import { clientTagsOf, placementOf } from './client.ts'
+import { clientTagsOf, placementOf, sharesOf } from './client.ts'
+import { ownerOf } from './owner.ts'
 import { type OwnInput, type OwnParts, type OwnResources, ownResources, sameItems } from './own-resources.ts'
 import type { BuildProblem, ResourceProblem } from './problem.ts'
 import { createIdentities, createTrustBundles, type IdentityCertificate } from './secrets.ts'
@@ -123,6 +124,8 @@ export function createProxyBuilder(options: ProxyBuilderOptions): ProxyBuilder {
     const bindToPort = !traits.redirected || traits.bindOutbounds
     const ipv6 = facts.proxy.ipv6Enabled
     const further = furtherAddresses(facts.outbounds)
+    const owner = ownerOf(facts)
+    const outboundConfs = new Set<OutboundConf>()
     const named = new Set<string>()
     for (const { name, destination, address, port } of facts.outbounds) {
       if (named.has(name)) continue
@@ -132,11 +135,13 @@ export function createProxyBuilder(options: ProxyBuilderOptions): ProxyBuilder {
         problems.push({ type: 'listener', resource: name, policy: problem.type, message: problem.message })
       }
       if (conf.listener !== 'none') {
+        if (asksForOwn(conf)) outboundConfs.add(conf)
+        const shares = sharesOf(owner, conf, whole.byType)
         keep(
           'listener',
           name,
           shared.listener(
-            { name, destination, address, port, additional: further.get(name) ?? [], bindToPort, terminal: conf.listener, ipv6 },
+            { name, destination, address, port, additional: further.get(name) ?? [], bindToPort, terminal: conf.listener, ipv6, shares },
             conf,
             whole.raw,
           ),
@@ -155,7 +160,7 @@ export function createProxyBuilder(options: ProxyBuilderOptions): ProxyBuilder {
     }
 
     const egressRoutes = egressRoutesOf(facts, { taken: next.cluster, lookup }, problems)
-    updateOwn(facts, { traits, ingressRoutes, egressRoutes, state })
+    updateOwn(facts, { traits, ingressRoutes, egressRoutes, outboundConfs: [...outboundConfs], state })
     problems.push(...state.ownProblems)
     for (const [name, cell] of state.own.cluster) next.cluster.set(name, cell)
     for (const [name, cell] of state.own.listener) next.listener.set(name, cell)
@@ -175,7 +180,7 @@ export function createProxyBuilder(options: ProxyBuilderOptions): ProxyBuilder {
 
   const updateOwn = (
     facts: ProxyFacts,
-    { state, ...given }: Pick<OwnInput, 'traits' | 'ingressRoutes' | 'egressRoutes'> & { state: ProxyState },
+    { state, ...given }: Pick<OwnInput, 'traits' | 'ingressRoutes' | 'egressRoutes' | 'outboundConfs'> & { state: ProxyState },
   ): void => {
     const certificate = options.adminCertificate(facts)
     const input: OwnInput = { facts, certificate, ...given }
@@ -267,13 +272,37 @@ function furtherAddresses(outbounds: readonly OutboundFact[]): ReadonlyMap<strin
   return further
 }
 
-function ownInputsOf({ facts, certificate, ingressRoutes, egressRoutes }: OwnInput): readonly unknown[] {
+function ownInputsOf({ facts, certificate, ingressRoutes, egressRoutes, outboundConfs }: OwnInput): readonly unknown[] {
   const { proxy, inbounds, zoneListeners, identity, trust, policies, labels, dns, address, gateway, workload, zone } = facts
+  const further = [facts.telemetryBackends, ...outboundConfs]
   const routes = [
     ...ingressRoutes.flatMap((route) => [route.cluster, route.destination]),
     ...egressRoutes.flatMap((route) => [route.cluster, route.target, route.conf]),
   ]
-  return [certificate, proxy, inbounds, zoneListeners, identity, trust, policies, labels, dns, address, gateway, workload, zone, ...routes]
+  return [
+    certificate,
+    proxy,
+    inbounds,
+    zoneListeners,
+    identity,
+    trust,
+    policies,
+    labels,
+    dns,
+    address,
+    gateway,
+    workload,
+    zone,
+    ...routes,
+    ...further,
+  ]
+}
+
+const ownPlugins = plugins.filter((plugin) => plugin.own !== undefined)
+
+/** Whether some policy has resources of its own because of this outbound. */
+function asksForOwn({ byType }: OutboundConf): boolean {
+  return ownPlugins.some((plugin) => byType[plugin.type] !== undefined)
 }
 
 function sameSnapshot(a: ProxySnapshot, b: ProxySnapshot): boolean {

@@ -2,7 +2,7 @@
 import type { LoadAssignmentDraft } from '@weft/envoy'
 import type { DestinationFact, ProxyFacts } from '@weft/facts'
 import { canonicalJson } from '@weft/foundation/schema'
-import { type OutboundConf, plugins } from '@weft/policies'
+import { type ConfByType, type OutboundConf, type OwnerView, plugins } from '@weft/policies'
 import type { Placement } from './load-assignments.ts'
 
 type Client = Pick<ProxyFacts, 'labels' | 'zone'>
@@ -29,4 +29,22 @@ export function placementOf(client: Client, conf: OutboundConf): Placement | und
       for (const { plugin, part } of parts) plugin.loadAssignment?.(draft, part)
     },
   }
+}
+
+/** What an outbound's listener shows of its proxy, by policy type, with the text that tells proxies apart that must not share it. */
+export interface OwnerShares {
+  readonly text: string
+  readonly byType: Readonly<Record<string, unknown>>
+}
+
+/** The shares of one outbound; undefined when its listener shows nothing of the proxy. */
+export function sharesOf(owner: OwnerView, conf: OutboundConf, whole: ConfByType): OwnerShares | undefined {
+  let byType: Record<string, unknown> | undefined
+  for (const plugin of plugins) {
+    const share = plugin.share?.(owner, conf.byType[plugin.type], whole[plugin.type])
+    if (share === undefined) continue
+    byType ??= {}
+    byType[plugin.type] = share
+  }
+  return byType === undefined ? undefined : { text: canonicalJson(byType), byType }
 }

@@ -6,6 +6,7 @@ const names = {
   strictInboundPorts: 'feature-strict-inbound-ports',
   readinessSocket: 'feature-readiness-unix-socket',
   reusePort: 'feature-reuse-port',
+  otelSockets: 'feature-otel-via-kuma-dp',
 } as const
 
 /** What the generators ask about a proxy. */
@@ -17,6 +18,8 @@ export interface ProxyTraits {
   /** Readiness answers on a Unix socket. */
   readonly readinessSocket: boolean
   readonly reusePort: boolean
+  /** The launcher takes OpenTelemetry signals on sockets and sends them on. */
+  readonly otelSockets: boolean
   /** Traffic is redirected and reaches listeners through the passthrough listeners. */
   readonly redirected: boolean
 }
@@ -30,6 +33,7 @@ export function traitsOf(facts: ProxyFacts): ProxyTraits {
     strictInboundPorts: features.has(names.strictInboundPorts),
     readinessSocket: features.has(names.readinessSocket),
     reusePort: features.has(names.reusePort),
+    otelSockets: features.has(names.otelSockets),
     redirected: facts.proxy.transparentProxy !== undefined,
   }
 }

@@ -17,6 +17,7 @@ import {
   effectiveZoneListener,
   type IdentityView,
   type InboundConf,
+  type OutboundConf,
   type Problem,
   type ProxyConf,
   type ResourceOrigin,
@@ -34,11 +35,13 @@ import {
 import { clientTagsOf } from './client.ts'
 import type { ProxyTraits } from './features.ts'
 import { type AdminCertificate, adminClusters, adminListener } from './generators/admin.ts'
-import { dnsEntry, dynamicConfigListener } from './generators/dynamic-config.ts'
+import { type DynamicConfigEntry, dnsEntry, dynamicConfigListener } from './generators/dynamic-config.ts'
 import { inboundCluster, inboundListener } from './generators/inbound.ts'
 import { type PassthroughInput, passthroughClusters, passthroughListeners } from './generators/transparent-proxy.ts'
 import { egressCluster, egressListener } from './generators/zone-egress.ts'
 import { type IngressRoute, ingressListener } from './generators/zone-ingress.ts'
+import { ownerOf } from './owner.ts'
+import { policyAdditions } from './policy-additions.ts'
 import type { ResourceProblem } from './problem.ts'
 import type { EgressRoute } from './zone-routes.ts'
 import { addedResources, type Finished, finishCluster, finishListener } from './raw-patches.ts'
@@ -52,6 +55,8 @@ export interface OwnInput {
   readonly certificate: AdminCertificate | undefined
   readonly ingressRoutes: readonly IngressRoute[]
   readonly egressRoutes: readonly EgressRoute[]
+  /** Confs of outbounds for which policies may have resources of their own. */
+  readonly outboundConfs: readonly OutboundConf[]
 }
 
 /** What was built, by Envoy name, and what was not. */
@@ -64,6 +69,8 @@ export interface OwnResources {
 /** A group of resources with the identities of everything they were built from: equal inputs are not built again. */
 interface OwnPart extends OwnResources {
   readonly inputs: readonly unknown[]
+  /** What it tells the launcher. */
+  readonly entries: readonly DynamicConfigEntry[]
 }
 
 /** The parts of one proxy's last build. */
@@ -104,21 +111,33 @@ export function ownResources(input: OwnInput, parts: OwnParts): OwnResources {
     const inputs = [...base, identity, trust, inbound, conf]
     part(`inbound ${inbound.section}`, { origin: 'inbound', inputs }, (into) => buildInbound(into, { input, inbound, conf }))
   })
-  part('dynamic-config', { origin: 'dynamic-config', inputs: [...base, identity, dns] }, (into) => {
-    into.attempt('listener', systemNames.dynamicConfig, () => {
-      const entry = dnsEntry(facts, traits)
-      into.addListener(dynamicConfigListener(facts, entry === undefined ? [] : [entry]))
-    })
-  })
+  const zoneConfs: ZoneListenerConf[] = []
   for (const fact of facts.zoneListeners) {
     const zonePart = zoneParts[fact.kind]
     const routes = zonePart.routes(input)
     if (routes.length === 0) continue
     const conf = effectiveZoneListener(facts.policies, fact)
+    zoneConfs.push(conf)
     part(`zone ${fact.section}`, { origin: zonePart.origin, inputs: [...base, identity, trust, fact, conf, ...routes] }, (into) =>
       zonePart.build(into, { fact, input, conf }),
     )
   }
+  const { outboundConfs } = input
+  const partInputs = [...base, whole, facts.telemetryBackends, ...confs, ...zoneConfs, ...outboundConfs]
+  part('policies', { origin: 'dynamic-config', inputs: partInputs }, (into) => {
+    const added = policyAdditions(facts, { whole, inbounds: confs, zoneListeners: zoneConfs, outbounds: outboundConfs })
+    for (const { draft, origin } of added.clusters) into.addCluster(draft, origin)
+    for (const { draft, origin } of added.listeners) into.addListener(draft, origin)
+    for (const entry of added.entries) into.addEntry(entry)
+    into.report('*', added.failures, [])
+  })
+  const entries = used.get('policies')?.entries ?? []
+  part('dynamic-config', { origin: 'dynamic-config', inputs: [...base, identity, dns, ...entries] }, (into) => {
+    into.attempt('listener', systemNames.dynamicConfig, () => {
+      const own = dnsEntry(facts, traits)
+      into.addListener(dynamicConfigListener(facts, [...(own === undefined ? [] : [own]), ...entries]))
+    })
+  })
   if (raw !== undefined) used.set('added', addedPart(raw))
   parts.clear()
   for (const [name, built] of used) parts.set(name, built)
@@ -140,15 +159,23 @@ function joined(parts: Iterable<OwnPart>): OwnResources {
 /** Collects one part. */
 interface PartBuild {
   attempt(type: XdsType, resource: string, build: () => void): void
-  addCluster(draft: ClusterDraft): void
-  addListener(draft: ListenerDraft | undefined): void
+  /** `origin` where it is not that of the part. */
+  addCluster(draft: ClusterDraft, origin?: ResourceOrigin): void
+  addListener(draft: ListenerDraft | undefined, origin?: ResourceOrigin): void
+  addEntry(entry: DynamicConfigEntry): void
   report(resource: string, failures: readonly PolicyFailure[], confProblems: readonly Problem[]): void
 }
 
 /** What policies bring along, after everything else: it takes the place of a resource of the same name. */
 function addedPart(raw: ConfByType): OwnPart {
   const { clusters, listeners, failures } = addedResources(raw)
-  return { inputs: [raw], clusters, listeners, problems: failures.map((failure) => ({ type: 'listener', resource: '*', ...failure })) }
+  return {
+    inputs: [raw],
+    entries: [],
+    clusters,
+    listeners,
+    problems: failures.map((failure) => ({ type: 'listener', resource: '*', ...failure })),
+  }
 }
 
 function buildPart(
@@ -157,6 +184,7 @@ function buildPart(
 ): OwnPart {
   const clusters = new Map<string, EncodedResource>()
   const listeners = new Map<string, EncodedResource>()
+  const entries: DynamicConfigEntry[] = []
   const problems: ResourceProblem[] = []
   const attempt = (type: XdsType, resource: string, make: () => void): void => {
     try {
@@ -171,18 +199,19 @@ function buildPart(
   }
   build({
     attempt,
-    addCluster: (draft) =>
-      attempt('cluster', draft.name, () => keep('cluster', draft.name, finishCluster({ draft, failures: [] }, origin, raw))),
-    addListener: (draft) => {
+    addCluster: (draft, of = origin) =>
+      attempt('cluster', draft.name, () => keep('cluster', draft.name, finishCluster({ draft, failures: [] }, of, raw))),
+    addListener: (draft, of = origin) => {
       if (draft !== undefined)
-        attempt('listener', draft.name, () => keep('listener', draft.name, finishListener({ draft, failures: [] }, origin, raw)))
+        attempt('listener', draft.name, () => keep('listener', draft.name, finishListener({ draft, failures: [] }, of, raw)))
     },
+    addEntry: (entry) => entries.push(entry),
     report: (resource, failures, confProblems) => {
       for (const failure of failures) problems.push({ type: 'listener', resource, ...failure })
       for (const problem of confProblems) problems.push({ type: 'listener', resource, policy: problem.type, message: problem.message })
     },
   })
-  return { inputs, clusters, listeners, problems }
+  return { inputs, entries, clusters, listeners, problems }
 }
 
 function buildPassthrough(into: PartBuild, input: PassthroughInput, { byType }: ProxyConf): void {
@@ -191,6 +220,7 @@ function buildPassthrough(into: PartBuild, input: PassthroughInput, { byType }: 
       byType,
       () => ({ clusters: passthroughClusters(input), listeners: passthroughListeners(input) }),
       ({ clusters, listeners }) => ({
+        owner: ownerOf(input.facts),
         clusters,
         outbound: (['ipv4', 'ipv6'] as const).flatMap((family) => {
           const listener = listeners.find((candidate) => candidate.name === passthroughName('outbound', family))
@@ -217,7 +247,15 @@ function buildInbound(
     const applied = applyInbound(
       conf.byType,
       () => ({ cluster: inboundCluster(at), listener: inboundListener(at) }),
-      ({ cluster, listener }) => ({ section: inbound.section, protocol: inbound.protocol, identity, listener, cluster }),
+      ({ cluster, listener }) => ({
+        owner: ownerOf(facts),
+        section: inbound.section,
+        named: inbound.section !== String(inbound.port),
+        protocol: inbound.protocol,
+        identity,
+        listener,
+        cluster,
+      }),
     )
     into.report(name, applied.failures, conf.problems)
     into.addCluster(applied.draft.cluster)
@@ -268,7 +306,8 @@ interface ZoneBuild {
 function buildZoneListener(into: PartBuild, { fact, input, conf }: ZoneBuild, name: string, make: () => ListenerDraft): void {
   into.attempt('listener', name, () => {
     const identity = identityView(input.facts)
-    const view = (listener: ListenerDraft) => ({ section: fact.section, kind: fact.kind, identity, listener })
+    const owner = ownerOf(input.facts)
+    const view = (listener: ListenerDraft) => ({ owner, section: fact.section, kind: fact.kind, identity, listener })
     const applied = applyZoneListener(conf.byType, make, view)
     into.report(name, applied.failures, conf.problems)
     into.addListener(applied.draft)

@@ -20,6 +20,7 @@ const listenerKey: OutboundListenerKey = {
   additional: [],
   bindToPort: false,
   terminal: 'http',
+  shares: undefined,
   ipv6: true,
 }
 const otherDestination = { ...destination }
@@ -31,6 +32,7 @@ const clusterChanges: { readonly [K in keyof OutboundClusterKey]-?: OutboundClus
   clientTags: '&app=client&',
 }
 const listenerChanges: { readonly [K in keyof OutboundListenerKey]-?: OutboundListenerKey[K] } = {
+  shares: { text: 'x', byType: {} },
   name: 'other',
   destination: otherDestination,
   address: '241.0.0.2',

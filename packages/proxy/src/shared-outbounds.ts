@@ -79,12 +79,12 @@ export function createSharedOutbounds(onEncode: (type: XdsType) => void): Shared
     },
     listener(key, conf, raw) {
       const { name, destination } = key
-      const text = `l ${name} ${key.address} ${key.port} ${key.bindToPort ? 1 : 0}${key.ipv6 ? 1 : 0} ${key.terminal}${key.additional.map((more) => ` ${more.address} ${more.port}`).join('')}`
+      const text = `l ${name} ${key.address} ${key.port} ${key.bindToPort ? 1 : 0}${key.ipv6 ? 1 : 0} ${key.terminal}${key.additional.map((more) => ` ${more.address} ${more.port}`).join('')} ${key.shares?.text ?? ''}`
       return remembered({ destination, conf, raw: raw ?? noRaw }, text, () =>
         built('listener', name, () => {
           const { routes, tcpSplits } = conf
           const applied = applyOutboundListener(
-            conf.byType,
+            { confs: conf.byType, shares: key.shares?.byType ?? {} },
             () => outboundListener(key),
             (listener) => ({ name, destination, routes, tcpSplits, listener }),
           )

@@ -90,6 +90,10 @@ const launcherMetadata: ProxyMetadata = {
   dnsPort: 0,
   ipv6Enabled: true,
   systemCaPath: '',
+  metricsCertPath: '',
+  metricsKeyPath: '',
+  hostIp: '',
+  otelEnv: undefined,
   transparentProxy: undefined,
 }
 

@@ -26,9 +26,12 @@ export interface DynamicConfigEntry {
 
 const dnsTtlSeconds = 30
 
-/** The `/dns` answer; undefined when the proxy has no DNS port. Without redirected DNS it has no records. */
+/**
+ * The `/dns` answer; undefined when the proxy has no DNS port, or is only a zone proxy: nobody beside it asks for names. Without redirected DNS it has
+ * no records.
+ */
 export function dnsEntry(facts: ProxyFacts, traits: ProxyTraits): DynamicConfigEntry | undefined {
-  if (facts.proxy.dnsPort <= 0) return undefined
+  if (facts.proxy.dnsPort <= 0 || isZoneProxy(facts)) return undefined
   const redirect = facts.proxy.transparentProxy
   const active = redirect?.dnsEnabled === true && !traits.bindOutbounds
   const records = active ? sortedRecords(facts.dns, redirect.ipv6) : []
@@ -36,6 +39,10 @@ export function dnsEntry(facts: ProxyFacts, traits: ProxyTraits): DynamicConfigE
   const extraLabels: Record<string, string> = { kuma_io_zone: facts.zone, kuma_workload: facts.workload, mesh: facts.mesh }
   if (namespace) extraLabels['k8s_kuma_io_namespace'] = namespace
   return { path: 'dns', body: JSON.stringify({ records, ttl: dnsTtlSeconds, extraLabels }) }
+}
+
+function isZoneProxy({ proxy, inbounds, outbounds, zoneListeners, gateway }: ProxyFacts): boolean {
+  return zoneListeners.length > 0 && inbounds.length + outbounds.length === 0 && !gateway && proxy.transparentProxy === undefined
 }
 
 function sortedRecords(records: readonly DnsRecord[], ipv6: boolean): readonly DnsRecord[] {

@@ -22,6 +22,7 @@ import {
   upstreamTls,
 } from '@weft/envoy'
 import type { DestinationFact } from '@weft/facts'
+import type { OwnerShares } from '../client.ts'
 
 /** Everything an outbound cluster depends on besides policies. */
 export interface OutboundClusterKey {
@@ -52,6 +53,8 @@ export interface OutboundListenerKey {
   readonly terminal: 'http' | 'tcp'
   /** Whether IPv6 ranges count as inside. */
   readonly ipv6: boolean
+  /** What policies show of the proxy; undefined when nothing. */
+  readonly shares: OwnerShares | undefined
 }
 
 /**

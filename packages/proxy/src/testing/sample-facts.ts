@@ -63,6 +63,10 @@ export function sampleMetadata(override: Partial<ProxyMetadata> = {}): ProxyMeta
     dnsPort: 15053,
     ipv6Enabled: true,
     systemCaPath: '/etc/ssl/certs/ca-certificates.crt',
+    metricsCertPath: '',
+    metricsKeyPath: '',
+    hostIp: '',
+    otelEnv: undefined,
     transparentProxy: undefined,
     ...override,
   }
@@ -133,6 +137,7 @@ export function sampleFacts(name: string, override: Partial<ProxyFacts> = {}): P
     identity: undefined,
     trust: undefined,
     policies: samplePolicies(),
+    telemetryBackends: [],
     dns: [],
     ...override,
   }

@@ -1,0 +1,4 @@
+import { runPolicyCases } from '../policy-cases.ts'
+import { meshTracePlugin } from './envoy.ts'
+
+runPolicyCases(import.meta.dirname, meshTracePlugin)
