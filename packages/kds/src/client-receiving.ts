@@ -64,6 +64,8 @@ export function openGlobalToZone(context: StreamContext, ended: Ended): RunningS
       accepted: memory.accepted,
       // versions of another incarnation say nothing about this one
       resume: memory.peer !== 'own' || storeId === undefined || storeId === memory.storeId,
+      quarantine: context.journal.refusedHere,
+      namesRefusals: () => memory.peer === 'own',
       write: stream.write,
       pause: stream.pause,
       proceed: stream.proceed,

@@ -28,7 +28,7 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended, described
   let isOver = false
   /** Subscribes of a stock global that wait until first lists are complete. */
   let held: DeltaRequest[] | undefined
-  const stopShowing = context.journal.sending(() => sender?.cursor)
+  const stopShowing = context.journal.sending(() => sender)
 
   const finish = (): void => {
     isOver = true
@@ -62,6 +62,7 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended, described
       identifier: zone,
       chunked: features.has(nodeFeatures.chunkedLists),
       paceMs: (type) => (inventory.has(type) ? inventoryPaceMs : 0),
+      quarantine: context.journal.refusedThere,
       write: stream.write,
       count: (type, outcome, failure) => {
         context.metrics.response(type, outcome)

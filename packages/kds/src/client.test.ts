@@ -3,86 +3,17 @@ import assert from 'node:assert/strict'
 import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2'
 import { connect, createServer as createTcpServer, type Socket } from 'node:net'
 import { test } from 'node:test'
-import { Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js'
+import { Server, ServerCredentials, status } from '@grpc/grpc-js'
 import { silentLogger, type Logger } from '@weft/foundation/log'
 import { FakeClock } from '@weft/foundation/time'
-import { codec, serviceDefinition } from '@weft/proto'
+import { codec } from '@weft/proto'
 import { createKdsClient, type KdsClientOptions } from './client.ts'
 import { clientOptions, type Member, memberOf, memoryStore, running, until } from './testing/federation.ts'
-import { decodeRequest, decodeResponse, encodeRequest, encodeResponse, jsonResource, jsonResources, mailbox } from './testing/raw-zone.ts'
-
-type Call = ServerDuplexStream<Buffer, Uint8Array>
-
-interface Incoming {
-  readonly call: Call
-  next(): Promise<Buffer>
-  send(bytes: Uint8Array): void
-}
-
-interface StockGlobal extends AsyncDisposable {
-  readonly port: number
-  readonly down: ReturnType<typeof mailbox<Incoming>>
-  readonly up: ReturnType<typeof mailbox<Incoming>>
-  readonly stats: ReturnType<typeof mailbox<Incoming>>
-  stop(): void
-}
-
-/** The services of a stock global, with nothing behind them. */
-async function stockGlobal(port = 0): Promise<StockGlobal> {
-  const server = new Server()
-  const boxes = { down: mailbox<Incoming>(), up: mailbox<Incoming>(), stats: mailbox<Incoming>(), others: mailbox<Incoming>() }
-  const into =
-    (box: ReturnType<typeof mailbox<Incoming>>) =>
-    (call: Call): void => {
-      const inbox = mailbox<Buffer>()
-      call.on('data', (bytes: Buffer) => inbox.push(bytes))
-      call.on('error', () => {})
-      box.push({ call, next: () => inbox.take(), send: (bytes) => void call.write(bytes) })
-    }
-  server.addService(serviceDefinition('kuma.mesh.v1alpha1.KDSSyncService'), {
-    GlobalToZoneSync: into(boxes.down),
-    ZoneToGlobalSync: into(boxes.up),
-  })
-  server.addService(serviceDefinition('kuma.mesh.v1alpha1.GlobalKDSService'), {
-    StreamXDSConfigs: into(boxes.others),
-    StreamStats: into(boxes.stats),
-    StreamClusters: into(boxes.others),
-    HealthCheck: (_call: unknown, done: (error: null, bytes: Uint8Array) => void) => done(null, Buffer.alloc(0)),
-  })
-  const bound = await new Promise<number>((resolve, reject) =>
-    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, found) => (error ? reject(error) : resolve(found))),
-  )
-  return { port: bound, ...boxes, stop: () => server.forceShutdown(), [Symbol.asyncDispose]: async () => server.forceShutdown() }
-}
+import { clusterId, listing, stockGlobal } from './testing/raw-global.ts'
+import { decodeRequest, decodeResponse, encodeRequest, jsonResource, jsonResources } from './testing/raw-zone.ts'
 
 const startZone = (member: Member, port: number, extra: Partial<KdsClientOptions> = {}) =>
   running(createKdsClient(clientOptions(member.store, 'zone-1', port, extra)))
-
-function listing(
-  type: string,
-  nonce: string,
-  resources: ReturnType<typeof jsonResource>[],
-  removedResources: readonly string[] = [],
-): Uint8Array {
-  return encodeResponse({
-    typeUrl: type,
-    nonce,
-    resources,
-    removedResources: [...removedResources],
-    controlPlane: { identifier: 'global' },
-  })
-}
-
-function clusterId(id: string): ReturnType<typeof jsonResource> {
-  const value = codec('kuma.mesh.v1alpha1.KumaResource').encode({
-    meta: { name: 'kuma-cluster-id', mesh: '', labels: { 'kuma.io/origin': 'global' } },
-    spec: {
-      typeUrl: 'type.googleapis.com/kuma.system.v1alpha1.Config',
-      value: codec('kuma.system.v1alpha1.Config').encode({ config: id }),
-    },
-  })
-  return { name: 'kuma-cluster-id.', version: id, resource: { typeUrl: 'type.googleapis.com/kuma.mesh.v1alpha1.KumaResource', value } }
-}
 
 const fromGlobal = { 'kuma.io/origin': 'global' }
 

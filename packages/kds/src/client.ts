@@ -21,7 +21,7 @@ import { openOriginLedger } from './origin-ledger.ts'
 import { createZoneOutgoing } from './outgoing-to-global.ts'
 import type { Self } from './peer.ts'
 import { createRecallMemory } from './returned-dataplanes.ts'
-import { createSyncJournal } from './sync-journal.ts'
+import { createSyncJournal, refusalsOf } from './sync-journal.ts'
 import { createSyncMetrics } from './sync-metrics.ts'
 import type { ReachabilityEntry } from './sync-status.ts'
 
@@ -210,6 +210,7 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
       unlisted: consumed.filter((type) => !memory.listed.has(type)),
       ...journal.progress(),
     }),
+    refusals: () => refusalsOf('global', journal),
     onConnection: (listener) => {
       listeners.add(listener)
       return () => void listeners.delete(listener)

@@ -2,6 +2,7 @@
 import type { Component } from '@weft/foundation/lifecycle'
 import type { Resource, ResourceKey } from '@weft/resources'
 import type { ClientCertificate } from './client-certificate.ts'
+import type { SyncRefusal } from './sync-journal.ts'
 import type { GlobalSync, ReachabilityEntry, ZoneLivenessView, ZoneSync } from './sync-status.ts'
 
 /** The long-lived streams of a zone, named as the fields of `ZoneInsight.kdsStreams` (contract/kds.md section 11). */
@@ -128,6 +129,11 @@ export interface HeldResources {
   readonly keys: readonly ResourceKey[]
 }
 
+/** A resource that a zone gets without these fields. */
+export interface LeftOut extends ResourceKey {
+  readonly fields: readonly string[]
+}
+
 /** A zone with open streams here. */
 export interface ConnectedZone {
   readonly zone: string
@@ -138,6 +144,8 @@ export interface ConnectedZone {
   /** An own peer, known by its store id; a stock one has none. */
   readonly storeId: string | undefined
   readonly description: PeerDescription | undefined
+  /** It is of the 2.x line and gets what it is sent in another form. */
+  readonly secondGeneration: boolean
   /** True when every type the zone subscribed to is answered and accepted in its present state. */
   readonly inSync: boolean
 }
@@ -150,6 +158,8 @@ export interface KdsServer extends Component {
   /** Every Zone with its state and how far sync with it is. */
   status(): readonly ZoneSync[]
   liveness(zone: string): ZoneLivenessView
+  /** Every resource that a zone refuses, or that is refused here of one. */
+  refusals(): readonly SyncRefusal[]
   /** What each own zone last said of the way to the others. */
   reachability(): ReadonlyMap<string, readonly ReachabilityEntry[]>
   /**
@@ -157,6 +167,8 @@ export interface KdsServer extends Component {
    * stream, with kds/admin-failed when the zone answers with an error or not in time (10 s).
    */
   ask(zone: string, kind: AdminKind, proxy: Resource, options?: AdminOptions): Promise<Uint8Array>
+  /** What a connected zone of the 2.x line gets without some of its fields, because it could not honour them; nothing for other zones. */
+  leftOut(zone: string): readonly LeftOut[]
   held(): readonly HeldResources[]
   /** Deletes what is held of an origin, of one type or all. Resolves with the number deleted. */
   approveRemoval(origin: string, type?: string): Promise<number>
@@ -188,6 +200,8 @@ export interface ReturnedDataplanes {
 export interface KdsClient extends Component {
   connection(): GlobalConnection
   status(): GlobalSync
+  /** Every resource that global refuses, or that is refused here of it. */
+  refusals(): readonly SyncRefusal[]
   /** Called after every change of `connection()`. */
   onConnection(listener: (connection: GlobalConnection) => void): () => void
   /** Undefined while no own global has returned any since this process started. A change is told as one of the connection. */

@@ -1,16 +1,15 @@
 // From wire bytes to checked resources, one by one: a bad one is named and left out, the others go on.
 import { AppError, messageOf } from '@weft/foundation/errors'
 import { decodeKdsResource, type KdsResource, type ResourceDescriptor, type ResourceKey, validateResource } from '@weft/resources'
-import { describeFailure, type Incoming, splitWireName } from './incoming.ts'
-import { kumaResourceUrl, type WireResource } from './wire.ts'
+import { type Incoming, type RefusedResource, splitWireName, violationText } from './incoming.ts'
+import { kumaResourceUrl, tooLargeUrl, type WireResource } from './wire.ts'
 
 /** What became of the resources of one response. */
 export interface DecodedResponse {
   readonly resources: readonly KdsResource[]
   /** Keys of everything the response lists, also of what cannot be used: none of it is missing. */
   readonly keys: readonly ResourceKey[]
-  readonly failedKeys: readonly ResourceKey[]
-  readonly failures: readonly string[]
+  readonly refused: readonly RefusedResource[]
 }
 
 const slice = 128
@@ -22,19 +21,15 @@ export async function decodeIncoming(
 ): Promise<DecodedResponse> {
   const good = new Map<string, KdsResource>()
   const keys: ResourceKey[] = []
-  const failedKeys: ResourceKey[] = []
-  const failures: string[] = []
+  const refused: RefusedResource[] = []
   for (const [index, wire] of resources.entries()) {
     if (index > 0 && index % slice === 0) await new Promise((resolve) => setImmediate(resolve))
     const outcome = decodeOne(wire, kind, incoming)
     keys.push(outcome.key)
     if (outcome.failure === undefined) good.set(`${outcome.key.mesh}/${outcome.key.name}`, outcome.resource)
-    else {
-      failedKeys.push(outcome.key)
-      failures.push(outcome.failure)
-    }
+    else refused.push({ key: outcome.key, wireName: wire.name, reason: outcome.failure })
   }
-  return { resources: [...good.values()], keys, failedKeys, failures }
+  return { resources: [...good.values()], keys, refused }
 }
 
 type Outcome =
@@ -45,16 +40,16 @@ function decodeOne(wire: WireResource, kind: ResourceDescriptor, incoming: Incom
   const announced = splitWireName(kind.type, wire.name)
   let key = { ...announced, name: incoming.storedName(announced.name) }
   try {
-    if (!isKumaResource(wire.typeUrl))
-      return { key, failure: describeFailure(key, `is a ${JSON.stringify(wire.typeUrl.slice(0, 200))}, not a KumaResource`) }
+    if (wire.typeUrl === tooLargeUrl) return { key, failure: 'is larger than a message may be and was not sent' }
+    if (!isKumaResource(wire.typeUrl)) return { key, failure: `is a ${JSON.stringify(wire.typeUrl.slice(0, 200))}, not a KumaResource` }
     const decoded = decodeKdsResource(kind, wire.value)
-    const resource = incoming.adopt(kind, { ...decoded, name: incoming.storedName(decoded.name) })
+    const resource = incoming.adopt(kind, { ...decoded, name: incoming.storedName(decoded.name) }, wire.value)
     key = { type: kind.type, mesh: resource.mesh, name: resource.name }
     const violations = validateResource(kind, resource, { from: 'peer' })
-    return violations.length > 0 ? { key, failure: describeFailure(key, violations) } : { key, resource }
+    return violations.length > 0 ? { key, failure: violationText(violations) } : { key, resource }
   } catch (error) {
     const violations = error instanceof AppError ? error.violations : []
-    return { key, failure: describeFailure(key, violations.length > 0 ? violations : messageOf(error)) }
+    return { key, failure: violations.length > 0 ? violationText(violations) : messageOf(error) }
   }
 }
 

@@ -8,8 +8,9 @@ import { nameKey, type Registry, type ResourceDescriptor, type ResourceKey } fro
 import type { Store } from '@weft/store'
 import { decodeIncoming } from './decode-incoming.ts'
 import { recalledVersion } from './features.ts'
-import { type Incoming, splitWireName, writeClassOf } from './incoming.ts'
+import { describeFailure, type Incoming, type RefusedResource, splitWireName, writeClassOf } from './incoming.ts'
 import type { OriginLedger } from './origin-ledger.ts'
+import type { Quarantine } from './quarantine.ts'
 import { reconcile, type ReconcileOptions } from './reconcile.ts'
 import { type DeltaResponse, decodeResponse, encodeRequest, type NodeValue } from './wire.ts'
 
@@ -41,6 +42,10 @@ export interface ReceiverOptions {
   readonly resume: boolean
   /** Name to the origin what is held here of an earlier incarnation, so that it can say later that this is really gone. */
   readonly recall?: boolean
+  /** Where what cannot be accepted is kept with its reason. */
+  readonly quarantine?: Quarantine
+  /** Tell the peer which resources of a response were refused, each with its reason; only own peers understand that. */
+  namesRefusals?(): boolean
   write(bytes: Uint8Array): boolean
   pause(): void
   proceed(): void
@@ -64,11 +69,14 @@ interface ReceivingType {
   listed: Map<string, ResourceKey> | undefined
   /** Resumed: what the first response calls gone; kept until settled. */
   gone: ResourceKey[]
+  /** Wire names that were refused out of the first list. */
+  readonly refusedFirst: Set<string>
   tail: Promise<void>
 }
 
 const maxQueued = 64
 const maxFailureText = 8 * 1024
+const maxReasonText = 1024
 
 /** The delta client of one stream. */
 export class DeltaReceiver {
@@ -94,6 +102,7 @@ export class DeltaReceiver {
         complete: false,
         listed: new Map([...accepted.keys()].map((name) => this.#storedKey(type, name)).map((key) => [nameKey(key), key])),
         gone: [],
+        refusedFirst: new Set(),
         tail: Promise.resolve(),
       })
     }
@@ -119,7 +128,8 @@ export class DeltaReceiver {
     const response = decodeResponse(bytes)
     const state = this.#types.get(response.type)
     if (!state) {
-      this.#answer(response, this.#options.other?.(response) ? [] : [`unknown type ${JSON.stringify(response.type.slice(0, 100))}`])
+      const isKnown = this.#options.other?.(response) ?? false
+      this.#answer(response, isKnown ? undefined : `unknown type ${JSON.stringify(response.type.slice(0, 100))}`)
       return
     }
     this.#enqueue(response.type, state, () => this.#apply(state, response))
@@ -199,15 +209,22 @@ export class DeltaReceiver {
     if (isFirst && state.resumed) state.gone.push(...removed)
     for (const [name, key] of received) state.listed?.set(name, key)
     for (const key of removed) state.listed?.delete(nameKey(key))
-    const { failures, refused } = await reconcile(decoded.resources, deletable, this.#reconciling(state.kind))
-    this.#remember(state, response, [...decoded.failedKeys, ...refused])
+    const reconciled = await reconcile(decoded.resources, deletable, this.#reconciling(state.kind))
+    const names = this.#wireNames(state.kind.type, response)
+    const refused = [
+      ...decoded.refused,
+      ...reconciled.refused.map(({ key, reason }) => ({ key, reason, wireName: names.get(nameKey(key)) ?? `${key.name}.${key.mesh}` })),
+    ]
+    this.#remember(state, response, refused)
     await this.#options.ledger.release([...decoded.keys, ...deletable])
+    if (isFirst) for (const { wireName } of refused) state.refusedFirst.add(wireName)
     if (isFirst && !response.partial) {
       state.complete = true
+      this.#options.quarantine?.keepOnly(state.kind.type, state.refusedFirst)
       await this.#settle(state)
       this.#options.listed?.(state.kind.type)
     }
-    const problems = [...decoded.failures, ...failures]
+    const problems = refused.map(describeFailure)
     const ms = clock.monotonic() - startedAt
     log.debug(
       { type: state.kind.type, count: response.resources.length, removed: removed.length, ms: Math.round(ms) },
@@ -215,7 +232,7 @@ export class DeltaReceiver {
     )
     if (problems.length > 0) log.warn({ type: state.kind.type, reason: problems.join('\n').slice(0, 2000) }, 'kds resources refused')
     if (this.#abort.signal.aborted) return
-    this.#answer(response, problems)
+    this.#answer(response, problems.length === 0 ? undefined : problems.join('\n'), refused)
     this.#options.applied?.(state.kind.type, { ms, refused: problems.length })
   }
 
@@ -275,19 +292,41 @@ export class DeltaReceiver {
       .map(({ type, mesh, name }) => ({ type, mesh, name }))
   }
 
-  #remember(state: ReceivingType, response: DeltaResponse, failed: readonly ResourceKey[]): void {
-    const bad = new Set(failed.map(nameKey))
-    for (const name of response.removed) state.accepted.delete(name)
-    for (const { name, version } of response.resources) {
-      if (bad.has(nameKey(this.#storedKey(state.kind.type, name)))) state.accepted.delete(name)
-      else state.accepted.set(name, version)
-    }
+  /** The names of a response by the keys under which its resources are stored. */
+  #wireNames(type: string, response: DeltaResponse): ReadonlyMap<string, string> {
+    const names = [...response.removed, ...response.resources.map(({ name }) => name)]
+    return new Map(names.map((name) => [nameKey(this.#storedKey(type, name)), name]))
   }
 
-  #answer(response: DeltaResponse, problems: readonly string[]): void {
-    const error = problems.length === 0 ? undefined : problems.join('\n').slice(0, maxFailureText)
+  #remember(state: ReceivingType, response: DeltaResponse, refused: readonly RefusedResource[]): void {
+    const { quarantine } = this.#options
+    const { type } = state.kind
+    const bad = new Set(refused.map(({ wireName }) => wireName))
+    for (const name of response.removed) {
+      state.accepted.delete(name)
+      if (!bad.has(name)) quarantine?.release(type, name)
+    }
+    for (const { name, version } of response.resources) {
+      if (bad.has(name)) state.accepted.delete(name)
+      else {
+        state.accepted.set(name, version)
+        quarantine?.release(type, name)
+      }
+    }
+    for (const { key, wireName, reason } of refused) quarantine?.add({ ...key, wireName, reason, certain: true })
+  }
+
+  #answer(response: DeltaResponse, failure: string | undefined, refused: readonly RefusedResource[] = []): void {
+    const isNamed = failure !== undefined && refused.length > 0 && (this.#options.namesRefusals?.() ?? false)
+    const refusals = isNamed ? new Map(refused.map(({ wireName, reason }) => [wireName, reason.slice(0, maxReasonText)])) : undefined
     this.#options.write(
-      encodeRequest({ type: response.type, node: { id: this.#options.node.id, metadata: undefined }, nonce: response.nonce, error }),
+      encodeRequest({
+        type: response.type,
+        node: { id: this.#options.node.id, metadata: undefined },
+        nonce: response.nonce,
+        error: failure?.slice(0, maxFailureText),
+        ...(refusals ? { refusals } : {}),
+      }),
     )
   }
 }

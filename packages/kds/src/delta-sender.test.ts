@@ -6,6 +6,7 @@ import { FakeClock } from '@weft/foundation/time'
 import type { Resource } from '@weft/resources'
 import { createChangeFeed } from './change-feed.ts'
 import { DeltaSender } from './delta-sender.ts'
+import { createQuarantine } from './quarantine.ts'
 import { recalledVersion } from './features.ts'
 import type { Encoded, Outgoing } from './outgoing.ts'
 import { memberOf, memoryStore } from './testing/federation.ts'
@@ -28,6 +29,7 @@ function setUp(
   const counted: string[] = []
   const stalled: string[] = []
   const errors: string[] = []
+  const quarantine = createQuarantine(clock)
   let room = true
   const outgoing: Outgoing = {
     types: extra.types ?? ['Mesh', 'Secret', 'MeshTimeout'],
@@ -48,6 +50,7 @@ function setUp(
     log,
     identifier: 'global',
     chunked: extra.chunked ?? false,
+    quarantine,
     ...(extra.recovered && { recovered: extra.recovered }),
     paceMs: () => extra.paceMs ?? 0,
     write: (bytes) => {
@@ -72,6 +75,7 @@ function setUp(
     counted,
     stalled,
     errors,
+    quarantine,
     request,
     take,
     setRoom: (value: boolean) => {
@@ -262,7 +266,100 @@ test('a stock peer gets its first list whole or not at all', async () => {
     tooMuch.sent.map((response) => response.type),
     ['Secret'],
   )
-  assert.deepEqual(tooMuch.errors, ['kds first list is larger than the peer accepts; the type is not synced'])
+  assert.deepEqual(tooMuch.errors, ['kds list is larger than the peer accepts and is not sent'])
+  const [size] = tooMuch.sender.sizes
+  assert.deepEqual(
+    [size?.type, size?.state, size?.count, size?.limitBytes, size?.largest.map(({ name }) => name)],
+    ['Mesh', 'withheld', 4, 10 * 1024 * 1024, ['a.', 'b.', 'c.', 'd.']],
+  )
+  assert.ok((size?.bytes ?? 0) > 12_000_000)
+  assert.equal(tooMuch.sender.inSync, false)
+  tooMuch.answer()
+  // nothing of it goes while it does not fit, then all of it at once
+  await tooMuch.put('Mesh', '', 'e', {})
+  await turn()
+  await tooMuch.remove('Mesh', '', 'a')
+  await turn()
+  assert.deepEqual(tooMuch.sent, [])
+  await tooMuch.remove('Mesh', '', 'b')
+  await turn()
+  const whole = tooMuch.answer()
+  assert.deepEqual([namesOf(whole).sort(), whole.removed], [['c.', 'd.', 'e.'], []])
+  assert.equal(tooMuch.sender.inSync, true)
+})
+
+test('a type is shown from half of the limit on, and a resource that no message carries stays out of deltas', async () => {
+  const at = setUp({ sizeOf: (resource) => (resource.name === 'huge' ? 11_000_000 : 3_000_000) })
+  const shown = () => at.sender.sizes.map(({ state, count }) => `${state} ${count}`)
+  await at.put('Mesh', '', 'a', {})
+  at.request('Mesh')
+  await turn()
+  at.answer()
+  assert.deepEqual(shown(), [])
+  await at.put('Mesh', '', 'b', {})
+  await turn()
+  at.answer()
+  assert.deepEqual(shown(), ['large 2'])
+  await at.put('Mesh', '', 'huge', {})
+  await turn()
+  assert.deepEqual(at.sent, [])
+  assert.deepEqual(shown(), ['over 3'])
+  const own = setUp({ chunked: true, sizeOf: () => 11_000_000 })
+  await own.put('Mesh', '', 'huge', {})
+  own.request('Mesh')
+  await turn()
+  // the peer learns that there is one, so that it keeps what it has
+  const [told] = own.answer().resources
+  assert.deepEqual([told?.name, told?.typeUrl, told?.value.length], ['huge.', 'weft.io/TooLarge', 0])
+  assert.equal(own.sender.sizes[0]?.state, 'withheld')
+})
+
+test('of several resources that a stock peer refuses at once, halves find the bad one', async () => {
+  const at = setUp()
+  const refused = (response: DeltaResponse): string | undefined =>
+    response.resources.some(({ name }) => name === 'c.') ? 'c is bad' : undefined
+  for (const name of ['a', 'b', 'c', 'd', 'e']) await at.put('Mesh', '', name, {})
+  at.request('Mesh')
+  await turn()
+  const tries: string[] = []
+  const respond = (): void => {
+    while (at.sent.length > 0) {
+      const response = at.take()
+      tries.push(namesOf(response).join(''))
+      at.request('Mesh', { nonce: response.nonce, error: refused(response) })
+    }
+  }
+  respond()
+  assert.deepEqual([at.quarantine.size, at.quarantine.list()[0]?.certain], [5, false])
+  for (let wait = 5_000; wait < 100_000; wait *= 2) {
+    at.clock.advance(wait)
+    respond()
+  }
+  assert.deepEqual(
+    at.quarantine.list().map(({ name, reason, certain }) => [name, reason, certain]),
+    [['c', 'c is bad', true]],
+  )
+  assert.ok(tries.includes('c.') && !tries.slice(-1)[0]?.includes('a.'), tries.join(' '))
+  await at.put('Mesh', '', 'c', { good: true })
+  await turn()
+  at.answer()
+  assert.equal(at.quarantine.size, 0)
+  assert.equal(at.sender.inSync, true)
+})
+
+test('an own peer names what it refuses; the rest counts as accepted', async () => {
+  const at = setUp({ chunked: true })
+  for (const name of ['a', 'b', 'c']) await at.put('Mesh', '', name, {})
+  at.request('Mesh')
+  await turn()
+  at.request('Mesh', { nonce: at.take().nonce, error: 'b is bad', initialVersions: new Map([['b.', 'taken here']]) })
+  assert.deepEqual(
+    at.quarantine.list().map(({ name, reason, certain }) => [name, reason, certain]),
+    [['b', 'taken here', true]],
+  )
+  at.clock.advance(5_000)
+  assert.deepEqual(namesOf(at.answer()), ['b.'])
+  assert.deepEqual([at.quarantine.size, at.sender.inSync], [0, true])
 })
 
 test('deltas are cut, and go on after the ACK', async () => {
@@ -272,8 +369,7 @@ test('deltas are cut, and go on after the ACK', async () => {
   at.answer()
   await Promise.all(['a', 'b', 'c'].map((name) => at.put('Mesh', '', name, {})))
   await turn()
-  assert.deepEqual(namesOf(at.answer()), ['a.', 'b.'])
-  assert.deepEqual(namesOf(at.answer()), ['c.'])
+  for (const name of ['a.', 'b.', 'c.']) assert.deepEqual(namesOf(at.answer()), [name])
 })
 
 test('a hundred types on a peer that does not read: one response each and no more', async () => {

@@ -8,12 +8,14 @@ import type { Clock, Timer } from '@weft/foundation/time'
 import { nameKey, type Resource, type ResourceKey } from '@weft/resources'
 import type { Change, Store } from '@weft/store'
 import type { ChangeFeed } from './change-feed.ts'
-import { type SendingType, sendingType } from './sending-type.ts'
+import { type PlannedResponse, type SendingType, sendingType } from './sending-type.ts'
 import type { Encoded, Outgoing } from './outgoing.ts'
-import { inChunks, softLimitBytes, softLimitEntries } from './chunks.ts'
-import { recalledVersion } from './features.ts'
+import { composeDelta } from './compose-delta.ts'
+import { planFirstList } from './first-list.ts'
+import type { Quarantine } from './quarantine.ts'
 import type { SyncCursor } from './sync-journal.ts'
-import { composeResponse, type DeltaRequest, maxMessageBytes } from './wire.ts'
+import { listLimitBytes, sizeOf, type TypeSize } from './type-size.ts'
+import { composeResponse, type DeltaRequest } from './wire.ts'
 
 /** What sending needs. */
 export interface SenderOptions {
@@ -29,6 +31,8 @@ export interface SenderOptions {
   /** Hands bytes to the transport; false when it is full until `drained`. */
   write(bytes: Uint8Array): boolean
   count(type: string, outcome: 'sent' | 'acknowledged' | 'rejected', failure?: string): void
+  /** Where what the peer refuses is kept with its reason. */
+  readonly quarantine?: Quarantine
   /**
    * Resolves when this side has all it will ever know again of an earlier life. Only then does it say that recalled resources are gone;
    * never when absent.
@@ -70,7 +74,7 @@ export class DeltaSender {
   request(request: DeltaRequest): void {
     const state = this.#types.get(request.type)
     if (!state) this.#subscribe(request)
-    else if (state.pending && request.nonce === state.pending.nonce) this.#answered(state, request.error)
+    else if (state.pending && request.nonce === state.pending.nonce) this.#answered(state, request.error, request.initialVersions)
   }
 
   /** Looks again at these keys, because something their filter reads has changed. */
@@ -91,6 +95,11 @@ export class DeltaSender {
   /** Every subscribed type is accepted in its present state. */
   get inSync(): boolean {
     return [...this.#types.values()].every(isAccepted)
+  }
+
+  /** Types that are near the limit of a message, or over it. */
+  get sizes(): readonly TypeSize[] {
+    return [...this.#types.values()].flatMap((state) => sizeOf(state, this.#options.chunked) ?? [])
   }
 
   /** How far the peer is. */
@@ -118,7 +127,7 @@ export class DeltaSender {
 
   #subscribe(request: DeltaRequest): void {
     const { type } = request
-    const state = sendingType(type, request.initialVersions)
+    const state = sendingType(type, { resume: request.initialVersions, quarantine: this.#options.quarantine })
     this.#types.set(type, state)
     this.#fallBehind(state, 0)
     if (this.#rank.has(type)) state.unsubscribe = this.#options.feed.on(type, (changes) => this.#changed(state, changes))
@@ -177,6 +186,7 @@ export class DeltaSender {
       state.phase = 'listing'
       this.#startListing(state)
     }
+    if (state.phase === 'withheld' && state.dirty.size > 0) this.#reconsider(state)
     if (state.phase === 'live' && !state.pending && !this.#mustPace(state)) this.#sendNext(state)
     return true
   }
@@ -223,38 +233,47 @@ export class DeltaSender {
   }
 
   #listComplete(state: SendingType, entries: readonly Encoded[]): void {
-    // a peer that only recalls names takes the list for a whole one
-    const resumed = [...state.resume.values()].some((version) => version !== recalledVersion)
-    const missing = resumed ? entries.filter((entry) => state.resume.get(entry.name) !== entry.version) : entries
-    const present = new Set(entries.map((entry) => entry.name))
-    const absent = [...state.resume].filter(([name]) => !present.has(name))
-    const removed = absent.filter(([, version]) => version !== recalledVersion).map(([name]) => name)
-    this.#removeLater(
-      state,
-      absent.filter(([, version]) => version === recalledVersion).map(([name]) => name),
-    )
-    const chunks = inChunks(missing)
+    const { responses, recalledGone } = planFirstList({ entries, resume: state.resume, chunked: this.#options.chunked })
     state.resume = new Map()
-    if (chunks.length > 1 && !resumed && !this.#options.chunked) {
-      const bytes = missing.reduce((sum, entry) => sum + entry.frame.length, 0)
-      // a stock receiver takes the first response for the whole list, so it cannot be cut
-      if (bytes > maxMessageBytes - 4096) {
-        this.#options.log.error(
-          { type: state.type, bytes, count: missing.length },
-          'kds first list is larger than the peer accepts; the type is not synced',
-        )
-        return
-      }
-      state.queue.push({ entries: missing, removed, partial: false })
+    this.#removeLater(state, recalledGone)
+    if (responses) {
+      state.queue.push(...responses)
+      state.phase = 'live'
     } else {
-      chunks.forEach((chunk, index) => {
-        const last = index === chunks.length - 1
-        state.queue.push({ entries: chunk, removed: last ? removed : [], partial: !last && !resumed })
-      })
+      state.phase = 'withheld'
+      // other types must not wait for one that does not come
+      state.listed = true
     }
-    state.phase = 'live'
+    this.#checkSize(state)
     this.#ready.add(state)
     this.#flush()
+  }
+
+  /** A list that was too large goes once it fits; until then the peer keeps what it has. */
+  #reconsider(state: SendingType): void {
+    const { outgoing, store } = this.#options
+    for (const [key, { mesh, name }] of state.dirty) {
+      const resource = store.get({ type: state.type, mesh, name })
+      state.replace(key, resource && outgoing.encode(resource))
+    }
+    state.dirty.clear()
+    const { responses } = planFirstList({ entries: [...state.entries()], resume: new Map(), chunked: false })
+    if (!responses) return
+    this.#options.log.info({ type: state.type, bytes: state.bytes, count: state.count }, 'kds list fits again and is sent')
+    state.queue.push(...responses)
+    state.phase = 'live'
+  }
+
+  /** Warns once when a type gets near the limit, once when it is over it. */
+  #checkSize(state: SendingType): void {
+    const { log, chunked } = this.#options
+    const size = state.bytes > listLimitBytes / 2 || state.phase === 'withheld' ? sizeOf(state, chunked) : undefined
+    if (size?.state === state.sizeTold) return
+    state.sizeTold = size?.state
+    if (!size) return
+    const fields = { type: size.type, bytes: size.bytes, count: size.count, limitBytes: size.limitBytes, largest: size.largest }
+    if (size.state === 'withheld') log.error(fields, 'kds list is larger than the peer accepts and is not sent')
+    else log.warn(fields, 'kds list is large; past the limit it could not be sent again')
   }
 
   /** What the peer has of an earlier life of this side, once it is certain that it will not come back. */
@@ -316,28 +335,14 @@ export class DeltaSender {
     if (!this.#options.write(bytes)) this.#blocked = true
   }
 
-  #composeDelta(state: SendingType): { entries: readonly Encoded[]; removed: readonly string[]; partial: false } | undefined {
-    const entries: Encoded[] = []
-    const removed: string[] = []
-    let bytes = 0
-    for (const [key, { mesh, name }] of state.dirty) {
-      if (bytes > softLimitBytes || entries.length + removed.length >= softLimitEntries) break
-      state.dirty.delete(key)
-      const resource = this.#options.store.get({ type: state.type, mesh, name })
-      const change = state.replace(key, resource && this.#options.outgoing.encode(resource))
-      if (change.removed !== undefined) removed.push(change.removed)
-      if (!change.entry) continue
-      entries.push(change.entry)
-      bytes += change.entry.frame.length
-    }
+  #composeDelta(state: SendingType): PlannedResponse | undefined {
+    const delta = composeDelta(state, this.#options)
     if (state.dirty.size > 0) this.#ready.add(state)
-    // a name that went and came back within one response is an update
-    const present = new Set(entries.map((entry) => entry.name))
-    const gone = removed.filter((name) => !present.has(name))
-    return entries.length === 0 && gone.length === 0 ? undefined : { entries, removed: gone, partial: false }
+    this.#checkSize(state)
+    return delta
   }
 
-  #answered(state: SendingType, failure: string | undefined): void {
+  #answered(state: SendingType, failure: string | undefined, reasons: ReadonlyMap<string, string>): void {
     const { response, stall, seq, at } = state.pending ?? {}
     stall?.cancel()
     state.pending = undefined
@@ -351,7 +356,7 @@ export class DeltaSender {
       }
     } else {
       this.#options.count(state.type, 'rejected', failure)
-      if (response) this.#rejected(state, response, failure)
+      if (response) this.#rejected(state, response, { failure, reasons })
     }
     this.#ready.add(state)
     this.#flush()
@@ -359,11 +364,10 @@ export class DeltaSender {
 
   #rejected(
     state: SendingType,
-    response: { readonly entries: readonly Encoded[]; readonly removed: readonly string[] },
-    failure: string,
+    response: PlannedResponse,
+    { failure, reasons }: { readonly failure: string; readonly reasons: ReadonlyMap<string, string> },
   ): void {
-    for (const entry of response.entries) state.rejected.add(entry.name)
-    for (const name of response.removed) state.rejected.add(name)
+    state.refused(response, failure, reasons)
     state.retryMs = state.retryMs === 0 ? firstRetryMs : Math.min(state.retryMs * 2, lastRetryMs)
     const fields = { type: state.type, reason: failure.slice(0, 1000), retryMs: state.retryMs }
     if (failure === state.failure) this.#options.log.debug(fields, 'kds response rejected again')
@@ -376,8 +380,7 @@ export class DeltaSender {
   /** Sends again what was rejected and has not changed since. */
   #retry(state: SendingType): void {
     try {
-      const again = state.takeRejected()
-      if (again) state.queue.push({ ...again, partial: false })
+      state.queue.push(...state.takeRejected())
       this.#ready.add(state)
       this.#flush()
     } catch (error) {

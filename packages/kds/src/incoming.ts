@@ -12,6 +12,7 @@ import {
 } from '@weft/resources'
 import type { WriteClass } from '@weft/store'
 import { isRecord, list, member, stringMembers } from './json.ts'
+import { specFromSecondGeneration } from './second-generation.ts'
 
 /** The receiving side of one origin. */
 export interface Incoming {
@@ -23,8 +24,8 @@ export interface Incoming {
   owns(kind: ResourceDescriptor, stored: Resource): boolean
   /** The name under which a resource is stored here. */
   storedName(name: string): string
-  /** What is stored of a decoded resource; the name is mapped already. */
-  adopt(kind: ResourceDescriptor, decoded: KdsResource): KdsResource
+  /** What is stored of a decoded resource; the name is mapped already. `wire` is the KumaResource as it came. */
+  adopt(kind: ResourceDescriptor, decoded: KdsResource, wire: Uint8Array): KdsResource
 }
 
 /** Which zone, and how it names things. */
@@ -33,20 +34,26 @@ export interface FromZoneOptions {
   readonly zone: string
   /** The zone sent the header feature `hash-suffix`: its names are unique already. */
   readonly hashedNames: boolean
+  /** The zone is of the 2.x line. */
+  readonly secondGeneration?: boolean
   readonly types: readonly string[]
 }
 
 /** Global reading a zone. Zone and origin come from the session, never from what the zone wrote. */
-export function fromZone({ zone, hashedNames, types }: FromZoneOptions): Incoming {
+export function fromZone({ zone, hashedNames, secondGeneration = false, types }: FromZoneOptions): Incoming {
+  const dataplaneSpec = (spec: unknown): unknown => withOwnZoneTag(withoutEmptyOutbounds(spec), zone)
   return {
     actor: `zone:${zone}`,
     types,
     owns: (_kind, stored) => stored.labels[labelKeys.zone] === zone && stored.labels[labelKeys.origin] === 'zone',
     storedName: (name) => (hashedNames ? name : `${zone}.${name}`),
-    adopt: (kind, decoded) => ({
+    adopt: (kind, decoded, wire) => ({
       ...decoded,
       labels: { ...decoded.labels, [labelKeys.origin]: 'zone', [labelKeys.zone]: zone },
-      spec: kind.type === 'Dataplane' ? withOwnZoneTag(withoutEmptyOutbounds(decoded.spec), zone) : decoded.spec,
+      spec:
+        kind.type === 'Dataplane'
+          ? dataplaneSpec(secondGeneration ? specFromSecondGeneration(decoded.spec, wire) : decoded.spec)
+          : decoded.spec,
     }),
   }
 }
@@ -98,9 +105,21 @@ export function splitWireName(type: string, wireName: string): ResourceKey {
   return dot < 0 ? { type, mesh: '', name: wireName } : { type, mesh: wireName.slice(dot + 1), name: wireName.slice(0, dot) }
 }
 
+/** A resource, or the removal of one, that could not be applied. */
+export interface RefusedResource {
+  /** Under which it would be stored here. */
+  readonly key: ResourceKey
+  /** As the response names it. */
+  readonly wireName: string
+  readonly reason: string
+}
+
+/** Violations as one line. */
+export function violationText(violations: readonly Violation[]): string {
+  return violations.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join('; ')
+}
+
 /** One line that names the resource and says what is wrong with it. */
-export function describeFailure(key: ResourceKey, reason: string | readonly Violation[]): string {
-  const text =
-    typeof reason === 'string' ? reason : reason.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join('; ')
-  return `${key.type} name=${key.name}${key.mesh ? ` mesh=${key.mesh}` : ''}: ${text}`
+export function describeFailure({ key, reason }: Pick<RefusedResource, 'key' | 'reason'>): string {
+  return `${key.type} name=${key.name}${key.mesh ? ` mesh=${key.mesh}` : ''}: ${reason}`
 }

@@ -53,9 +53,9 @@ export function nodeFacts(node: NodeValue): NodeFacts {
   }
 }
 
-/** Generation of a zone: the header `zone-version` exists since v3 (contract/kds.md section 3.1). */
+/** Generation of a zone: the header `zone-version` exists since v3 (contract/kds.md section 3.1); builds without a number count by it alone. */
 export function isSecondGeneration(zoneVersionHeader: string | undefined, facts: PeerDescription): boolean {
-  return !zoneVersionHeader && facts.version.version.startsWith('2.')
+  return !zoneVersionHeader && !/^v?([3-9]|\d\d)/.test(facts.version.version)
 }
 
 /** `store.type` of a zone's configuration is kubernetes: its Dataplanes are named `<name>.<namespace>` (contract/kds.md section 12). */

@@ -3,7 +3,7 @@ import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
 import type { Clock } from '@weft/foundation/time'
 import type { KdsResource, ResourceDescriptor, ResourceKey } from '@weft/resources'
 import { jsonEqual, type Store, type StoreOp, type WriteClass } from '@weft/store'
-import { describeFailure, type Incoming, writeClassOf } from './incoming.ts'
+import { type Incoming, type RefusedResource, writeClassOf } from './incoming.ts'
 
 /** What applying needs. */
 export interface ReconcileOptions {
@@ -17,9 +17,7 @@ export interface ReconcileOptions {
 
 /** What could not be applied. */
 export interface Reconciled {
-  readonly failures: readonly string[]
-  /** Keys of puts that were refused. */
-  readonly refused: readonly ResourceKey[]
+  readonly refused: readonly Omit<RefusedResource, 'wireName'>[]
 }
 
 type Wanted =
@@ -42,22 +40,18 @@ export async function reconcile(
     ...puts.map((resource): Wanted => ({ op: 'put', key: { type, mesh: resource.mesh, name: resource.name }, resource })),
     ...deletes.map((key): Wanted => ({ op: 'delete', key })),
   ]
-  const failures: string[] = []
-  const refused: ResourceKey[] = []
-  const refuse = (item: Wanted, reason: string): void => {
-    failures.push(describeFailure(item.key, reason))
-    if (item.op === 'put') refused.push(item.key)
-  }
+  const refused: Omit<RefusedResource, 'wireName'>[] = []
+  const refuse = (item: Wanted, reason: string): void => void refused.push({ key: item.key, reason })
   let left: readonly Wanted[] = wanted
   for (let attempt = 0; attempt < wholeAttempts && left.length > 0; attempt++) {
     left = left.filter((item) => isPossible(item, options, refuse))
-    if (await tryAll(left, options)) return { failures, refused }
+    if (await tryAll(left, options)) return { refused }
   }
   for (const item of left) {
     const reason = await trySingle(item, options)
     if (reason !== undefined) refuse(item, reason)
   }
-  return { failures, refused }
+  return { refused }
 }
 
 /** Something of the same key that the origin does not own is never touched. */

@@ -1,4 +1,5 @@
-// What a zone of the 2.x line needs to be told differently (contract/kds.md section 15). Everything here goes one way: from global to it.
+// What a zone of the 2.x line needs to be told differently, and what it says differently (contract/kds.md section 15). What it cannot honour is left
+// out of what it gets and named in `fieldsLeftOut`.
 import { codec } from '@weft/proto'
 import type { ResourceDescriptor } from '@weft/resources'
 import { isRecord, list, member, text } from './json.ts'
@@ -26,6 +27,31 @@ export function bytesForSecondGeneration(kind: ResourceDescriptor, spec: unknown
   return wire.encode({ ...(meta ? { meta } : {}), spec: { ...(packed?.typeUrl ? { typeUrl: packed.typeUrl } : {}), value } })
 }
 
+/** Fields of a resource that such a zone gets without, as paths; most have none. */
+export function fieldsLeftOut(kind: ResourceDescriptor, spec: unknown): readonly string[] {
+  if (kind.type !== 'MeshExternalService') return []
+  const verification = member(member(spec, 'tls'), 'verification')
+  return sources.flatMap((key) => {
+    const source = member(verification, key)
+    return source !== undefined && !oldSource(source) ? [`spec.tls.verification.${key}`] : []
+  })
+}
+
+/** The spec of a Dataplane of such a zone: an inbound may name its protocol in a tag only. `wire` is the KumaResource it came in. */
+export function specFromSecondGeneration(spec: unknown, wire: Uint8Array): unknown {
+  const networking = member(spec, 'networking')
+  const inbounds = list(networking, 'inbound')
+  if (!isRecord(spec) || !isRecord(networking) || inbounds.length === 0) return spec
+  const packed = codec('kuma.mesh.v1alpha1.KumaResource').decode(wire).spec?.value
+  const tagged = packed ? (codec('kuma.legacy.v2.Dataplane').decode(packed).networking?.inbound ?? []) : []
+  const inbound = inbounds.map((each, index) => {
+    const protocol = tagged[index]?.tags?.[protocolTag]
+    return isRecord(each) && each['protocol'] === undefined && protocol ? { ...each, protocol } : each
+  })
+  return { ...spec, networking: { ...networking, inbound } }
+}
+
+const protocolTag = 'kuma.io/protocol'
 const sources = ['caCert', 'clientCert', 'clientKey']
 
 function withOldSources(spec: Readonly<Record<string, unknown>>): unknown {

@@ -1,7 +1,11 @@
 // What one stream knows about one type it sends: what the peer has or is about to get, what waits, what was rejected. Pure bookkeeping.
 import type { Timer } from '@weft/foundation/time'
 import type { ResourceKey } from '@weft/resources'
+import { inChunks } from './chunks.ts'
+import { splitWireName } from './incoming.ts'
 import type { Encoded } from './outgoing.ts'
+import type { Quarantine } from './quarantine.ts'
+import { type TypeSize, withoutTooLarge } from './type-size.ts'
 
 /** A response that is ready to go. */
 export interface PlannedResponse {
@@ -14,8 +18,8 @@ export interface PlannedResponse {
 /** State of one type on one stream. */
 export interface SendingType {
   readonly type: string
-  /** waiting: for its turn. listing: the first list is being encoded. live: deltas. */
-  phase: 'waiting' | 'listing' | 'live'
+  /** waiting: for its turn. listing: the first list is being encoded. live: deltas. withheld: the first list does not fit. */
+  phase: 'waiting' | 'listing' | 'live' | 'withheld'
   /** The whole first list was handed to the transport. */
   listed: boolean
   /** Versions the peer said it has; empty once the first list is made. */
@@ -38,8 +42,8 @@ export interface SendingType {
   acceptedSeq: number
   /** Since when the peer lacks something, monotonic ms; undefined when it has everything. */
   behindSince: number | undefined
-  /** Wire names in rejected responses. */
-  readonly rejected: Set<string>
+  /** Wire names that the peer refuses. True: this very one; false: one or more of those that came with it. */
+  readonly rejected: Map<string, boolean>
   retry: Timer | undefined
   /** Last back-off; 0 when nothing is rejected. */
   retryMs: number
@@ -54,15 +58,33 @@ export interface SendingType {
   /** Notes the new value of a key and tells what the peer has to learn. */
   replace(key: string, encoded: Encoded | undefined): { readonly entry?: Encoded; readonly removed?: string }
   accepted(response: PlannedResponse): void
+  /** The peer refuses the resources that `reasons` names, or some of the response when it names none. */
+  refused(response: PlannedResponse, failure: string, reasons: ReadonlyMap<string, string>): void
   /** A live resource goes under this wire name. */
   has(name: string): boolean
-  /** The rejected names as a response to try again: present values, or removals. Undefined when there is nothing left to say. */
-  takeRejected(): { readonly entries: readonly Encoded[]; readonly removed: readonly string[] } | undefined
+  /**
+   * The rejected names as responses to try again: present values, or removals. Those of which it is not known which one the peer refuses go
+   * in two halves, so that it becomes known.
+   */
+  takeRejected(): readonly PlannedResponse[]
+  /** Bytes and number of what the peer has or is about to get. */
+  readonly bytes: number
+  readonly count: number
+  readonly isWithheld: boolean
+  entries(): Iterable<Encoded>
+  /** The state of the size that was logged last. */
+  sizeTold: TypeSize['state'] | undefined
 }
 
 /** The state of a type at its subscription. */
-export function sendingType(type: string, resume: ReadonlyMap<string, string>): SendingType {
+export function sendingType(
+  type: string,
+  { resume, quarantine }: { readonly resume: ReadonlyMap<string, string>; readonly quarantine?: Quarantine | undefined },
+): SendingType {
+  // what an earlier stream was told does not count for this one
+  quarantine?.keepOnly(type, new Set())
   const known = new Map<string, Encoded>()
+  let bytes = 0
   /** Which key a wire name stands for: display names may coincide, and two keys must not fight over one name. */
   const owners = new Map<string, string>()
   const dirty = new Map<string, ResourceKey>()
@@ -73,10 +95,15 @@ export function sendingType(type: string, resume: ReadonlyMap<string, string>): 
     const before = known.get(key)
     if (!before) return undefined
     known.delete(key)
+    bytes -= before.frame.length
     owners.delete(before.name)
     for (const [other, resource] of displaced) dirty.set(other, resource)
     displaced.clear()
     return before.name
+  }
+  const keep = (key: string, encoded: Encoded): void => {
+    bytes += encoded.frame.length - (known.get(key)?.frame.length ?? 0)
+    known.set(key, encoded)
   }
   const claim = (key: string, encoded: Encoded): boolean => {
     const owner = owners.get(encoded.name)
@@ -85,8 +112,18 @@ export function sendingType(type: string, resume: ReadonlyMap<string, string>): 
       return false
     }
     owners.set(encoded.name, key)
-    known.set(key, encoded)
+    keep(key, encoded)
     return true
+  }
+
+  const settle = (name: string): void => {
+    if (state.rejected.delete(name)) quarantine?.release(type, name)
+  }
+  const refuse = (name: string, reason: string, certain: boolean): void => {
+    state.rejected.set(name, certain)
+    const owner = owners.get(name)
+    const key = owner === undefined ? splitWireName(type, name) : keyOf(type, owner)
+    quarantine?.add({ ...key, wireName: name, reason, certain })
   }
 
   const state: SendingType = {
@@ -99,7 +136,7 @@ export function sendingType(type: string, resume: ReadonlyMap<string, string>): 
     pending: undefined,
     acceptedSeq: 0,
     behindSince: undefined,
-    rejected: new Set(),
+    rejected: new Map(),
     retry: undefined,
     retryMs: 0,
     failure: undefined,
@@ -116,34 +153,56 @@ export function sendingType(type: string, resume: ReadonlyMap<string, string>): 
         return removed === undefined ? {} : { removed }
       }
       if (before?.name === encoded.name) {
-        known.set(key, encoded)
+        keep(key, encoded)
         return before.version === encoded.version ? {} : { entry: encoded }
       }
       const removed = forget(key)
       return { ...(claim(key, encoded) ? { entry: encoded } : {}), ...(removed === undefined ? {} : { removed }) }
     },
     accepted: (response) => {
-      for (const entry of response.entries) state.rejected.delete(entry.name)
-      for (const name of response.removed) state.rejected.delete(name)
+      for (const name of namesOf(response)) settle(name)
       if (state.rejected.size > 0) return
       state.retry?.cancel()
       state.retry = undefined
       state.retryMs = 0
       state.failure = undefined
     },
-    takeRejected: () => {
-      const entries: Encoded[] = []
-      const removed: string[] = []
-      for (const name of state.rejected) {
-        const owner = owners.get(name)
-        const encoded = owner === undefined ? undefined : known.get(owner)
-        // what is dirty goes by itself with its new value
-        if (owner !== undefined && dirty.has(owner)) continue
-        if (encoded) entries.push(encoded)
-        else removed.push(name)
+    refused: (response, failure, reasons) => {
+      const names = namesOf(response)
+      const isNamed = reasons.size > 0
+      for (const name of names) {
+        const reason = isNamed ? reasons.get(name) : failure
+        if (reason === undefined) settle(name)
+        else refuse(name, reason, isNamed || names.length === 1)
       }
-      return entries.length + removed.length === 0 ? undefined : { entries, removed }
     },
+    takeRejected: () => {
+      const again = (isCertain: boolean): PlannedResponse => {
+        const entries: Encoded[] = []
+        const removed: string[] = []
+        for (const [name, certain] of state.rejected) {
+          const owner = owners.get(name)
+          const encoded = owner === undefined ? undefined : known.get(owner)
+          // what is dirty goes by itself with its new value
+          if (certain !== isCertain || (owner !== undefined && dirty.has(owner))) continue
+          if (encoded) entries.push(encoded)
+          else removed.push(name)
+        }
+        return { entries, removed, partial: false }
+      }
+      return [...inParts(again(true)), ...inHalves(again(false)).flatMap(inParts)]
+    },
+    get bytes() {
+      return bytes
+    },
+    get count() {
+      return known.size
+    },
+    get isWithheld() {
+      return state.phase === 'withheld'
+    },
+    entries: () => known.values(),
+    sizeTold: undefined,
   }
   return state
 }
@@ -151,4 +210,22 @@ export function sendingType(type: string, resume: ReadonlyMap<string, string>): 
 function keyOf(type: string, key: string): ResourceKey {
   const slash = key.indexOf('/')
   return { type, mesh: key.slice(0, slash), name: key.slice(slash + 1) }
+}
+
+function namesOf({ entries, removed }: PlannedResponse): readonly string[] {
+  return [...entries.map((entry) => entry.name), ...removed]
+}
+
+/** A response of any size as responses that may be sent; none when there is nothing to say. */
+function inParts({ entries, removed }: PlannedResponse): readonly PlannedResponse[] {
+  if (entries.length + removed.length === 0) return []
+  return inChunks(withoutTooLarge(entries)).map((chunk, index) => ({ entries: chunk, removed: index === 0 ? removed : [], partial: false }))
+}
+
+function inHalves({ entries, removed, partial }: PlannedResponse): readonly PlannedResponse[] {
+  const [a, b] = [Math.ceil(entries.length / 2), Math.ceil(removed.length / 2)]
+  return [
+    { entries: entries.slice(0, a), removed: removed.slice(b), partial },
+    { entries: entries.slice(a), removed: removed.slice(0, b), partial },
+  ]
 }

@@ -50,7 +50,7 @@ export function openGlobalToZone(stream: ServerStream, context: SyncContext): St
 
   const journal = context.board.journal(zone)
   const unsubscribed = context.board.subscribed(zone, id)
-  const stopShowing = journal.sending(() => sender?.cursor)
+  const stopShowing = journal.sending(() => sender)
 
   const describe = (facts: NodeFacts): DeltaSender => {
     const { version, config, instanceId } = facts
@@ -67,6 +67,7 @@ export function openGlobalToZone(stream: ServerStream, context: SyncContext): St
       log: stream.log,
       identifier: 'global',
       chunked: facts.features.has(nodeFeatures.chunkedLists),
+      quarantine: journal.refusedThere,
       write: stream.write,
       count: (type, outcome, failure) => {
         context.metrics.response(type, outcome)
@@ -113,6 +114,7 @@ export function openZoneToGlobal(stream: ServerStream, context: SyncContext): St
     registry: options.registry,
     zone,
     hashedNames: stream.features.has(headerFeatures.hashSuffix),
+    secondGeneration: stream.zoneVersion === undefined,
     types: context.consumed,
   })
   const ledger = records.ledger(zone)
@@ -131,6 +133,8 @@ export function openZoneToGlobal(stream: ServerStream, context: SyncContext): St
     resume: false,
     recall:
       stream.storeId !== undefined && (incarnation !== ledger.incarnation || ledger.held().some((held) => held.reason === 'incarnation')),
+    quarantine: context.board.journal(zone).refusedHere,
+    namesRefusals: () => stream.storeId !== undefined,
     write: stream.write,
     pause: stream.pause,
     proceed: stream.proceed,

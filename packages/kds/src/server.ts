@@ -16,6 +16,7 @@ import type { MassDeleteGuard } from './delta-receiver.ts'
 import { removeHeld } from './held.ts'
 import { followAdmissions, type LiveAdmissions } from './live-admissions.ts'
 import { createRefusalLog } from './refusal-log.ts'
+import { leftOutFor } from './left-out.ts'
 import { createGlobalOutgoing } from './outgoing-to-zone.ts'
 import { hasKubernetesStore, type Self } from './peer.ts'
 import {
@@ -235,11 +236,16 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
     zones: () => records.connected(),
     status: () => board.status(),
     liveness: (zone) => board.livenessOf(zone),
+    refusals: () => board.refusals(),
     reachability: () => board.rows(),
     ask: (zone, kind, proxy, askOptions = {}) => {
       const namespace = hasKubernetesStore(records.description(zone)?.config ?? '') ? proxy.labels[labelKeys.namespace] : undefined
       const name = namespace ? `${displayName(proxy)}.${namespace}` : displayName(proxy)
       return broker.ask({ zone, kind, type: proxy.type, name, mesh: proxy.mesh, options: askOptions })
+    },
+    leftOut: (zone) => {
+      const isOld = records.connected().some((connected) => connected.zone === zone && connected.secondGeneration)
+      return isOld ? leftOutFor({ zone, features: new Set(), secondGeneration: true }, options) : []
     },
     held: () => records.held(),
     approveRemoval: (origin, type) =>

@@ -1,7 +1,9 @@
 // What is known of sync with one peer: how far each direction is, and what became of every type. Counters live as long as the process, so
 // that a reconnect loses none; the cursor is that of the present streams. Pure bookkeeping.
 import { type Clock, timestamp } from '@weft/foundation/time'
+import { createQuarantine, type Quarantine, type QuarantinedResource } from './quarantine.ts'
 import type { ResponseOutcome } from './sync-metrics.ts'
+import type { TypeSize } from './type-size.ts'
 
 /** Progress of one direction, in sequence numbers of its sender's store. */
 export interface SyncCursor {
@@ -45,14 +47,32 @@ export interface SyncFailure {
 
 /** Both directions. A cursor is absent while its stream is not open, or the peer does not tell. */
 export interface SyncProgress {
-  readonly sending: { readonly cursor?: SyncCursor; readonly types: readonly SentType[] }
-  readonly receiving: { readonly cursor?: SyncCursor; readonly types: readonly ReceivedType[] }
+  readonly sending: {
+    readonly cursor?: SyncCursor
+    readonly types: readonly SentType[]
+    /** Types that fill half of the largest message, or more. */
+    readonly sizes: readonly TypeSize[]
+    /** What the peer refuses. */
+    readonly quarantined: number
+  }
+  readonly receiving: {
+    readonly cursor?: SyncCursor
+    readonly types: readonly ReceivedType[]
+    /** What is refused here. */
+    readonly quarantined: number
+  }
   readonly lastError?: SyncFailure
+}
+
+/** The sender of an open stream. */
+export interface SendingSource {
+  readonly cursor: SyncCursor
+  readonly sizes: readonly TypeSize[]
 }
 
 export interface SyncJournal {
   /** A stream on which we send is open; the function returned says that it is not any more. */
-  sending(cursor: () => SyncCursor | undefined): () => void
+  sending(source: () => SendingSource | undefined): () => void
   response(type: string, outcome: ResponseOutcome, refusal?: string): void
   applied(type: string, facts: { readonly refused: number }): void
   failed(where: string, reason: string): void
@@ -61,6 +81,26 @@ export interface SyncJournal {
   /** Of what we send; undefined while we do not. */
   readonly cursor: SyncCursor | undefined
   progress(): SyncProgress
+  /** Of what we send, refused by the peer. */
+  readonly refusedThere: Quarantine
+  /** Of what the peer sends, refused here. */
+  readonly refusedHere: Quarantine
+}
+
+/** A refused resource with the end that refuses it. */
+export interface SyncRefusal extends QuarantinedResource {
+  /** The zone, or `global`. */
+  readonly peer: string
+  /** there: the peer refuses what we send. here: we refuse what the peer sends. */
+  readonly refused: 'here' | 'there'
+}
+
+/** Everything that is refused in sync with one peer. */
+export function refusalsOf(peer: string, journal: SyncJournal): readonly SyncRefusal[] {
+  return [
+    ...journal.refusedHere.list().map((item): SyncRefusal => ({ peer, refused: 'here', ...item })),
+    ...journal.refusedThere.list().map((item): SyncRefusal => ({ peer, refused: 'there', ...item })),
+  ]
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
@@ -71,7 +111,9 @@ const longestText = 1_000
 export function createSyncJournal(clock: Pick<Clock, 'now'>): SyncJournal {
   const sent = new Map<string, Mutable<SentType>>()
   const received = new Map<string, Mutable<ReceivedType>>()
-  let source: (() => SyncCursor | undefined) | undefined
+  const refusedThere = createQuarantine(clock)
+  const refusedHere = createQuarantine(clock)
+  let source: (() => SendingSource | undefined) | undefined
   let theirs: SyncCursor | undefined
   let lastError: SyncFailure | undefined
 
@@ -79,10 +121,10 @@ export function createSyncJournal(clock: Pick<Clock, 'now'>): SyncJournal {
     lastError = { time: timestamp(clock.now()), where, reason: reason.slice(0, longestText) }
   }
   return {
-    sending: (cursor) => {
-      source = cursor
+    sending: (next) => {
+      source = next
       return () => {
-        if (source === cursor) source = undefined
+        if (source === next) source = undefined
       }
     },
     response: (type, outcome, refusal) => {
@@ -106,14 +148,16 @@ export function createSyncJournal(clock: Pick<Clock, 'now'>): SyncJournal {
     peerCursor: (cursor) => {
       theirs = cursor
     },
+    refusedThere,
+    refusedHere,
     get cursor() {
-      return source?.()
+      return source?.()?.cursor
     },
     progress: () => {
-      const cursor = source?.()
+      const { cursor, sizes = [] } = source?.() ?? {}
       return {
-        sending: { ...(cursor ? { cursor } : {}), types: byType(sent) },
-        receiving: { ...(theirs ? { cursor: theirs } : {}), types: byType(received) },
+        sending: { ...(cursor ? { cursor } : {}), types: byType(sent), sizes, quarantined: refusedThere.size },
+        receiving: { ...(theirs ? { cursor: theirs } : {}), types: byType(received), quarantined: refusedHere.size },
         ...(lastError ? { lastError } : {}),
       }
     },

@@ -22,7 +22,7 @@ export interface DeltaRequest {
   /** The bare type name. */
   readonly type: string
   readonly subscribes: boolean
-  /** Wire name to version; empty when the peer does not resume. */
+  /** Of a subscribe: wire name to version, empty when the peer does not resume. Of an own peer's NACK: wire name to reason. */
   readonly initialVersions: ReadonlyMap<string, string>
   readonly nonce: string
   /** Text of a NACK. */
@@ -91,6 +91,8 @@ export interface RequestFields {
   readonly subscribe?: ReadonlyMap<string, string>
   readonly nonce?: string
   readonly error?: string | undefined
+  /** Beside an error, to own peers: wire name to reason of what was refused; the rest of the response is accepted. */
+  readonly refusals?: ReadonlyMap<string, string>
 }
 
 /** Encodes a subscribe, an ACK (nonce) or a NACK (nonce and error). A NACK subscribes again, as stock peers do. */
@@ -100,7 +102,7 @@ export function encodeRequest(fields: RequestFields): Uint8Array {
     node: { id: node.id, ...(node.metadata === undefined ? {} : { metadata: structs.fromJson(node.metadata) }) },
     typeUrl: fields.type,
     resourceNamesSubscribe: fields.subscribe || error !== undefined ? ['*'] : [],
-    initialResourceVersions: fields.subscribe ? Object.fromEntries(fields.subscribe) : {},
+    initialResourceVersions: Object.fromEntries(fields.subscribe ?? fields.refusals ?? []),
     responseNonce: fields.nonce ?? '',
     ...(error === undefined ? {} : { errorDetail: { message: error } }),
   })
@@ -109,6 +111,14 @@ export function encodeRequest(fields: RequestFields): Uint8Array {
 /** A `Resource` with its tag, ready to be part of any response. */
 export function frameResource(name: string, version: string, kumaResource: Uint8Array): Uint8Array {
   return wrap(2, [str(1, version), wrap(2, [str(1, kumaResourceUrl), frame(2, kumaResource)]), str(3, name)])
+}
+
+/** `Any` type that stands for a resource that is larger than any message may be; only towards own peers. */
+export const tooLargeUrl = 'weft.io/TooLarge'
+
+/** A `Resource` that only says that it is too large to be sent. */
+export function frameTooLarge(name: string, version: string): Uint8Array {
+  return wrap(2, [str(1, version), wrap(2, [str(1, tooLargeUrl)]), str(3, name)])
 }
 
 /** What a response of ours says. */

@@ -9,7 +9,7 @@ import type { Store } from '@weft/store'
 import type { ConnectedZone, ZoneStatusRecorder, ZoneStream } from './contract.ts'
 import { headerFeatures } from './features.ts'
 import type { ServerStream, StreamHandler } from './server-stream.ts'
-import { createSyncJournal, type SyncJournal, type SyncProgress } from './sync-journal.ts'
+import { createSyncJournal, refusalsOf, type SyncJournal, type SyncProgress, type SyncRefusal } from './sync-journal.ts'
 import type { ReachabilityEntry, ZoneLivenessView, ZoneState, ZoneSync } from './sync-status.ts'
 import { createZoneLiveness, type LivenessSettings, type ZoneLiveness } from './zone-liveness.ts'
 
@@ -34,6 +34,7 @@ export interface ZoneBoard {
   /** What an admitted stream brings and when it ends; returns the handler to run. */
   follow(stream: ServerStream, name: ZoneStream | 'ping', handler: StreamHandler): StreamHandler
   journal(zone: string): SyncJournal
+  refusals(): readonly SyncRefusal[]
   /** The subscription that stands for a zone's connection; returns what to call when its stream ends. */
   subscribed(zone: string, subscription: string): () => void
   roundTrip(zone: string, ms: number): void
@@ -114,7 +115,7 @@ export function createZoneBoard(options: ZoneBoardOptions): ZoneBoard {
       .map((zone) => {
         const entry = entries.get(zone)
         const found = connected.get(zone)
-        const progress: SyncProgress = entry?.journal.progress() ?? { sending: { types: [] }, receiving: { types: [] } }
+        const progress: SyncProgress = (entry?.journal ?? createSyncJournal(clock)).progress()
         return {
           zone,
           ...livenessOf(zone),
@@ -167,6 +168,7 @@ export function createZoneBoard(options: ZoneBoardOptions): ZoneBoard {
       }
     },
     journal: (zone) => entryOf(zone).journal,
+    refusals: () => [...entries].flatMap(([zone, { journal }]) => refusalsOf(zone, journal)),
     subscribed: (zone, subscription) => {
       const { subscriptions } = entryOf(zone)
       subscriptions.add(subscription)
@@ -198,6 +200,9 @@ function degradations({ streams, journal }: Entry, now: number): readonly string
   if (late(receiving.cursor?.lagMs)) reasons.push(`changes of the zone have been waiting for ${seconds(receiving.cursor?.lagMs)} s`)
   const refused = sending.types.filter(({ refusal }) => refusal !== undefined).map(({ type }) => type)
   if (refused.length > 0) reasons.push(`the zone refuses ${refused.join(', ')}`)
+  if (receiving.quarantined > 0) reasons.push(`${receiving.quarantined} resources of the zone are refused here`)
+  for (const { type, state, bytes, count } of sending.sizes)
+    if (state === 'withheld') reasons.push(`${type} is too large to be sent: ${count} resources, ${bytes} bytes`)
   return reasons
 }
 

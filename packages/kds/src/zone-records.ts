@@ -5,6 +5,7 @@ import { type Clock, timestamp } from '@weft/foundation/time'
 import type { Store } from '@weft/store'
 import type { ConnectedZone, HeldResources, PeerDescription, ZoneStatusRecorder, ZoneStream } from './contract.ts'
 import { ledgerPrefix, openOriginLedger, type OriginLedger } from './origin-ledger.ts'
+import { isSecondGeneration } from './peer.ts'
 import type { ServerStream } from './server-stream.ts'
 
 /** How far a stream is. */
@@ -99,6 +100,7 @@ export function createZoneRecords({ store, clock, log, recorder }: ZoneRecordsOp
           streams: [...streams.keys()].sort(),
           storeId: any?.stream.storeId,
           description,
+          secondGeneration: description !== undefined && isSecondGeneration(any?.stream.zoneVersion, description),
           inSync: [...synced].every((kind) => streams.get(kind)?.status?.inSync() ?? false),
         }
       }),

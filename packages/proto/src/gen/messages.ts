@@ -3458,6 +3458,15 @@ export declare namespace google.rpc {
   }
 }
 export declare namespace kuma.legacy.v2 {
+  interface Dataplane {
+    readonly networking?: kuma.legacy.v2.Dataplane_Networking | undefined
+  }
+  interface Dataplane_Networking {
+    readonly inbound?: readonly kuma.legacy.v2.Dataplane_Networking_Inbound[] | undefined
+  }
+  interface Dataplane_Networking_Inbound {
+    readonly tags?: { readonly [key: string]: string } | undefined
+  }
   interface Mesh {
     readonly skipCreatingInitialPolicies?: readonly string[] | undefined
     readonly meshServices?: kuma.legacy.v2.Mesh_MeshServices | undefined
@@ -4509,6 +4518,9 @@ export interface Messages {
   readonly 'google.protobuf.UInt64Value': google.protobuf.UInt64Value
   readonly 'google.protobuf.Value': google.protobuf.Value
   readonly 'google.rpc.Status': google.rpc.Status
+  readonly 'kuma.legacy.v2.Dataplane': kuma.legacy.v2.Dataplane
+  readonly 'kuma.legacy.v2.Dataplane.Networking': kuma.legacy.v2.Dataplane_Networking
+  readonly 'kuma.legacy.v2.Dataplane.Networking.Inbound': kuma.legacy.v2.Dataplane_Networking_Inbound
   readonly 'kuma.legacy.v2.Mesh': kuma.legacy.v2.Mesh
   readonly 'kuma.legacy.v2.Mesh.MeshServices': kuma.legacy.v2.Mesh_MeshServices
   readonly 'kuma.mesh.v1alpha1.ClustersRequest': kuma.mesh.v1alpha1.ClustersRequest
