@@ -1,4 +1,5 @@
 // `weft cp run`: one program, global or zone by configuration.
+import { flushCompileCache } from 'node:module'
 import { Command } from 'commander'
 import { AppError, messageOf } from '@weft/foundation/errors'
 import { type Component, createSupervisor } from '@weft/foundation/lifecycle'
@@ -69,6 +70,8 @@ async function run(options: RunOptions): Promise<void> {
     },
     'control plane runs',
   )
+  // what was compiled until here is what the next process needs; by itself Node writes it only when this one ends well
+  flushCompileCache()
 }
 
 function stopOnSignals(supervisor: ReturnType<typeof createSupervisor>, log: Logger): void {

@@ -131,6 +131,10 @@ export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipelin
 
 /** Streams gather changes for up to 100 ms under churn, so building a proxy more often than this would be for nothing. */
 const paceMs = 50
+/** While changes keep coming, as when all proxies of a zone connect at once, the pace slows down to this. */
+const slowestPaceMs = 200
+/** After so long without a build that had to wait, the next one waits for the shortest time again. */
+const restMs = 500
 
 interface Pace {
   /** True for the first change after a quiet time; false: the change is remembered and `again` is called for it soon. */
@@ -143,8 +147,12 @@ function createPace(clock: Clock, again: (key: string) => void): Pace {
   const last = new Map<string, number>()
   const waiting = new Set<string>()
   let timer: Timer | undefined
+  let windowMs = paceMs
+  let releasedAt = Number.NEGATIVE_INFINITY
   const release = (): void => {
     timer = undefined
+    releasedAt = clock.monotonic()
+    windowMs = Math.min(windowMs * 2, slowestPaceMs)
     const keys = [...waiting]
     waiting.clear()
     for (const key of keys) {
@@ -155,12 +163,13 @@ function createPace(clock: Clock, again: (key: string) => void): Pace {
   return {
     mayGo: (key) => {
       const now = clock.monotonic()
-      if (now - (last.get(key) ?? Number.NEGATIVE_INFINITY) >= paceMs) {
+      if (timer === undefined && now - releasedAt >= restMs) windowMs = paceMs
+      if (!waiting.has(key) && now - (last.get(key) ?? Number.NEGATIVE_INFINITY) >= windowMs) {
         last.set(key, now)
         return true
       }
       waiting.add(key)
-      timer ??= clock.after(paceMs, release)
+      timer ??= clock.after(windowMs, release)
       return false
     },
     drop: (key) => {

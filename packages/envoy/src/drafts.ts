@@ -83,6 +83,8 @@ export interface ListenerDraft {
   originalDst: boolean
   /** Destination ports where inspectors do not wait for the client: its server speaks first. */
   inspectorsOffPorts: readonly number[]
+  /** Clusters that are reached because of what this listener says, not through it. */
+  announces?: readonly string[]
 }
 
 /** One endpoint of a load assignment. Same shape as the facts' endpoints, so those pass without copying. */

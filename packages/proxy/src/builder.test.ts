@@ -222,6 +222,21 @@ describe('identity and trust', () => {
       assert.deepEqual(snapshot.cluster.get(name)?.current?.needs ?? {}, {})
   })
 
+  test('names resolve when what they stand for can be reached: the records follow the clusters of their destinations', () => {
+    const named = sampleDestination('named', { hostnames: ['named.mesh'], vips: ['240.0.0.9'] })
+    const unnamed = sampleDestination('unnamed', { hostnames: [], vips: ['240.0.0.8'] })
+    const { builder } = world([named, unnamed])
+    const facts = {
+      ...secured,
+      proxy: sampleMetadata({ dnsPort: 15053, transparentProxy: sampleRedirect }),
+      outbounds: [sampleOutbound(named), sampleOutbound(unnamed)],
+      dns: [{ name: 'named.mesh', ips: ['240.0.0.9'] }],
+    }
+    const records = (of: ProxyFacts): unknown => builder.build(of).listener.get('system_dynamicconfig')?.current?.needs
+    assert.deepEqual(records(facts), { after: [named.id] })
+    assert.deepEqual(records({ ...facts, outbounds: [sampleOutbound(unnamed)], dns: [] }), {})
+  })
+
   test('new roots change one cell for all proxies of the mesh', () => {
     const { builder } = world([destination])
     const cell = builder.build(secured).secret.get('system_trust_bundle')

@@ -126,10 +126,11 @@ export function createProxyBuilder(options: ProxyBuilderOptions): ProxyBuilder {
     const further = furtherAddresses(facts.outbounds)
     const owner = ownerOf(facts)
     const outboundConfs = new Set<OutboundConf>()
-    const named = new Set<string>()
+    const seen = new Set<string>()
+    const named: string[] = []
     for (const { name, destination, address, port } of facts.outbounds) {
-      if (named.has(name)) continue
-      named.add(name)
+      if (seen.has(name)) continue
+      seen.add(name)
       const conf = effectiveOutbound(facts.policies, destination, lookup)
       for (const problem of conf.problems) {
         problems.push({ type: 'listener', resource: name, policy: problem.type, message: problem.message })
@@ -148,6 +149,7 @@ export function createProxyBuilder(options: ProxyBuilderOptions): ProxyBuilder {
         )
       }
       if (conf.ownCluster) addCluster(name, destination, conf)
+      if (destination.hostnames.length > 0 && next.cluster.has(name)) named.push(name)
       for (const extra of conf.extraDestinations) {
         addCluster(extra.name, extra.destination, effectiveOutbound(facts.policies, extra.destination, lookup))
       }
@@ -160,7 +162,7 @@ export function createProxyBuilder(options: ProxyBuilderOptions): ProxyBuilder {
     }
 
     const egressRoutes = egressRoutesOf(facts, { taken: next.cluster, lookup }, problems)
-    updateOwn(facts, { traits, ingressRoutes, egressRoutes, outboundConfs: [...outboundConfs], state })
+    updateOwn(facts, { traits, ingressRoutes, egressRoutes, outboundConfs: [...outboundConfs], named, state })
     problems.push(...state.ownProblems)
     for (const [name, cell] of state.own.cluster) next.cluster.set(name, cell)
     for (const [name, cell] of state.own.listener) next.listener.set(name, cell)
@@ -178,10 +180,7 @@ export function createProxyBuilder(options: ProxyBuilderOptions): ProxyBuilder {
     return secrets
   }
 
-  const updateOwn = (
-    facts: ProxyFacts,
-    { state, ...given }: Pick<OwnInput, 'traits' | 'ingressRoutes' | 'egressRoutes' | 'outboundConfs'> & { state: ProxyState },
-  ): void => {
+  const updateOwn = (facts: ProxyFacts, { state, ...given }: Omit<OwnInput, 'facts' | 'certificate'> & { state: ProxyState }): void => {
     const certificate = options.adminCertificate(facts)
     const input: OwnInput = { facts, certificate, ...given }
     const inputs = ownInputsOf(input)
@@ -272,9 +271,9 @@ function furtherAddresses(outbounds: readonly OutboundFact[]): ReadonlyMap<strin
   return further
 }
 
-function ownInputsOf({ facts, certificate, ingressRoutes, egressRoutes, outboundConfs }: OwnInput): readonly unknown[] {
+function ownInputsOf({ facts, certificate, ingressRoutes, egressRoutes, outboundConfs, named: clusters }: OwnInput): readonly unknown[] {
   const { proxy, inbounds, zoneListeners, identity, trust, policies, labels, dns, address, gateway, workload, zone } = facts
-  const further = [facts.telemetryBackends, ...outboundConfs]
+  const further = [facts.telemetryBackends, clusters.join(), ...outboundConfs]
   const routes = [
     ...ingressRoutes.flatMap((route) => [route.cluster, route.destination]),
     ...egressRoutes.flatMap((route) => [route.cluster, route.target, route.conf]),

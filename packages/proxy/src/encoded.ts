@@ -29,6 +29,7 @@ export function encodedListener(draft: ListenerDraft): EncodedResource {
   const secrets = listenerSecrets(draft)
   return encodeResource('listener', draft.name, encodeListener(draft), {
     ...(clusters.length === 0 ? {} : { clusters }),
+    ...(draft.announces === undefined || draft.announces.length === 0 ? {} : { after: draft.announces }),
     ...(secrets.length === 0 ? {} : { secrets }),
   })
 }

@@ -57,6 +57,8 @@ export interface OwnInput {
   readonly egressRoutes: readonly EgressRoute[]
   /** Confs of outbounds for which policies may have resources of their own. */
   readonly outboundConfs: readonly OutboundConf[]
+  /** Clusters behind the host names that the proxy resolves. */
+  readonly named: readonly string[]
 }
 
 /** What was built, by Envoy name, and what was not. */
@@ -132,10 +134,10 @@ export function ownResources(input: OwnInput, parts: OwnParts): OwnResources {
     into.report('*', added.failures, [])
   })
   const entries = used.get('policies')?.entries ?? []
-  part('dynamic-config', { origin: 'dynamic-config', inputs: [...base, identity, dns, ...entries] }, (into) => {
+  part('dynamic-config', { origin: 'dynamic-config', inputs: [...base, identity, dns, input.named.join(), ...entries] }, (into) => {
     into.attempt('listener', systemNames.dynamicConfig, () => {
       const own = dnsEntry(facts, traits)
-      into.addListener(dynamicConfigListener(facts, [...(own === undefined ? [] : [own]), ...entries]))
+      into.addListener(dynamicConfigListener(facts, [...(own === undefined ? [] : [own]), ...entries], input.named))
     })
   })
   if (raw !== undefined) used.set('added', addedPart(raw))

@@ -13,6 +13,8 @@ export interface EncodedResource {
     readonly clusters?: readonly string[]
     readonly endpoints?: readonly string[]
     readonly secrets?: readonly string[]
+    /** Clusters to wait for although this resource does not use them. */
+    readonly after?: readonly string[]
   }
   /** Of a listener: an opaque text that is equal for listeners that bind the same address; such a listener goes with the removal of its predecessor. */
   readonly address?: string

@@ -264,6 +264,24 @@ describe('delta stream', () => {
     assert.deepEqual(world.stream.rejectedVersions('cluster').size, 1)
   })
 
+  it('sends a listener that only follows a cluster together with those that use it, and keeps no cluster for its sake', () => {
+    const world = running()
+    world.edit('listener', 'records', { salt: 0, after: ['a'] })
+    world.publish()
+    world.settle()
+    addService(world, 'b')
+    world.edit('listener', 'out-b', listener(['b']))
+    world.edit('listener', 'records', { salt: 1, after: ['a', 'b'] })
+    world.publish()
+    world.settle()
+    assert.deepEqual(sequence(world), ['listener +records', 'cluster +b', 'endpoint +b', 'listener +records +out-b'])
+    world.edit('listener', 'out-b', undefined)
+    world.edit('cluster', 'b', undefined)
+    world.publish()
+    world.settle(60_000)
+    assert.deepEqual(sequence(world).slice(4, 6), ['listener -out-b', 'cluster -b'])
+  })
+
   it('tries a refused listener again once the cluster it lacked is accepted', () => {
     const world = running()
     world.edit('listener', 'out', { ...listener(['b'], 1), poison: true })

@@ -7,7 +7,8 @@ type Cells = ReadonlyMap<string, ResourceCell>
 
 /**
  * Clusters that `listener` newly names and the proxy has not accepted in any version. A name that the snapshot lacks counts too, since its
- * cluster may come with the next snapshot, but not at the start, and not when what the proxy runs names it already.
+ * cluster may come with the next snapshot, but not at the start, and not when what the proxy runs names it already. Clusters that the listener
+ * does not use itself count only while they are in the snapshot.
  */
 export function missingClusters(
   listener: EncodedResource,
@@ -17,10 +18,12 @@ export function missingClusters(
   const { clusters, listeners } = lanes
   if (!clusters.requested) return []
   const known = [listeners.accepted, listeners.uncertain].flatMap((held) => held.get(listener.name)?.needs?.clusters ?? [])
-  return (listener.needs?.clusters ?? []).filter((name) => {
+  const missing = (listener.needs?.clusters ?? []).filter((name) => {
     if (clusters.has(name) || known.includes(name)) return false
     return snapshot.cluster.get(name)?.current !== undefined || listeners.answered
   })
+  const after = listener.needs?.after?.filter((name) => !clusters.has(name) && snapshot.cluster.get(name)?.current !== undefined)
+  return after === undefined || after.length === 0 ? missing : [...missing, ...after]
 }
 
 /** The load assignments a cluster waits for; one that says nothing may wait for one of its own name. */

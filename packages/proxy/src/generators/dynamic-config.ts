@@ -59,8 +59,15 @@ function mapped(ip: string): string[] {
   return [`::ffff:${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`]
 }
 
-/** The listener with two routes per entry; undefined without entries. */
-export function dynamicConfigListener(facts: ProxyFacts, entries: readonly DynamicConfigEntry[]): ListenerDraft | undefined {
+/**
+ * The listener with two routes per entry; undefined without entries. A name resolves when what it stands for can be reached: the records go
+ * with the listeners of their addresses, after the clusters `named`.
+ */
+export function dynamicConfigListener(
+  facts: ProxyFacts,
+  entries: readonly DynamicConfigEntry[],
+  named: readonly string[] = [],
+): ListenerDraft | undefined {
   if (entries.length === 0) return undefined
   const listener = listenerDraft({
     name: systemNames.dynamicConfig,
@@ -89,5 +96,6 @@ export function dynamicConfigListener(facts: ProxyFacts, entries: readonly Dynam
   })
   http.routeConfig.maxDirectResponseBodySizeBytes = { value: largest }
   listener.chains.push(filterChain(http))
+  listener.announces = named
   return listener
 }

@@ -15,6 +15,8 @@ export interface Content {
   readonly endpoints?: string
   /** Of a listener. */
   readonly clusters?: readonly string[]
+  /** Of a listener: clusters it follows without using them. */
+  readonly after?: readonly string[]
   /** Of a listener. */
   readonly address?: string
   /** Of a cluster or listener. */

@@ -162,6 +162,7 @@ function encoded(type: XdsType, name: string, content: Content) {
   const resource = encodeResource(type, name, new TextEncoder().encode(JSON.stringify(content)), {
     ...(content.endpoints === undefined ? {} : { endpoints: [content.endpoints] }),
     ...(content.clusters === undefined ? {} : { clusters: content.clusters }),
+    ...(content.after === undefined ? {} : { after: content.after }),
     ...(content.secrets === undefined ? {} : { secrets: content.secrets }),
   })
   return content.address === undefined ? resource : { ...resource, address: content.address }
