@@ -49,6 +49,11 @@ function printPolicy(policy: Fields, print: (text: string) => void): void {
         ),
       ),
     )
+  for (const each of selected) {
+    const rejected = asRecord(each['rejected'])
+    if (rejected['message'] !== undefined)
+      print(`  Envoy refuses ${text(each['name'])}: ${text(rejected['message'])}; the proxy runs ${text(rejected['running'])}`)
+  }
   printFields('whole proxy', records(policy['proxy']), print)
   for (const inbound of records(policy['inbounds']))
     for (const rule of records(inbound['rules']))

@@ -9,8 +9,17 @@ import { type Collection, createWorkQueue, type NetChange } from '@weft/graph'
 import type { AdminAuthority, IdentityIssuer, Svid } from '@weft/identity'
 import type { MeshFacts } from '@weft/mesh'
 import { destinationLookup, type DestinationLookup } from '@weft/policy'
-import { type AdminCertificate, createProxyBuilder, type ProxyBuilder } from '@weft/proxy'
-import type { ProxySnapshot } from '@weft/xds'
+import {
+  type AdminCertificate,
+  createPolicyTrials,
+  createProxyBuilder,
+  type PolicyRejection,
+  type ProxyBuilder,
+  type Refusal,
+  type RunningView,
+} from '@weft/proxy'
+import type { DeltaStream, ProxySnapshot } from '@weft/xds'
+import type { ProxyStreams } from './proxy-streams.ts'
 
 export interface ProxyPipelineOptions {
   readonly mesh: MeshFacts
@@ -18,6 +27,7 @@ export interface ProxyPipelineOptions {
   readonly log: Logger
   readonly metrics: Metrics
   readonly adminAuthority: AdminAuthority
+  readonly streams: Pick<ProxyStreams, 'get'>
   /** Latest wins; called for every proxy with facts, connected or not. */
   readonly onSnapshot: (proxyKey: string, snapshot: ProxySnapshot) => void
   /** The proxy's facts are gone. */
@@ -31,9 +41,17 @@ export interface ProxyPipeline extends Component {
   /** To be called with every certificate the issuer makes. */
   onIssued(proxyKey: string, svid: Svid): void
   snapshot(proxyKey: string): ProxySnapshot | undefined
+  /** To be called with what proxies accept and refuse. */
+  onVerdict(proxyKey: string, stream: Pick<DeltaStream, 'runs' | 'settled' | 'rejectedVersions'>, refusal?: Refusal): void
+  /** Changes of policies that a proxy does not have because Envoy refused them. */
+  rejections(proxyKey: string): readonly PolicyRejection[]
+  /** The facts a proxy is configured by: its own without those changes. */
+  effectiveFacts(facts: ProxyFacts): ProxyFacts
   /** Resolves when no snapshot is being built. */
   idle(): Promise<void>
 }
+
+const onTrial = 'policy on trial'
 
 /** Kinds of policies whose effect depends on destinations other than the proxy's own outbounds. */
 const routeKinds = ['MeshHTTPRoute', 'MeshTCPRoute'] as const
@@ -54,6 +72,7 @@ export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipelin
     adminCertificate: (facts) => adminCertificates.get(facts.address),
     onProblem: (problem) => log.warn({ component: 'proxy.build', ...problem }, 'part of a proxy configuration could not be built'),
   })
+  const trials = createPolicyTrials()
   const queue = createWorkQueue<string>({
     name: 'proxy.assembly',
     log: log.child({ component: 'proxy.assembly' }),
@@ -68,12 +87,28 @@ export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipelin
       }
       const facts = mesh.proxyFacts.get(key)
       if (!facts) return
-      const snapshot = builder.build(facts)
-      if (snapshots.get(key) === snapshot) return
-      snapshots.set(key, snapshot)
-      options.onSnapshot(key, snapshot)
+      let snapshot = builder.build(trials.apply(facts))
+      while (trials.isUnchanged(key, snapshot)) snapshot = builder.build(trials.apply(facts))
+      if (snapshots.get(key) !== snapshot) {
+        snapshots.set(key, snapshot)
+        options.onSnapshot(key, snapshot)
+      }
+      // an attempt that changes nothing the proxy runs is accepted without a word of it
+      const stream = options.streams.get(key)
+      if (stream) accepted(key, stream)
     },
   })
+  const accepted = (key: string, stream: RunningView): void => {
+    const before = trials.rejections(key)
+    if (trials.accepted(key, stream)) queue.mark(key, onTrial, 'update')
+    for (const { policy, message, resources } of trials.rejections(key)) {
+      if (before.some((known) => known.policy === policy)) continue
+      log.warn(
+        { component: 'proxy.build', proxy: key, type: policy.type, name: policy.name, mesh: policy.mesh, resources, reason: message },
+        'proxy goes on without a policy change that its Envoy refuses',
+      )
+    }
+  }
   const pace = createPace(options.clock, (key) => queue.mark(key, 'more changes', 'update'))
   const take = (key: string, facts: ProxyFacts | undefined, reason: string): void => {
     issuer?.ensure(key, facts?.identity)
@@ -85,6 +120,7 @@ export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipelin
     queue.drop(key)
     pace.drop(key)
     builder.remove(key)
+    trials.forget(key)
     snapshots.delete(key)
     options.onRemoved(key)
   }
@@ -100,6 +136,12 @@ export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipelin
     },
     onIssued,
     snapshot: (key) => snapshots.get(key),
+    onVerdict: (key, stream, refusal) => {
+      if (!refusal) accepted(key, stream)
+      else if (trials.refused(key, refusal, (name) => stream.rejectedVersions(refusal.type).get(name))) queue.mark(key, onTrial, 'update')
+    },
+    rejections: (key) => trials.rejections(key),
+    effectiveFacts: (facts) => trials.apply(facts),
     idle: () => queue.idle(),
     start: async () => {
       detach.push(

@@ -2,7 +2,10 @@
 import type { DeltaStream } from '@weft/xds'
 
 /** What is asked of a stream here and by those who get it. */
-export type ProxyStream = Pick<DeltaStream, 'closed' | 'resumed' | 'runs' | 'asked' | 'caughtUp' | 'ackedVersion' | 'ackedVersions'>
+export type ProxyStream = Pick<
+  DeltaStream,
+  'closed' | 'resumed' | 'runs' | 'settled' | 'asked' | 'caughtUp' | 'ackedVersion' | 'ackedVersions'
+>
 
 export interface ProxyStreams {
   opened(proxyKey: string, stream: ProxyStream): void

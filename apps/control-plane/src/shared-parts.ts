@@ -181,7 +181,7 @@ export function meshInsightsComponent({ store, clock, log, registry, config }: S
 }
 
 /** What only the role can give the REST API. */
-export type RoleApi = Pick<ApiServerDeps, 'envoyAdmin' | 'proxyConfig' | 'routes' | 'sync'>
+export type RoleApi = Pick<ApiServerDeps, 'envoyAdmin' | 'proxyConfig' | 'rejections' | 'routes' | 'sync'>
 
 export function httpComponents(parts: SharedParts, role: RoleApi, unready: () => readonly string[]): readonly Component[] {
   const { store, registry, clock, log, metrics, config, identity, place, tls, tokens, verifier } = parts

@@ -31,6 +31,7 @@ function streamOf(bundle: boolean | undefined): FakeStream {
     closed: false,
     bundle,
     resumed: true,
+    settled: true,
     asked: async () => {},
     runs: () => stream.bundle,
     caughtUp: () => promise,

@@ -27,7 +27,16 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
   const { config, mesh, clock, log, metrics, store } = parts
   const adminAuthority = await loadAdminAuthority({ store, clock })
   const board = createSnapshotBoard()
-  const pipeline = createProxyPipeline({ mesh, clock, log, metrics, adminAuthority, onSnapshot: board.post, onRemoved: board.remove })
+  const pipeline = createProxyPipeline({
+    mesh,
+    clock,
+    log,
+    metrics,
+    adminAuthority,
+    streams: parts.streams,
+    onSnapshot: board.post,
+    onRemoved: board.remove,
+  })
   const isListed = (): boolean => !isFederated(config) || (link.client?.connection().complete ?? false)
   const recovering = createZoneRecovery(parts, {
     link,
@@ -38,7 +47,7 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
   })
   const issuer = createIssuer(parts, pipeline, recovering)
   pipeline.useIssuer(issuer)
-  const server = createServer(parts, { adminAuthority, snapshots: board, recovering, isListed })
+  const server = createServer(parts, { adminAuthority, snapshots: board, recovering, isListed, pipeline })
   if (isFederated(config)) link.client = createClient(parts, server, recovering)
   const { client } = link
   const hosts = hostsComponent(parts)
@@ -59,6 +68,7 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
       {
         envoyAdmin: adminAccess(server),
         proxyConfig: configAccess(parts, pipeline),
+        rejections: pipeline.rejections,
         routes: [recovering.route],
         ...(client ? { sync: { global: () => client.status() } } : {}),
       },
@@ -101,6 +111,7 @@ interface ServerNeeds {
   readonly snapshots: ReturnType<typeof createSnapshotBoard>
   readonly recovering: ZoneRecovery
   readonly isListed: () => boolean
+  readonly pipeline: ProxyPipeline
 }
 
 function createServer(parts: SharedParts, needs: ServerNeeds): DataplaneServer {
@@ -123,6 +134,7 @@ function createServer(parts: SharedParts, needs: ServerNeeds): DataplaneServer {
     isRecovering: (proxyKey) => recovering.recovery.isRecovering(proxyKey),
     onStream: (proxyKey, stream) => recovering.onStream(proxyKey, stream),
     onProgress: (proxyKey) => recovering.onProgress(proxyKey),
+    onVerdict: needs.pipeline.onVerdict,
     isLastEndpoint: (proxyKey, isLive) => mesh.soleEndpointOf(proxyKey, isLive).length > 0,
   })
 }
@@ -248,7 +260,9 @@ function configAccess({ mesh }: SharedParts, pipeline: ProxyPipeline): NonNullab
     config: async (dataplane: Resource, { shadow }) => {
       const key = nameKey(dataplane)
       const facts = shadow ? mesh.shadowFacts(key) : mesh.proxyFacts.get(key)
-      return facts ? pipeline.builder.preview(facts) : undefined
+      if (!facts) return undefined
+      // a preview of shadow policies shows what they would do, not what Envoy made of it
+      return pipeline.builder.preview(shadow ? facts : pipeline.effectiveFacts(facts))
     },
   }
 }

@@ -151,6 +151,8 @@ export interface ApiServerDeps {
   readonly proxyConfig?: ProxyConfigAccess
   /** The facts that inspection reads. Absent: nothing can be inspected. */
   readonly mesh?: InspectionSource['mesh']
+  /** What Envoys refused; only where proxies are served. */
+  readonly rejections?: NonNullable<InspectionSource['rejections']>
   /** Absent in a standalone zone. */
   readonly sync?: SyncAccess
   /** A fresh RSA key as PEM, made off the main thread. */

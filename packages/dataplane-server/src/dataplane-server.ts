@@ -14,7 +14,7 @@ import { adsServerOptions, type DeltaStream } from '@weft/xds'
 import { createProxyAuthenticator, type ServiceAccount } from './authenticator.ts'
 import { createBootstrapHandler } from './bootstrap-handler.ts'
 import { bootstrapListener } from './bootstrap-http.ts'
-import { createDiscovery, type SnapshotProvider } from './discovery.ts'
+import { createDiscovery, type DiscoveryOptions, type SnapshotProvider } from './discovery.ts'
 import { createEnvoyAdmin, type EnvoyAdmin } from './envoy-admin.ts'
 import { createHealthDiscovery } from './health-discovery.ts'
 import type { ProxyHello } from './node-metadata.ts'
@@ -46,6 +46,7 @@ export interface DataplaneServerOptions {
   readonly isRecovering?: (proxyKey: string) => boolean
   readonly onStream?: (proxyKey: string, stream: DeltaStream) => void
   readonly onProgress?: (proxyKey: string) => void
+  readonly onVerdict?: DiscoveryOptions['onVerdict']
   readonly isLastEndpoint?: (proxyKey: string, isLive: (proxyKey: string) => boolean) => boolean
   /** All addresses of a host name; the system's resolver by default. */
   readonly lookup?: (host: string) => Promise<readonly string[]>
@@ -102,6 +103,7 @@ export function createDataplaneServer(options: DataplaneServerOptions): Dataplan
     ...(options.isRecovering ? { isRecovering: options.isRecovering } : {}),
     ...(options.onStream ? { onStream: options.onStream } : {}),
     ...(options.onProgress ? { onProgress: options.onProgress } : {}),
+    ...(options.onVerdict ? { onVerdict: options.onVerdict } : {}),
     clock,
     log,
     metrics,

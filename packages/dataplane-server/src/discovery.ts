@@ -43,9 +43,18 @@ export interface DiscoveryOptions extends AdmissionOptions {
   readonly onStream?: (proxyKey: string, stream: DeltaStream) => void
   /** Told when a proxy acknowledged secrets, and when its stream is over. */
   readonly onProgress?: (proxyKey: string) => void
+  /** Told of everything a proxy accepted, and with `refusal` of the resources it refused once it is known which. */
+  readonly onVerdict?: (proxyKey: string, stream: DeltaStream, refusal?: ProxyRefusal) => void
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics
+}
+
+/** Resources that a proxy refused, with its words. */
+export interface ProxyRefusal {
+  readonly type: XdsType
+  readonly names: readonly string[]
+  readonly message: string
 }
 
 interface Peer {
@@ -95,6 +104,7 @@ export function createDiscovery(options: DiscoveryOptions): AdsService {
         count(type, 'acknowledged')
         if (type === 'listener' || type === 'secret') tls.acknowledged()
         if (type === 'secret') options.onProgress?.(hello.key)
+        options.onVerdict?.(hello.key, stream)
       },
       onNack: ({ type, error, names, rejected }) => {
         count(type, 'rejected')
@@ -102,6 +112,7 @@ export function createDiscovery(options: DiscoveryOptions): AdsService {
           { mesh: hello.mesh, proxy: hello.name, type, names: (rejected.length > 0 ? rejected : names).slice(0, 10), err: error },
           'proxy refused configuration',
         )
+        if (rejected.length > 0) options.onVerdict?.(hello.key, stream, { type, names: rejected, message: error })
       },
       onListenerForced: (listener, clusters) =>
         log.warn({ mesh: hello.mesh, proxy: hello.name, name: listener, clusters }, 'listener sent before its clusters were ready'),

@@ -55,7 +55,16 @@ function selectedPolicy(dataplane: Inspected, policy: Resource, order: number): 
     origin: policy.labels[labelKeys.origin] ?? '',
     targetRef: field(policy.spec, 'targetRef') ?? { kind: 'Mesh' },
     ...(sections.length < dataplane.view.sections.length ? { sections } : {}),
+    ...rejectionOf(dataplane, policy),
   }
+}
+
+/** Where Envoy refused what the policy says now. */
+function rejectionOf({ source, fact }: Inspected, policy: Resource): JsonObject {
+  const rejected = source.rejections?.(fact.key).find((each) => each.policy.type === policy.type && each.policy.name === policy.name)
+  if (!rejected) return {}
+  const { message, resources, instead } = rejected
+  return { rejected: { message, resources, running: instead ? 'the last version that was accepted' : 'nothing of it' } }
 }
 
 function unselectedPolicy(dataplane: Inspected, policy: Resource): readonly JsonObject[] {

@@ -22,6 +22,8 @@ export interface InspectionSource {
     get(key: ResourceKey): Resource | undefined
     list(type: string, mesh?: string): readonly Resource[]
   }
+  /** Only where proxies are served. */
+  rejections?(proxyKey: string): readonly RejectedPolicy[]
   readonly mesh: Pick<
     MeshFacts,
     | 'dataplanes'
@@ -35,6 +37,16 @@ export interface InspectionSource {
     | 'serviceMembers'
     | 'services'
   >
+}
+
+/** A change of a policy that a proxy does not have because its Envoy refused it. */
+export interface RejectedPolicy {
+  readonly policy: Resource
+  /** What the proxy has of it; undefined when nothing. */
+  readonly instead: Resource | undefined
+  readonly resources: readonly string[]
+  /** Envoy's words. */
+  readonly message: string
 }
 
 /** The policies of one kind that select a dataplane. */

@@ -27,7 +27,8 @@ export interface Applied<D> {
   readonly failures: readonly PolicyFailure[]
 }
 
-const guards: ReadonlySet<string> = new Set(['MeshTLS', 'MeshTrafficPermission'])
+/** Policies that guard who may connect. */
+export const guards: ReadonlySet<string> = new Set(['MeshTLS', 'MeshTrafficPermission'])
 
 /** The cluster and listener of an inbound. */
 export interface InboundDrafts {

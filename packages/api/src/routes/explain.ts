@@ -1,7 +1,7 @@
 // Why a dataplane is configured as it is. A zone answers for its own dataplanes from its running facts; a global for every zone, from a view of
 // that zone computed when asked.
 import { explainDataplane, type ExplainSight, type Perspective, zonePerspectives } from '@weft/inspect'
-import { displayName, labelKeys, type Resource } from '@weft/resources'
+import { displayName, kriText, labelKeys, nameKey, type Resource } from '@weft/resources'
 import type { ApiServerDeps } from '../api-deps.ts'
 import { type ApiReply, type ApiRequest, type ApiRoute, get } from '../api-route.ts'
 import { badRequest, notFound, Problem } from '../problem.ts'
@@ -10,12 +10,12 @@ import { requireMesh } from '../write-resource.ts'
 const title = 'Could not retrieve Dataplane'
 
 export function explainRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
-  const { store, registry, mesh } = deps
+  const { store, registry, mesh, rejections } = deps
   if (!mesh) return []
   const perspectiveOf = deps.controlPlane.mode === 'global' ? zonePerspectives({ store, registry }) : async () => undefined
   const hereOf = async (resource: Resource): Promise<Perspective> => {
     const { mode, zone } = deps.controlPlane
-    if (mode === 'zone') return { zone, source: { store, registry, mesh } }
+    if (mode === 'zone') return { zone, source: { store, registry, mesh, ...(rejections ? { rejections } : {}) } }
     const owner = resource.labels[labelKeys.zone] ?? ''
     const found = await perspectiveOf(owner, resource.mesh)
     if (!found)
@@ -30,7 +30,27 @@ export function explainRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
       if (!explained) throw new Problem(503, 'Service unavailable', { detail: 'the facts of this dataplane are not there yet' })
       return { json: explained }
     }),
+    get('/_weft/rejections', () => ({ json: { items: rejections ? rejectedPolicies(deps, rejections) : [] } })),
   ]
+}
+
+/** Every policy that some Envoy refused, by policy, with the proxies that go on without it. */
+function rejectedPolicies({ store, registry }: ApiServerDeps, rejections: NonNullable<ApiServerDeps['rejections']>): readonly object[] {
+  const byPolicy = new Map<
+    string,
+    { readonly type: string; readonly mesh: string; readonly name: string; readonly kri: string; readonly proxies: object[] }
+  >()
+  for (const dataplane of store.list('Dataplane')) {
+    for (const { policy, message, resources, instead } of rejections(nameKey(dataplane))) {
+      const { type, mesh, name } = policy
+      const key = `${type}/${mesh}/${name}`
+      const short = registry.get(type)?.short ?? ''
+      const entry = byPolicy.get(key) ?? { type, mesh, name, kri: kriText(short, policy), proxies: [] }
+      entry.proxies.push({ name: dataplane.name, message, resources, runs: instead ? 'last accepted version' : 'nothing of it' })
+      byPolicy.set(key, entry)
+    }
+  }
+  return [...byPolicy.values()]
 }
 
 /** By stored name or by the name it has at home; `at` tells zones apart. */
