@@ -117,6 +117,7 @@ function answer(request: IncomingMessage, response: ServerResponse, body: string
   if (request.method === 'GET' && url.startsWith('/meshes/default/meshtrusts'))
     return json(200, { total: 3, items: meshTrusts, next: null })
   if (url === '/_x/recovery') return json(200, recovery)
+  if (url === '/_weft/sync/rejoin') return json(200, { state: 'connecting' })
   if (url.startsWith('/meshes/default/dataplanes/web/_explain')) return json(200, explanation)
   if (url.startsWith('/meshes/default/meshtimeouts/bad')) {
     const parameters = [{ field: 'spec.to', reason: 'must be defined' }]
@@ -209,6 +210,10 @@ test('sync is shown at global, for one zone with its types, and at a zone', asyn
   isGlobal = true
   assert.match(zone, /global:5685 +connected +\d+s +own +400ms ago/)
   assert.match(zone, /lists still to come: Secret/)
+})
+
+test('a zone is told to take its place back', async () => {
+  assert.deepEqual([(await weft(['sync', 'rejoin'])).code, seen.at(-1)?.method, seen.at(-1)?.url], [0, 'POST', '/_weft/sync/rejoin'])
 })
 
 test('recovery is shown and ended', async () => {

@@ -11,7 +11,7 @@ import { inspectDataplanes, inspectZones } from './inspect.ts'
 import { asFormat } from './output.ts'
 import { endRecovery, recoveryStatus } from './recovery.ts'
 import { applyTrust, approveTrust, exportTrust, trustStatus } from './trust.ts'
-import { syncStatus } from './sync.ts'
+import { rejoin, syncStatus } from './sync.ts'
 
 const program = new Command('weft')
   .description('Multi-zone control plane for Envoy meshes.')
@@ -191,6 +191,12 @@ sync
     syncStatus(connection(), { zone, format: asFormat(options.output) }, print),
   )
 
+sync
+  .command('rejoin')
+  .description('At a zone whose place another process took: take it back. The other one stands back.')
+  .addHelpText('after', '\nExample:\n  weft --address http://zone-1:5681 sync rejoin')
+  .action(async () => rejoin(connection(), print))
+
 const trust = program.command('trust').description('Trust domains of zones, and who may vouch for them.')
 trust
   .command('status')
@@ -229,7 +235,6 @@ trust
   .description('Put exported trust into the zone at --address, or into a global for all its zones.')
   .option('-f, --file <path>', 'file, folder or "-" for standard input', '-')
   .action(async (options: { file: string }) => applyTrust(connection(), options.file, print))
-
 const recovery = program.command('recovery').description('Recovery of a zone that started without its former state.')
 recovery
   .command('status')

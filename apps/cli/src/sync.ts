@@ -124,3 +124,9 @@ function printDetails(of: Item, print: (text: string) => void): void {
     ),
   )
 }
+
+/** Gives a zone control plane its right back after another process of the zone took over. */
+export async function rejoin(connection: Connection, print: (text: string) => void): Promise<void> {
+  await connection.json('POST', '/_weft/sync/rejoin', {})
+  print('rejoining')
+}

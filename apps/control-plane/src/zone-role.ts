@@ -70,7 +70,7 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
         proxyConfig: configAccess(parts, pipeline),
         rejections: pipeline.rejections,
         routes: [recovering.route],
-        ...(client ? { sync: { global: () => client.status() } } : {}),
+        ...(client ? { sync: { global: () => client.status(), rejoin: () => client.rejoin() } } : {}),
       },
       unready,
     ),

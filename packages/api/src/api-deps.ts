@@ -125,7 +125,11 @@ export interface ZoneLivenessShown {
 /** What is shown of sync: at global each zone, at a zone its global. */
 export type SyncAccess =
   | { zones(): readonly ({ readonly zone: string } & object)[]; liveness(zone: string): ZoneLivenessShown }
-  | { global(): object }
+  | {
+      global(): object
+      /** Takes back the right to act for the zone that another process took. Absent: it cannot be taken back here. */
+      rejoin?(): Promise<void>
+    }
 
 /** A hostname of a destination and the zones in which it resolves. */
 export interface DestinationHostname {

@@ -160,10 +160,19 @@ describe('reading', () => {
   })
 
   it('a zone shows its global, a standalone zone nothing', async () => {
-    await withApi({ role: 'zone', deps: { sync: { global: () => ({ state: 'connected' }) } } }, async ({ get }) => {
+    let rejoined = 0
+    const sync = {
+      global: () => ({ state: 'connected' }),
+      rejoin: async () => void (rejoined += 1),
+    }
+    await withApi({ role: 'zone', deps: { sync } }, async ({ ask, get }) => {
       const { json } = await get('/_weft/sync')
       assert.deepEqual([json['mode'], json['zone'], json['global']], ['zone', 'east', { state: 'connected' }])
       assert.equal((await get('/_weft/sync/east')).status, 404)
+      assert.equal((await ask('POST', '/_weft/sync/rejoin', { body: {}, from: '10.0.0.1' })).status, 403)
+      assert.equal(rejoined, 0)
+      assert.deepEqual((await ask('POST', '/_weft/sync/rejoin', { body: {} })).json, { state: 'connected' })
+      assert.equal(rejoined, 1)
     })
     await withApi({ role: 'standalone' }, async ({ get }) => assert.equal((await get('/_weft/sync')).status, 404))
   })

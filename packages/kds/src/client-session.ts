@@ -61,6 +61,7 @@ export function retryRangeOf(peer: SessionMemory['peer']): { readonly firstMs: n
 export function startSession(options: SessionOptions): ClientSession {
   const { context } = options
   const { client, log, memory, channel } = context
+  const isFenced = (code: status): boolean => code === status.FAILED_PRECONDITION && memory.peer !== 'stock'
   const { clock } = client
   const timers = new Set<Timer>()
   const running = new Map<string, RunningStream>()
@@ -98,7 +99,7 @@ export function startSession(options: SessionOptions): ClientSession {
           running.delete(name)
           if (closed) return
           context.journal.failed(name, details || status[code])
-          if (isConnectionLoss(code) || memory.peer === 'unknown') return lose({ code, details, stream: name })
+          if (isConnectionLoss(code) || isFenced(code) || memory.peer === 'unknown') return lose({ code, details, stream: name })
           if (clock.monotonic() - openedAt > stableMs) backoff.reset()
           const isSuperseded = code === status.CANCELLED && details.includes('superseded')
           const waitMs = backoff.next({
@@ -122,7 +123,7 @@ export function startSession(options: SessionOptions): ClientSession {
       answerPings(context, (code, details) => {
         running.delete('ping')
         if (closed) return
-        if (isConnectionLoss(code)) return lose({ code, details, stream: 'ping' })
+        if (isConnectionLoss(code) || isFenced(code)) return lose({ code, details, stream: 'ping' })
         log.info({ stream: 'ping', code: status[code], reason: details }, 'kds ping stream ended')
         if (code !== status.UNIMPLEMENTED) later(adminRetryMs, supervisePings)
       }),
@@ -134,7 +135,7 @@ export function startSession(options: SessionOptions): ClientSession {
       openAdmin(context, kind, (code, details) => {
         running.delete(kind)
         if (closed) return
-        if (isConnectionLoss(code)) return lose({ code, details, stream: kind })
+        if (isConnectionLoss(code) || isFenced(code)) return lose({ code, details, stream: kind })
         // a global without this service still syncs
         if (code === status.UNIMPLEMENTED) return
         log.info({ stream: kind, code: status[code], reason: details }, 'kds admin stream ended')

@@ -23,6 +23,7 @@ import type { Self } from './peer.ts'
 import { createRecallMemory } from './returned-dataplanes.ts'
 import { createSyncJournal, refusalsOf } from './sync-journal.ts'
 import { createSyncMetrics } from './sync-metrics.ts'
+import { createStoreLease, type ZoneLease } from './zone-lease.ts'
 import type { ReachabilityEntry } from './sync-status.ts'
 
 /** What a zone needs to sync. */
@@ -58,6 +59,8 @@ export interface KdsClientOptions {
    * it gets none before. At once when absent.
    */
   readonly listable?: Promise<void>
+  /** Where this process has its right to act for the zone from; its store by default. */
+  readonly lease?: ZoneLease
   /** What is known here of the way to the other zones; told to an own global. */
   reachability?(): readonly ReachabilityEntry[]
   /** 0 (inclusive) to 1 (exclusive), for jitter. */
@@ -111,6 +114,11 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
   let retry: Timer | undefined
   let feed: ReturnType<typeof createChangeFeed> | undefined
   let shownError: string | undefined
+  const lease = options.lease ?? createStoreLease(store)
+  let epoch = 0
+  let newerEpoch: number | undefined
+  let joins = 0
+  let stopLease = (): void => {}
 
   const connection = (): GlobalConnection => ({
     state,
@@ -136,6 +144,7 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
   }
   const lost = (outcome: SessionOutcome): void => {
     session = undefined
+    if (outcome.code === status.FAILED_PRECONDITION && memory.peer !== 'stock') return standBack(outcome)
     const wasConnected = state === 'connected'
     if (wasConnected) backoff.reset()
     const waitMs = backoff.next({ ...retryRangeOf(memory.peer), random: options.random ?? Math.random })
@@ -145,6 +154,31 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
     shownError = lastError
     changed('waiting')
     retry = clock.after(waitMs, () => dial(wasConnected))
+  }
+  /** Another process of this zone has the right now: until this one is given it again, it does not dial. */
+  const standBack = ({ details, stream }: SessionOutcome): void => {
+    lastError = `another process of zone ${options.zone} took over: ${details}; "weft sync rejoin" at this control plane takes it back`
+    journal.failed(stream, lastError)
+    log.error({ stream, reason: details, error: 'kds/fenced' }, 'kds zone is run by another process; standing back')
+    changed('fenced')
+  }
+  const join = async (): Promise<void> => {
+    const turn = ++joins
+    retry?.cancel()
+    try {
+      epoch = await lease.acquire(newerEpoch)
+    } catch (error) {
+      if (turn !== joins || !feed) return
+      lastError = `the right to act for this zone cannot be written: ${messageOf(error)}`
+      log.warn({ err: messageOf(error) }, 'kds epoch cannot be raised, trying again')
+      changed('waiting')
+      retry = clock.after(backoff.next({ ...retryRangeOf('own'), random: options.random ?? Math.random }), () => void join())
+      return
+    }
+    if (turn === joins && feed) dial(false)
+  }
+  const rejoin = async (): Promise<void> => {
+    if (state === 'fenced') await join()
   }
   const dial = (afterLoss: boolean): void => {
     if (!feed) return
@@ -165,6 +199,8 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
       zone: options.zone,
       version: options.self.version.version,
       storeId: store.id,
+      instanceId: options.self.instanceId,
+      epoch,
       token: credentials.token,
       keepaliveMs: memory.peer === 'own' ? ownKeepaliveMs : stockKeepaliveMs,
     })
@@ -177,7 +213,14 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
       changed('connected')
     }
     const context = { client: options, log, self, channel, memory, outgoing, feed, metrics, journal, established, changed: () => changed() }
-    const current = startSession({ context, afterLoss, lost })
+    const current = startSession({
+      context,
+      afterLoss,
+      lost: (outcome) => {
+        newerEpoch = channel.newerEpoch ?? newerEpoch
+        lost(outcome)
+      },
+    })
     session = current
     channel.ready(connectLimitMs).catch((error: unknown) => {
       if (session !== current || state === 'connected') return
@@ -190,9 +233,12 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
     start: async () => {
       feed = createChangeFeed(store, log)
       recall.follow(feed)
-      dial(false)
+      stopLease = lease.onGranted(() => void rejoin())
+      await join()
     },
     stop: async () => {
+      joins++
+      stopLease()
       retry?.cancel()
       session?.close()
       session = undefined
@@ -201,6 +247,7 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
       changed('stopped')
     },
     connection,
+    rejoin,
     status: () => ({
       address: address.target,
       peer: memory.peer,

@@ -134,12 +134,23 @@ export interface LeftOut extends ResourceKey {
   readonly fields: readonly string[]
 }
 
+/** A control plane that says it is a zone whose place is taken. */
+export interface DuplicateZone {
+  /** Its `control-plane-id`; '' when it did not say. */
+  readonly instanceId: string
+  readonly address: string
+  /** RFC 3339 of when it was last refused. */
+  readonly lastSeen: string
+}
+
 /** A zone with open streams here. */
 export interface ConnectedZone {
   readonly zone: string
   readonly peerAddress: string
   /** By what it came in; `none` is a zone that did not prove who it is. */
   readonly credential: ZoneCredential
+  /** Another control plane claims to be this zone and is refused. */
+  readonly duplicate: DuplicateZone | undefined
   readonly streams: readonly ZoneStream[]
   /** An own peer, known by its store id; a stock one has none. */
   readonly storeId: string | undefined
@@ -176,7 +187,8 @@ export interface KdsServer extends Component {
 
 /** Connection of a zone to its global. */
 export interface GlobalConnection {
-  readonly state: 'connecting' | 'connected' | 'waiting' | 'stopped'
+  /** `fenced`: another process of this zone took over, so this one does not dial. */
+  readonly state: 'connecting' | 'connected' | 'waiting' | 'fenced' | 'stopped'
   /** The global is an own peer, stock, or not known yet. */
   readonly peer: 'own' | 'stock' | 'unknown'
   /** RFC 3339 of the last state change. */
@@ -199,6 +211,8 @@ export interface ReturnedDataplanes {
 /** The end at a zone control plane. */
 export interface KdsClient extends Component {
   connection(): GlobalConnection
+  /** Takes the right to act for the zone back after another process took over, and dials. Does nothing otherwise. */
+  rejoin(): Promise<void>
   status(): GlobalSync
   /** Every resource that global refuses, or that is refused here of it. */
   refusals(): readonly SyncRefusal[]

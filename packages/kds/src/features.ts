@@ -34,6 +34,9 @@ export const headerKeys = {
   authorization: 'authorization',
   /** Own peers, both ways: id of the sender's store, which tells its incarnations apart. */
   storeId: 'weft-store-id',
+  /** Own zones: the right of this process to act for the zone, and its `control-plane-id`. Global answers a lost right with the newer one. */
+  epoch: 'weft-epoch',
+  instanceId: 'weft-instance-id',
 } as const
 
 /** Field of node metadata that carries the store id of an own peer. */

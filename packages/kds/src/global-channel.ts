@@ -15,6 +15,7 @@ import { AppError } from '@weft/foundation/errors'
 import type { Clock } from '@weft/foundation/time'
 import type { ByteMethod } from '@weft/proto'
 import { headerFeatures, headerKeys } from './features.ts'
+import { epochOf } from './server-stream.ts'
 import { maxMessageBytes } from './wire.ts'
 
 /** Where a global is. */
@@ -61,6 +62,8 @@ export interface ChannelOptions {
   readonly zone: string
   readonly version: string
   readonly storeId: string
+  readonly instanceId: string
+  readonly epoch: number
   readonly token: string | undefined
   /** A stock global refuses pings more often than every 15 s. */
   readonly keepaliveMs: number
@@ -88,6 +91,8 @@ export interface OpenedStream {
 
 /** One connection. Reconnects by itself until it is closed. */
 export interface GlobalChannel {
+  /** The epoch that took over from ours, once global told. */
+  readonly newerEpoch: number | undefined
   open(method: ByteMethod, events: StreamEvents): OpenedStream
   /** Rejects with something that has a status `code`. */
   unary(method: ByteMethod, message: Uint8Array, limitMs: number): Promise<Buffer>
@@ -114,9 +119,16 @@ export function openGlobalChannel(options: ChannelOptions): GlobalChannel {
     ...(options.address.tls && isIP(hostOf(options.address)) ? { 'grpc.ssl_target_name_override': unnamedServer } : {}),
   })
   const metadata = callMetadata(options)
+  let newerEpoch: number | undefined
   return {
+    get newerEpoch() {
+      return newerEpoch
+    },
     open: (method, events) => {
       const call: StreamCall = client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize, metadata)
+      call.on('error', ({ metadata: trailers }: ServiceError) => {
+        newerEpoch = epochOf(trailers?.get(headerKeys.epoch).map(String)[0]) ?? newerEpoch
+      })
       return attach(call, events)
     },
     unary: (method, message, limitMs) =>
@@ -202,8 +214,10 @@ function channelCredentials({ address, tls }: ChannelOptions): ChannelCredential
   )
 }
 
+type CallerFacts = Pick<ChannelOptions, 'zone' | 'version' | 'storeId' | 'instanceId' | 'epoch' | 'token'>
+
 /** The headers of every call (contract/kds.md section 3.1). */
-export function callMetadata({ zone, version, storeId, token }: Pick<ChannelOptions, 'zone' | 'version' | 'storeId' | 'token'>): Metadata {
+export function callMetadata({ zone, version, storeId, instanceId, epoch, token }: CallerFacts): Metadata {
   const metadata = new Metadata()
   metadata.set(headerKeys.clientId, zone)
   metadata.set(headerKeys.version, version)
@@ -212,6 +226,8 @@ export function callMetadata({ zone, version, storeId, token }: Pick<ChannelOpti
   // one field each: a stock global takes a joined one for an unknown feature
   for (const feature of Object.values(headerFeatures)) metadata.add(headerKeys.features, feature)
   metadata.set(headerKeys.storeId, storeId)
+  metadata.set(headerKeys.instanceId, instanceId)
+  metadata.set(headerKeys.epoch, String(epoch))
   if (token) metadata.set(headerKeys.authorization, `Bearer ${token}`)
   return metadata
 }

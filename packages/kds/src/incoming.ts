@@ -64,10 +64,15 @@ export function fromGlobal(types: readonly string[]): Incoming {
     actor: 'global',
     types,
     // kinds a zone cannot write belong to global wholly; of the others only what says that it is not this zone's
-    owns: (kind, stored) => !isProvidedBy(kind, 'zone') || (stored.labels[labelKeys.origin] || 'zone') !== 'zone',
+    owns: (kind, stored) => !isOwnConfig(stored) && (!isProvidedBy(kind, 'zone') || (stored.labels[labelKeys.origin] || 'zone') !== 'zone'),
     storedName: (name) => name,
     adopt: (_kind, { name, mesh, labels, spec }) => ({ name, mesh, labels: { ...labels, [labelKeys.origin]: 'global' }, spec }),
   }
+}
+
+/** What a control plane remembers for itself: it never came from anyone. */
+function isOwnConfig({ type, name }: ResourceKey): boolean {
+  return type === 'Config' && name.startsWith('weft-')
 }
 
 /** A gateway may not claim another zone than the one that sent it. */

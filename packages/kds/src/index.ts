@@ -9,6 +9,7 @@ export type {
   AdmitRequest,
   AdmitZone,
   ConnectedZone,
+  DuplicateZone,
   EnvoyAdmin,
   GlobalConnection,
   HeldResources,
@@ -41,3 +42,4 @@ export { createKdsServer, type KdsServerOptions } from './server.ts'
 export { trustedName } from './trust-spread.ts'
 export { defaultLiveness, type LivenessSettings } from './zone-liveness.ts'
 export type { ZonePortTls } from './zone-port.ts'
+export { createStoreLease, type ZoneLease } from './zone-lease.ts'

@@ -16,6 +16,10 @@ export interface CallFacts {
   readonly features: ReadonlySet<string>
   readonly zoneVersion: string | undefined
   readonly storeId: string | undefined
+  /** Of an own peer: its right to act for the zone; a higher one of the same store wins. */
+  readonly epoch: number | undefined
+  /** Of an own peer; a stock one tells its with the first message. */
+  readonly instanceId: string
   readonly authTokenProvided: boolean
 }
 
@@ -40,8 +44,10 @@ export interface ServerStream extends CallFacts {
   write(bytes: Uint8Array): boolean
   pause(): void
   proceed(): void
-  /** Ends the stream with a status. Later calls do nothing. */
-  end(code: status, details: string): void
+  /** Does something with what arrived earlier; a throw ends the stream as it would have then. */
+  run(work: () => void): void
+  /** Ends the stream with a status; `epoch` tells a peer that lost its right the newer one. Later calls do nothing. */
+  end(code: status, details: string, epoch?: number): void
 }
 
 /** The zone's name: any DNS name up to 63 characters, as 2.14 zones may have. */
@@ -64,6 +70,8 @@ export function callFacts(call: Pick<ServerUnaryCall<Buffer, Uint8Array>, 'metad
     features: new Set(headers(call, headerKeys.features).flatMap((value) => value.split(',').map((feature) => feature.trim()))),
     zoneVersion: headers(call, headerKeys.zoneVersion)[0],
     storeId: headers(call, headerKeys.storeId)[0] || undefined,
+    epoch: epochOf(headers(call, headerKeys.epoch)[0]),
+    instanceId: headers(call, headerKeys.instanceId)[0]?.slice(0, 200) ?? '',
     authTokenProvided: headers(call, headerKeys.authorization).length === 1,
   }
 }
@@ -106,12 +114,12 @@ export function runStream(call: ByteCall, { facts, admitted, log, open }: Stream
       log.error({ err: messageOf(error) }, 'kds stream close failed')
     }
   }
-  const end = (code: status, details: string): void => {
+  const end = (code: status, details: string, epoch?: number): void => {
     if (ended) return
     close(code === status.OK ? undefined : { code, details })
     // grpc-js turns this into the trailers of the stream
     if (code === status.OK) call.end()
-    else call.emit('error', { code, details })
+    else call.emit('error', { code, details, ...(epoch === undefined ? {} : { metadata: trailers(epoch) }) })
     // what still arrives is thrown away, so that the transport can finish
     call.resume()
   }
@@ -131,6 +139,7 @@ export function runStream(call: ByteCall, { facts, admitted, log, open }: Stream
     write: (bytes) => (ended ? false : call.write(bytes)),
     pause: () => void call.pause(),
     proceed: () => void (ended || call.resume()),
+    run: guarded,
     end,
   }
   call.on('cancelled', () => close())
@@ -142,6 +151,17 @@ export function runStream(call: ByteCall, { facts, admitted, log, open }: Stream
     handler = open(stream)
   })
   call.on('data', (bytes: Buffer) => guarded(() => handler?.data(bytes)))
+}
+
+function trailers(epoch: number): Metadata {
+  const metadata = new Metadata()
+  metadata.set(headerKeys.epoch, String(epoch))
+  return metadata
+}
+
+/** The epoch that metadata tells. */
+export function epochOf(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined
 }
 
 function headers(call: Pick<ServerUnaryCall<Buffer, Uint8Array>, 'metadata'>, key: string): string[] {

@@ -19,6 +19,7 @@ import { createRefusalLog } from './refusal-log.ts'
 import { leftOutFor } from './left-out.ts'
 import { createGlobalOutgoing } from './outgoing-to-zone.ts'
 import { hasKubernetesStore, type Self } from './peer.ts'
+import { gateStream } from './session-gate.ts'
 import {
   admitRequest,
   type ByteCall,
@@ -39,6 +40,7 @@ import { createZoneBoard } from './zone-board.ts'
 import { defaultLiveness, type LivenessSettings } from './zone-liveness.ts'
 import { createZonePort, type ZonePort, type ZonePortTls } from './zone-port.ts'
 import { createZoneRecords } from './zone-records.ts'
+import { createZoneSessions } from './zone-sessions.ts'
 
 /** What a global needs to sync. */
 export interface KdsServerOptions {
@@ -77,7 +79,12 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
   const { store, clock, registry, recorder } = options
   const log = options.log.child({ component: 'kds.server' })
   const self: Self = { ...options.self, storeId: store.id }
-  const records = createZoneRecords({ store, clock, log, recorder })
+  const sessions = createZoneSessions({
+    clock,
+    log,
+    ping: async (peer, limitMs) => (await zonePort?.connection(peer)?.ping(limitMs)) ?? false,
+  })
+  const records = createZoneRecords({ store, clock, log, recorder, duplicate: (zone) => sessions.duplicate(zone) })
   const settings = options.liveness ?? defaultLiveness
   const board = createZoneBoard({
     store,
@@ -86,6 +93,7 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
     recorder,
     settings,
     connected: () => records.connected(),
+    duplicate: (zone) => sessions.duplicate(zone),
     ...(options.metrics ? { metrics: options.metrics } : {}),
   })
   const broker = createAdminBroker(clock)
@@ -115,12 +123,15 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
     enter(call).then(
       ({ facts, admitted, follow }) => {
         if (call.cancelled) return
-        call.sendMetadata(greeting(store.id))
+        const opened = (stream: ServerStream): StreamHandler => {
+          call.sendMetadata(greeting(store.id))
+          return board.follow(stream, name, open(stream))
+        }
         runStream(call, {
           facts,
           admitted,
           log: log.child({ zone: facts.zone, stream: name }),
-          open: (stream) => endWhenRefused(stream, board.follow(stream, name, open(stream)), follow),
+          open: (stream) => endWhenRefused(stream, gateStream(stream, { sessions, name, open: () => opened(stream) }), follow),
         })
       },
       (error: unknown) => call.emit('error', refusalStatus(error)),
@@ -155,8 +166,10 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
   const healthCheck = (call: ServerUnaryCall<Buffer, Uint8Array>, respond: sendUnaryData<Uint8Array>): void => {
     enter(call).then(
       ({ facts }) => {
-        board.liveness.heard(facts.zone, facts.peerAddress)
-        recorder.healthChecked(facts.zone, timestamp(clock.now()))
+        if (sessions.isCurrent(facts.zone, facts.peerAddress)) {
+          board.liveness.heard(facts.zone, facts.peerAddress)
+          recorder.healthChecked(facts.zone, timestamp(clock.now()))
+        }
         const ms = settings.intervalMs
         respond(null, healthAnswers.encode({ interval: { seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1_000_000 } }))
       },

@@ -1,5 +1,5 @@
 // What both ends show of sync: `GET /_weft/sync` is exactly this. Plain data.
-import type { ZoneCredential, ZoneStream } from './contract.ts'
+import type { DuplicateZone, ZoneCredential, ZoneStream } from './contract.ts'
 import type { SyncProgress } from './sync-journal.ts'
 
 /**
@@ -26,6 +26,8 @@ export interface ZoneSessionView {
   readonly address: string
   /** By what it came in; `none` did not prove who it is. */
   readonly credential: ZoneCredential
+  /** Another control plane says it is this zone and is refused. */
+  readonly duplicate?: DuplicateZone
   readonly instanceId: string
   readonly version: string
   readonly streams: readonly ZoneStream[]
@@ -45,7 +47,7 @@ export interface ZoneSync extends ZoneLivenessView, SyncProgress {
 export interface GlobalSync extends SyncProgress {
   readonly address: string
   readonly peer: 'own' | 'stock' | 'unknown'
-  readonly state: 'connecting' | 'connected' | 'waiting' | 'stopped'
+  readonly state: 'connecting' | 'connected' | 'waiting' | 'fenced' | 'stopped'
   /** RFC 3339 of the last change of state. */
   readonly since: string
   /** RFC 3339 of the last ping of an own global, and how long ago that was. */

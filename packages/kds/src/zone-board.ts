@@ -6,7 +6,7 @@ import type { Metrics } from '@weft/foundation/metrics'
 import { type Clock, timestamp } from '@weft/foundation/time'
 import type { Resource } from '@weft/resources'
 import type { Store } from '@weft/store'
-import type { ConnectedZone, ZoneStatusRecorder, ZoneStream } from './contract.ts'
+import type { DuplicateZone, ConnectedZone, ZoneStatusRecorder, ZoneStream } from './contract.ts'
 import { headerFeatures } from './features.ts'
 import type { ServerStream, StreamHandler } from './server-stream.ts'
 import { createSyncJournal, refusalsOf, type SyncJournal, type SyncProgress, type SyncRefusal } from './sync-journal.ts'
@@ -26,6 +26,8 @@ export interface ZoneBoardOptions {
   readonly recorder: ZoneStatusRecorder
   readonly settings: LivenessSettings
   /** Zones with open streams, for the rest of what is shown. */
+  /** Another control plane that says it is this zone. */
+  duplicate?(zone: string): DuplicateZone | undefined
   connected(): readonly ConnectedZone[]
 }
 
@@ -95,7 +97,8 @@ export function createZoneBoard(options: ZoneBoardOptions): ZoneBoard {
   const livenessOf = (zone: string): ZoneLivenessView => {
     const { contact, heardAt, ageMs } = liveness.contact(zone)
     const entry = entries.get(zone)
-    const reasons = contact === 'connected' && entry ? degradations(entry, clock.monotonic()) : []
+    const duplicate = options.duplicate?.(zone)
+    const reasons = contact === 'connected' && entry ? [...duplicates(duplicate), ...degradations(entry, clock.monotonic())] : []
     const connection = contact === 'silent' ? 'Unknown' : contact === 'gone' ? 'Offline' : reasons.length > 0 ? 'Degraded' : 'Online'
     const enabled = field(store.get({ type: 'Zone', mesh: '', name: zone })?.spec, 'enabled') !== false
     const before = heardAt === undefined ? lastConnected(store.get({ type: 'ZoneInsight', mesh: '', name: zone })) : undefined
@@ -125,6 +128,7 @@ export function createZoneBoard(options: ZoneBoardOptions): ZoneBoard {
                   peer: found.storeId === undefined ? ('stock' as const) : ('own' as const),
                   address: found.peerAddress,
                   credential: found.credential,
+                  ...(found.duplicate ? { duplicate: found.duplicate } : {}),
                   streams: found.streams,
                   instanceId: found.description?.instanceId ?? '',
                   version: found.description?.version.version ?? '',
@@ -188,6 +192,12 @@ export function createZoneBoard(options: ZoneBoardOptions): ZoneBoard {
 }
 
 /** Why a zone that is heard is not quite well. */
+function duplicates(duplicate: DuplicateZone | undefined): readonly string[] {
+  return duplicate
+    ? [`duplicate zone: ${duplicate.instanceId || 'another control plane'} at ${duplicate.address} says it is this zone too`]
+    : []
+}
+
 function degradations({ streams, journal }: Entry, now: number): readonly string[] {
   const reasons: string[] = []
   const oldest = Math.min(...streams.values())

@@ -3,7 +3,7 @@ import { status } from '@grpc/grpc-js'
 import type { Logger } from '@weft/foundation/log'
 import { type Clock, timestamp } from '@weft/foundation/time'
 import type { Store } from '@weft/store'
-import type { ConnectedZone, HeldResources, PeerDescription, ZoneStatusRecorder, ZoneStream } from './contract.ts'
+import type { ConnectedZone, DuplicateZone, HeldResources, PeerDescription, ZoneStatusRecorder, ZoneStream } from './contract.ts'
 import { ledgerPrefix, openOriginLedger, type OriginLedger } from './origin-ledger.ts'
 import { isSecondGeneration } from './peer.ts'
 import type { ServerStream } from './server-stream.ts'
@@ -44,12 +44,13 @@ export interface ZoneRecordsOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly recorder: ZoneStatusRecorder
+  duplicate(zone: string): DuplicateZone | undefined
 }
 
 const synced: ReadonlySet<ZoneStream> = new Set(['globalToZone', 'zoneToGlobal'])
 
 /** No zones yet; ledgers of earlier runs are read when they are needed. */
-export function createZoneRecords({ store, clock, log, recorder }: ZoneRecordsOptions): ZoneRecords {
+export function createZoneRecords({ store, clock, log, recorder, duplicate }: ZoneRecordsOptions): ZoneRecords {
   const zones = new Map<string, ZoneRecord>()
   const ledgers = new Map<string, OriginLedger>()
   const every = new Set<ServerStream>()
@@ -97,6 +98,7 @@ export function createZoneRecords({ store, clock, log, recorder }: ZoneRecordsOp
           zone,
           peerAddress: any?.stream.peerAddress ?? '',
           credential: any?.stream.credential ?? 'none',
+          duplicate: duplicate(zone),
           streams: [...streams.keys()].sort(),
           storeId: any?.stream.storeId,
           description,

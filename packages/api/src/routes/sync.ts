@@ -1,9 +1,10 @@
 // How sync between global and zones is, as this control plane sees it: `/_weft/sync`. At global every zone, at a zone its global.
+import { requireRight } from '../access.ts'
 import type { ApiServerDeps } from '../api-deps.ts'
-import { type ApiRoute, get } from '../api-route.ts'
+import { type ApiRequest, type ApiRoute, get } from '../api-route.ts'
 import { notFound } from '../problem.ts'
 
-export function syncRoutes({ sync, controlPlane, store }: ApiServerDeps): readonly ApiRoute[] {
+export function syncRoutes({ sync, controlPlane, store, settings }: ApiServerDeps): readonly ApiRoute[] {
   if (!sync) return []
   const { mode, zone, instanceId } = controlPlane
   return [
@@ -25,6 +26,17 @@ export function syncRoutes({ sync, controlPlane, store }: ApiServerDeps): readon
             return { json: found }
           }),
         ]
-      : []),
+      : [
+          {
+            path: '/_weft/sync/rejoin',
+            handlers: {
+              POST: async ({ user }: ApiRequest) => {
+                requireRight(settings.access, 'adminResources', { user, action: 'taking back the place of this zone' })
+                await sync.rejoin?.()
+                return { json: sync.global() }
+              },
+            },
+          },
+        ]),
   ]
 }

@@ -27,6 +27,8 @@ export const errorCodes = {
   'xds/duplicate-stream': 'Another live stream serves the same proxy.',
   'xds/bad-request': 'A discovery request cannot be understood.',
   'kds/unauthenticated': 'The zone did not prove who it is.',
+  'kds/fenced': 'A newer process of this zone acts for it; this one stands back until it is given the right again.',
+  'kds/duplicate-zone': 'Another control plane acts as this zone and answers. Stop one of them or give it another zone name.',
   'kds/bad-message': 'A sync message cannot be understood; only its own stream ends.',
   'kds/wrong-peer': 'The peer is not what this address should be; check port and role.',
   'kds/not-connected': 'The zone has no open stream to this control plane at the moment.',
