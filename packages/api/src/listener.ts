@@ -1,8 +1,10 @@
 // A listening HTTP or HTTPS server over a request handler: typed errors at start, connections closed at stop.
 import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { AppError, messageOf } from '@weft/foundation/errors'
+import { createStrangers, peerOf } from '@weft/foundation/net'
 import type { Clock } from '@weft/foundation/time'
 import type { ListenerSettings, ServerCertificate } from './api-deps.ts'
 
@@ -41,6 +43,9 @@ export interface Listener {
   close(): Promise<void>
 }
 
+/** So many connections without a whole request header may be open at once. */
+const strangerLimit = 1024
+
 /** Opens a listener. Errors: process/port-taken when the port is in use or not allowed. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const bounds = httpBounds(options.timeouts ?? {})
@@ -48,6 +53,13 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     ? tlsServer(options.handler, options.tls, bounds)
     : { server: createServer(bounds, options.handler), stopFollowing: () => {} }
   server.timeout = options.timeouts?.answerMs ?? 0
+  // handshakes are over in this time, or never
+  const strangers = createStrangers({ clock: options.clock, limit: strangerLimit, patienceMs: options.timeouts?.requestMs ?? 60_000 })
+  server.on('connection', (socket: Socket) => {
+    if (socket instanceof TLSSocket) return
+    strangers.arrived(socket)
+  })
+  server.on('request', ({ socket }) => strangers.known(peerOf(socket)))
   try {
     await bind(server, options.settings)
   } catch (error) {

@@ -97,6 +97,7 @@ export function createDataplaneServer(options: DataplaneServerOptions): Dataplan
     sinks,
     instanceId: settings.instanceId,
     connectionEnd: (peer) => tlsPort.connectionEnd(peer),
+    admitted: (peer) => tlsPort.admitted(peer),
     prepare: async (hello) => {
       await options.adminAuthority.server(addressOf(hello, store))
     },
@@ -108,7 +109,15 @@ export function createDataplaneServer(options: DataplaneServerOptions): Dataplan
     log,
     metrics,
   })
-  const health = createHealthDiscovery({ ...admission, lifecycle, probes, intervalMs: settings.hdsIntervalMs, clock, log })
+  const health = createHealthDiscovery({
+    ...admission,
+    lifecycle,
+    probes,
+    intervalMs: settings.hdsIntervalMs,
+    admitted: (peer) => tlsPort.admitted(peer),
+    clock,
+    log,
+  })
   const bootstrap = createBootstrapHandler({
     store,
     tokens: options.tokens,

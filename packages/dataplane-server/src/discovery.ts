@@ -35,6 +35,8 @@ export interface DiscoveryOptions extends AdmissionOptions {
   readonly instanceId: string
   /** How the connection of a peer ended. */
   readonly connectionEnd: (peer: string) => ConnectionEnd
+  /** Told of the peer of every stream that is served. */
+  readonly admitted: (peer: string) => void
   /** Anything that must be done before a proxy's first configuration is built. */
   readonly prepare?: (hello: ProxyHello) => Promise<void>
   /** True while nothing may be taken away from this proxy (architecture.md section 7, recovery). */
@@ -86,6 +88,7 @@ export function createDiscovery(options: DiscoveryOptions): AdsService {
 
   const onStream = (stream: DeltaStream, peer: Peer, caller: Caller): StreamEvents => {
     peer.isServed = true
+    options.admitted(caller.address)
     const { hello, registration } = peer
     const ref = { mesh: hello.mesh, name: hello.name }
     const id = randomUUID()

@@ -20,6 +20,8 @@ export interface HealthDiscoveryOptions extends AdmissionOptions {
   readonly lifecycle: Pick<ProxyLifecycle, 'reportDraining'>
   readonly probes: ProbeWriter
   readonly intervalMs: number
+  /** Told of the peer of every stream that is served. */
+  readonly admitted: (peer: string) => void
   readonly clock: Clock
   readonly log: Logger
 }
@@ -119,6 +121,7 @@ export function createHealthDiscovery(options: HealthDiscoveryOptions): HealthDi
     session.call.pause()
     await admit(hello, credentialsOf(session.call), options)
     if (!sessions.has(session)) return
+    options.admitted(session.call.getPeer())
     session.timer?.cancel()
     session.hello = hello
     const others = byProxy.get(hello.key) ?? new Set()

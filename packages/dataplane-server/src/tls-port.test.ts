@@ -49,6 +49,7 @@ beforeEach(async () => {
     http: (_, response) => response.end('http'),
     clock: systemClock,
     log: silentLogger,
+    strangers: { limit: 20, patienceMs: 300 },
   })
   number = await port.listen()
 })
@@ -137,6 +138,23 @@ it('presents a replaced certificate to new connections', async () => {
   assert.equal(await subject(), 'CN=one')
   reload(await createServerCertificate({ hosts: ['localhost'], commonName: 'two', now: Date.now() }))
   assert.equal(await subject(), 'CN=two')
+})
+
+it('closes connections that never become a proxy, too many and in time, and none that did', async () => {
+  const proxy = await open()
+  port.admitted(proxy.peer)
+  let closed = 0
+  const crowd = Array.from({ length: 50 }, () => {
+    const socket = connectTcp(number, '127.0.0.1')
+    socket.on('error', () => {})
+    socket.on('close', () => closed++)
+    return socket
+  })
+  await until(() => closed >= 30, 'too many')
+  await until(() => closed === 50, 'in time')
+  assert.equal(proxy.raw.destroyed, false)
+  for (const socket of crowd) socket.destroy()
+  proxy.destroy()
 })
 
 it('refuses TLS below 1.2', async () => {

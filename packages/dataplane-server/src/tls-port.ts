@@ -6,6 +6,7 @@ import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
 import { AppError, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
+import { createStrangers, peerOf } from '@weft/foundation/net'
 import type { Clock } from '@weft/foundation/time'
 import type { ServerTls } from '@weft/foundation/tls'
 
@@ -17,6 +18,8 @@ export interface TlsPort {
   listen(): Promise<number>
   /** How the connection of a peer (`address:port`, as gRPC names it) ended; `open` for one that is not known. */
   connectionEnd(peer: string): ConnectionEnd
+  /** A proxy was admitted on the connection of this peer: it may stay. */
+  admitted(peer: string): void
   /** Takes no new connections, says GOAWAY to those there are, and drops what is left after `drainMs`. Resolves when all are closed. */
   close(drainMs: number): Promise<void>
 }
@@ -30,6 +33,8 @@ export interface TlsPortOptions {
   readonly http: RequestListener
   readonly clock: Clock
   readonly log: Logger
+  /** Bounds of connections without an admitted proxy: at most so many (8192), each for so long (60 s). */
+  readonly strangers?: { readonly limit: number; readonly patienceMs: number }
 }
 
 /** gRPC options under which a half-open peer is noticed within ten seconds. */
@@ -37,6 +42,10 @@ export const keepaliveOptions = { 'grpc.keepalive_time_ms': 5000, 'grpc.keepaliv
 
 /** How long a peer may take for its TLS handshake and for the header of an HTTP request. */
 const patienceMs = 5000
+/** How long a connection may stay without an admitted proxy. A crowd of proxies that come back at once waits for its handshakes. */
+const strangerMs = 60_000
+/** So many connections without an admitted proxy may be open. */
+const strangerLimit = 8192
 /** Of so many ended connections the end is remembered; their streams end within moments. */
 const remembered = 2048
 
@@ -47,6 +56,7 @@ export function createTlsPort(options: TlsPortOptions): TlsPort {
   const connections = new Map<string, ConnectionEnd>()
   const ended: string[] = []
   const sockets = new Set<Socket>()
+  const strangers = createStrangers({ clock: options.clock, limit: strangerLimit, patienceMs: strangerMs, ...options.strangers })
   const server = createTlsServer({
     cert: tls.current.certificatePem,
     key: tls.current.privateKeyPem,
@@ -60,7 +70,7 @@ export function createTlsPort(options: TlsPortOptions): TlsPort {
   )
 
   const follow = (socket: TLSSocket): void => {
-    const peer = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`
+    const peer = peerOf(socket)
     const end = (how: ConnectionEnd): void => {
       if (connections.get(peer) === 'open') connections.set(peer, how)
     }
@@ -79,6 +89,7 @@ export function createTlsPort(options: TlsPortOptions): TlsPort {
 
   server.on('connection', (socket: Socket) => {
     sockets.add(socket)
+    strangers.arrived(socket)
     socket.once('close', () => sockets.delete(socket))
   })
   server.on('secureConnection', (socket) => {
@@ -113,6 +124,7 @@ export function createTlsPort(options: TlsPortOptions): TlsPort {
         })
       }),
     connectionEnd: (peer) => connections.get(peer) ?? 'open',
+    admitted: (peer) => strangers.known(peer),
     close: async (drainMs) => {
       stopReloading()
       const closed = new Promise<void>((resolve) => {

@@ -1,0 +1,2 @@
+// Connections of a port before anybody knows who is at the other end.
+export { createStrangers, peerOf, type Strangers, type StrangersOptions } from './strangers.ts'
