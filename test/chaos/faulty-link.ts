@@ -68,7 +68,7 @@ export async function faultyLink(targetPort: number): Promise<FaultyLink> {
         if (!hadError && !other.destroyed && socket.readableEnded) return
         if (weather.held.has(direction)) connection.broken = true
         else {
-          other.resetAndDestroy()
+          sever(other)
           connections.delete(connection)
         }
       })
@@ -83,8 +83,8 @@ export async function faultyLink(targetPort: number): Promise<FaultyLink> {
   const reset = (): void =>
     all((connection) => {
       connections.delete(connection)
-      connection.near.resetAndDestroy()
-      connection.far.resetAndDestroy()
+      sever(connection.near)
+      sever(connection.far)
     })
   return {
     port: typeof address === 'object' && address ? address.port : 0,
@@ -100,19 +100,19 @@ export async function faultyLink(targetPort: number): Promise<FaultyLink> {
         connections.delete(connection)
         // neither end tells the other
         for (const socket of [connection.near, connection.far]) socket.removeAllListeners('close')
-        connection.near.resetAndDestroy()
+        sever(connection.near)
         connection.far.pause()
         orphans.add(connection.far)
       }),
     heal: () => {
       Object.assign(weather, { held: new Set(), delayMs: 0, bytesPerSecond: Infinity } satisfies Weather)
-      for (const socket of orphans) socket.resetAndDestroy()
+      for (const socket of orphans) sever(socket)
       orphans.clear()
       all((connection) => {
         if (!connection.broken) return
         connections.delete(connection)
-        connection.near.resetAndDestroy()
-        connection.far.resetAndDestroy()
+        sever(connection.near)
+        sever(connection.far)
       })
       flush()
     },
@@ -125,6 +125,12 @@ export async function faultyLink(targetPort: number): Promise<FaultyLink> {
       await new Promise((done) => server.close(done))
     },
   }
+}
+
+/** Ends a socket with RST. Nobody is told of one that is still connecting, and one that is shutting down cannot be reset any more. */
+function sever(socket: Socket): void {
+  if (socket.connecting || socket.writableEnded) socket.destroy()
+  else if (!socket.destroyed) socket.resetAndDestroy()
 }
 
 /** One direction of a connection. */

@@ -27,6 +27,8 @@ export interface Plane {
   /** Its wall clock is off by this much from now on, until it is started again. */
   shiftClock(ms: number): void
   readonly log: string
+  /** Of its process; undefined while it does not run. */
+  readonly pid: number | undefined
   /** Port of its metrics. */
   readonly diagnostics: number
   readonly workFolder: string
@@ -55,6 +57,8 @@ export interface ChaosFederation extends AsyncDisposable {
 
 export interface ChaosFederationOptions {
   readonly zones: readonly { readonly name: Place; readonly store: 'embedded' | 'memory' }[]
+  /** More settings of a control plane, asked for at every start. */
+  readonly env?: (place: Place, folder: string) => Readonly<Record<string, string>>
   /** Leaves work folders and logs. */
   readonly keep?: boolean
 }
@@ -100,6 +104,9 @@ export async function chaosFederation(options: ChaosFederationOptions): Promise<
       place,
       api,
       store,
+      get pid() {
+        return processes.pid(place)
+      },
       diagnostics: port(place, 2),
       get isRunning() {
         return processes.pid(place) !== undefined
@@ -122,6 +129,7 @@ export async function chaosFederation(options: ChaosFederationOptions): Promise<
             NODE_OPTIONS: `--import=${pathToFileURL(join(import.meta.dirname, 'clock-shift.mjs')).href}`,
             CHAOS_CLOCK_FILE: clockFile,
             ...own(place),
+            ...options.env?.(place, dataDir),
           },
         })
         await until(`API of ${place}`, async () => {

@@ -27,6 +27,8 @@ export interface PeerCall {
   send(message: Uint8Array): void
   /** Bytes as they are, gRPC framing included. */
   sendRaw(bytes: Uint8Array): void
+  /** Half-closes: nothing more is sent. */
+  finish(): void
   /** Stops reading for good. */
   stall(): void
   cancel(): void
@@ -118,6 +120,7 @@ function peerCall(stream: ClientHttp2Stream): PeerCall {
     onMessage: (next) => void (listener = next),
     send: (message) => sendRaw(framed(message)),
     sendRaw,
+    finish: () => void stream.end(),
     stall: () => void stream.pause(),
     cancel: () => stream.close(constants.NGHTTP2_CANCEL),
   }

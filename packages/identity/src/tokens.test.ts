@@ -135,6 +135,26 @@ describe('refused tokens', () => {
     })
   }
 
+  const keyIds: readonly (readonly [string, unknown])[] = [
+    ['a number', 1],
+    ['a list', ['1']],
+    ['an object', { toString: '1' }],
+    ['null', null],
+    ['missing', undefined],
+    ['of ten megabytes', '1'.repeat(10 * 1024 * 1024)],
+    ['a path', '../1'],
+    ['a property', '__proto__'],
+  ]
+  for (const [name, kid] of keyIds) {
+    it(`refuses a key id that is ${name}, of every kind of token`, async () => {
+      const { verifier } = await setUp()
+      const of = (claims: object): string => forge({ alg: 'RS256', ...(kid !== undefined && { kid }) }, claims, keyA)
+      await assert.rejects(verifier.dataplane(of(claims), 'default'), invalid)
+      await assert.rejects(verifier.zone(of({ Zone: 'east', Scope: ['cp'] })), invalid)
+      await assert.rejects(verifier.user(of({ Name: 'admin', Groups: ['mesh-system:admin'] })), invalid)
+    })
+  }
+
   it('refuses an expired one by the clock', async () => {
     const { issuer, verifier, clock } = await setUp()
     const token = await issuer.dataplane({ mesh: 'default', validForMs: 60_000 })
