@@ -1,10 +1,10 @@
 // A global and its zones as processes of their own, every connection between them and to their proxies through a link that can go bad.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { createProcesses } from '../../apps/demo/src/processes.ts'
-import { http, until } from '../../apps/demo/src/rest.ts'
+import { http, until, zoneToken } from '../../apps/demo/src/rest.ts'
 import { root } from '../../tools/run-command.ts'
 import { freePorts } from '../e2e/zone.ts'
 import { faultyLink, type FaultyLink } from './faulty-link.ts'
@@ -49,6 +49,8 @@ export interface ChaosFederation extends AsyncDisposable {
   /** Where scripted peers reach global, past all links. */
   readonly kdsPort: number
   dataplanePort(zone: Place): number
+  /** What admits a zone to global. */
+  token(zone: Place): Promise<string>
   /** A folder for whoever needs one, gone with the federation. */
   folder(name: string): string
   /** Ends that nobody asked for. */
@@ -83,13 +85,15 @@ export async function chaosFederation(options: ChaosFederationOptions): Promise<
   const processes = createProcesses(dataDir, (name, code) => crashes.push(`${name} ended by itself with ${code}`))
   const workFolders = new Map(places.map((place) => [place, join(dataDir, place, 'work')]))
   const workFolder = (place: Place): string => workFolders.get(place) ?? ''
+  const tokenFile = (zone: Place): string => join(dataDir, `token-${zone}`)
   const own = (place: Place): Record<string, string> =>
     place === 'global'
-      ? { KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT: String(kdsPort), KUMA_MULTIZONE_GLOBAL_KDS_AUTH_TYPE: 'none' }
+      ? { KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT: String(kdsPort) }
       : {
           KUMA_MULTIZONE_ZONE_NAME: place,
           KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS: `grpcs://127.0.0.1:${links.get(place)?.port ?? 0}`,
           KUMA_MULTIZONE_ZONE_KDS_TLS_SKIP_VERIFY: 'true',
+          KUMA_MULTIZONE_ZONE_KDS_AUTH_TOKEN_PATH: tokenFile(place),
         }
   const planes = new Map<Place, Plane>()
   for (const place of places) {
@@ -136,6 +140,10 @@ export async function chaosFederation(options: ChaosFederationOptions): Promise<
           if (crashes.length > 0) throw new Error(crashes.join('; '))
           return (await http('GET', api)).status === 200
         })
+        if (place !== 'global') return
+        // made once, by the global they belong to
+        for (const zone of zones)
+          if (!existsSync(tokenFile(zone))) writeFileSync(tokenFile(zone), await zoneToken(api, zone), { mode: 0o600 })
       },
       kill: () => processes.kill(place),
       freeze: () => signal('SIGSTOP'),
@@ -164,6 +172,7 @@ export async function chaosFederation(options: ChaosFederationOptions): Promise<
     plane: (place) => find(planes, place),
     link: (zone) => find(links, zone),
     proxyLink: (zone) => find(proxyLinks, zone),
+    token: (zone) => zoneToken(find(planes, 'global').api, zone),
     dataplanePort: (zone) => port(zone, 3),
     folder: (name) => join(dataDir, name),
     [Symbol.asyncDispose]: async () => {

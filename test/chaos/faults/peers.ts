@@ -5,16 +5,32 @@ import { gzipSync } from 'node:zlib'
 import { until } from '../../../apps/demo/src/rest.ts'
 import { jsonResource } from '../../../packages/kds/src/testing/raw-zone.ts'
 import { authorLabel } from '../canonical.ts'
+import type { ChaosFederation } from '../federation.ts'
 import { type Fault, type FaultKind, pause } from '../fault.ts'
 import { keyOf } from '../history.ts'
 import type { Random } from '../random.ts'
-import { everyMethod, framed, provide, scriptedPeer, subscribe } from '../scripted-peer.ts'
+import { everyMethod, framed, provide, type ScriptedPeer, scriptedPeer, type ScriptedPeerOptions, subscribe } from '../scripted-peer.ts'
 import type { Stage } from '../stage.ts'
 
 /** A fault by a peer that calls itself by a name of its own. */
 function peerFault(name: string, run: (stage: Stage, zone: string, random: Random) => Promise<void>): FaultKind {
   const zone = `mallory-${name.replaceAll(/[^a-z0-9]+/g, '-')}`
   return { name, draw: (random): Fault => ({ name, touches: [zone], cutsOff: [], run: (stage) => run(stage, zone, random) }) }
+}
+
+/** A peer that brings what admits it. Global may be away for a moment: other faults run at the same time. */
+async function admitted(
+  federation: ChaosFederation,
+  zone: string,
+  more: Pick<ScriptedPeerOptions, 'id' | 'headers'> = {},
+): Promise<ScriptedPeer> {
+  let token = ''
+  const ask = async (): Promise<boolean> => {
+    token = await federation.token(zone).catch(() => '')
+    return token !== ''
+  }
+  await until(`a token for ${zone}`, ask, 15_000)
+  return scriptedPeer({ port: federation.kdsPort, zone, ...more, headers: { authorization: `Bearer ${token}`, ...more.headers } })
 }
 
 /** Fails unless all of these calls end, and none with OK. */
@@ -40,15 +56,15 @@ const service = (name: string, labels: Readonly<Record<string, string>>): Return
 export const peerFaults: readonly FaultKind[] = [
   peerFault('duplicate session', async ({ federation, history }, zone) => {
     const run = Date.now()
-    const open = (id: string) => {
-      const peer = scriptedPeer({ port: federation.kdsPort, zone, id: `${zone}-${id}` })
+    const open = async (id: string) => {
+      const peer = await admitted(federation, zone, { id: `${zone}-${id}` })
       const session = `${id} ${run}`
       const { call } = subscribe(peer, everyType, { answer: 'ack', onResponse: () => history.add({ kind: 'served', zone, session }) })
       return { peer, call }
     }
-    const first = open('aaaa')
+    const first = await open('aaaa')
     await pause(500)
-    const second = open('bbbb')
+    const second = await open('bbbb')
     const over = await Promise.race([first.call.ended, second.call.ended, pause(8_000)])
     if (over === undefined) throw new Error('duplicate session: both go on after 8 s')
     await pause(700)
@@ -56,7 +72,7 @@ export const peerFaults: readonly FaultKind[] = [
     await second.peer[Symbol.asyncDispose]()
   }),
   peerFault('wrong identity', async ({ federation, history }, zone) => {
-    await using peer = scriptedPeer({ port: federation.kdsPort, zone })
+    await using peer = await admitted(federation, zone)
     const claims = { [authorLabel]: zone, 'kuma.io/zone': 'east', 'kuma.io/origin': 'global', 'kuma.io/mesh': 'default' }
     const resources = [
       service('claims-label', { ...claims, 'kuma.io/display-name': 'claims-label' }),
@@ -65,7 +81,12 @@ export const peerFaults: readonly FaultKind[] = [
       service('svc-0', { ...claims, 'kuma.io/display-name': 'svc-0' }),
     ]
     const provider = provide(peer, (type) => (type === 'MeshService' ? resources : []))
-    await until('global subscribes', async () => provider.types.size > 10, 5_000)
+    await until('global subscribes', async () => provider.types.size > 10, 15_000)
+    // its own token is none for another zone
+    const impostor = peer.call(everyMethod[1] ?? '', { 'client-id': 'east' })
+    const unauthenticated = 16
+    const code = await impostor.ended
+    if (code !== unauthenticated && code !== -1) throw new Error(`wrong identity: a call as east ended with ${code}`)
     await pause(800)
     for (const name of ['claims-label', 'hand-east', 'east.hand-east', 'svc-0'])
       history.add({ kind: 'write', id: 0, place: zone, key: keyOf('MeshService', 'default', zone, name), value: undefined })
@@ -83,7 +104,7 @@ export const peerFaults: readonly FaultKind[] = [
       socket.resume()
       ended.push(new Promise((done) => socket.on('close', done)))
     }
-    await using peer = scriptedPeer({ port: federation.kdsPort, zone })
+    await using peer = await admitted(federation, zone)
     await allRefused(
       'garbage messages',
       everyMethod.slice(0, 5).map((method) => {
@@ -95,7 +116,7 @@ export const peerFaults: readonly FaultKind[] = [
     await Promise.race([Promise.all(ended), pause(15_000).then(() => Promise.reject(new Error('garbage: a connection stays open')))])
   }),
   peerFault('gzip bombs', async ({ federation }, zone) => {
-    await using peer = scriptedPeer({ port: federation.kdsPort, zone })
+    await using peer = await admitted(federation, zone)
     await allRefused(
       'gzip bombs',
       everyMethod.map((method) => {
@@ -106,7 +127,7 @@ export const peerFaults: readonly FaultKind[] = [
     )
   }),
   peerFault('length of 4 GiB', async ({ federation }, zone) => {
-    await using peer = scriptedPeer({ port: federation.kdsPort, zone })
+    await using peer = await admitted(federation, zone)
     await allRefused(
       'length of 4 GiB',
       everyMethod.map((method) => {
@@ -117,7 +138,7 @@ export const peerFaults: readonly FaultKind[] = [
     )
   }),
   peerFault('refuses everything', async ({ federation }, zone) => {
-    await using peer = scriptedPeer({ port: federation.kdsPort, zone })
+    await using peer = await admitted(federation, zone)
     const { counts } = subscribe(peer, everyType, { answer: 'nack' })
     await pause(3_000)
     if ((counts.get('Mesh') ?? 0) === 0) throw new Error('refuses everything: was sent nothing')
@@ -125,25 +146,25 @@ export const peerFaults: readonly FaultKind[] = [
     if ((counts.get('Mesh') ?? 0) > 8) throw new Error(`refuses everything: was sent Mesh ${counts.get('Mesh')} times in 3 s`)
   }),
   peerFault('never answers', async ({ federation }, zone) => {
-    await using peer = scriptedPeer({ port: federation.kdsPort, zone })
+    await using peer = await admitted(federation, zone)
     const { counts } = subscribe(peer, everyType, { answer: 'nothing' })
     await pause(2_500)
     for (const [type, count] of counts) if (count > 1) throw new Error(`never answers: was sent ${type} ${count} times without an answer`)
   }),
   peerFault('never reads', async ({ federation }, zone) => {
-    const peers = Array.from({ length: 3 }, (_, n) => scriptedPeer({ port: federation.kdsPort, zone: `${zone}-${n}` }))
+    const peers = await Promise.all([0, 1, 2].map((n) => admitted(federation, `${zone}-${n}`)))
     for (const peer of peers) subscribe(peer, everyType, { answer: 'ack' }).call.stall()
     await pause(2_500)
     for (const peer of peers) await peer[Symbol.asyncDispose]()
   }),
   peerFault('empty store', async ({ federation }, zone) => {
     // an own peer comes back with another store and lists nothing: no evidence
-    const appear = (storeId: string) => scriptedPeer({ port: federation.kdsPort, zone, headers: { 'weft-store-id': storeId } })
+    const appear = (storeId: string) => admitted(federation, zone, { headers: { 'weft-store-id': storeId } })
     const resources = Array.from({ length: 5 }, (_, n) => service(`${zone}-${n}`, { 'kuma.io/display-name': `kept-${n}` }))
     for (const round of [0, 1]) {
-      await using peer = appear(`store-${Date.now()}-${round}`)
+      await using peer = await appear(`store-${Date.now()}-${round}`)
       const provider = provide(peer, (type) => (type === 'MeshService' && round === 0 ? resources : []))
-      await until('global subscribes', async () => provider.types.has('MeshService'), 5_000)
+      await until('global subscribes', async () => provider.types.has('MeshService'), 15_000)
       await pause(800)
     }
   }),
