@@ -37,7 +37,8 @@ test('libraries are newer than what their advisories name', () => {
 
 test('no control plane fetches what a user names: only the admin port of a proxy is ever dialled', () => {
   const clients = /\bfetch\(|\brequest\b[^\n]*from 'node:https?'|from 'undici'|\bhttps?\.get\(/
-  const sources = [...loadPackages(root).map(({ dir }) => join(dir, 'src'))]
+  const sources = loadPackages(root)
+    .map(({ dir }) => join(dir, 'src'))
     .filter((dir) => /packages\/|control-plane/.test(relative(root, dir)) && !/packages\/testkit/.test(dir))
     .flatMap((dir) => sourceFiles(dir))
     .filter((file) => !/\.test\.ts$|\/testing\/|\/fakes\/|fixture/.test(file))

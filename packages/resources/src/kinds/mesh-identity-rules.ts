@@ -40,7 +40,7 @@ export function validateMeshIdentity(spec: MeshIdentitySpec, { at }: ValidationC
 function templateViolations(template: string | undefined, field: string): readonly Violation[] {
   if (template === undefined || template === '') return []
   // a NUL in a name of a certificate ends it for who reads it as a C string
-  if (/[\u0000-\u001f\u007f]/.test(template)) return [{ field, message: 'must not contain control characters' }]
+  if (/\p{Cc}/u.test(template)) return [{ field, message: 'must not contain control characters' }]
   const rendering = sampleRendering(template, {})
   if ('text' in rendering || rendering.problem !== 'syntax') return []
   return [{ field, message: `couldn't parse template: template: :1: ${rendering.detail}` }]
