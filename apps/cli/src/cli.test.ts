@@ -96,6 +96,27 @@ const meshTrusts = [
     spec: { trustDomain: 'n' },
   },
 ]
+const matrix = {
+  rows: [
+    {
+      zone: 'east',
+      told: true,
+      entries: [
+        { zone: 'north', address: '10.0.0.3:1', state: 'reachable', since: agoMs(0), roundTripMs: 12, movedMeshes: [] },
+        {
+          zone: 'west',
+          address: '10.0.0.1:1',
+          state: 'unreachable',
+          since: agoMs(40_000),
+          problem: 'no connection',
+          movedMeshes: ['default'],
+        },
+        { zone: 'west', address: '10.0.0.2:1', state: 'reachable', since: agoMs(0), movedMeshes: [] },
+      ],
+    },
+    { zone: 'north', told: false, entries: [] },
+  ],
+}
 let isGlobal = true
 const seen: { method: string; url: string; body: string }[] = []
 
@@ -106,6 +127,7 @@ function answer(request: IncomingMessage, response: ServerResponse, body: string
   const url = request.url ?? ''
   if (url === '/_resources') return json(200, resources)
   if (url === '/_weft/sync') return json(200, isGlobal ? { zones: [zoneSync] } : { global: globalSync })
+  if (url === '/_weft/reachability') return json(200, matrix)
   if (url === '/_weft/sync/east') return json(200, zoneSync)
   if (url.startsWith('/zones/_overview')) {
     const liveness = { state: 'Unknown', ageMs: 9_400 }
@@ -214,6 +236,13 @@ test('sync is shown at global, for one zone with its types, and at a zone', asyn
 
 test('a zone is told to take its place back', async () => {
   assert.deepEqual([(await weft(['sync', 'rejoin'])).code, seen.at(-1)?.method, seen.at(-1)?.url], [0, 'POST', '/_weft/sync/rejoin'])
+})
+
+test('reachability is shown as a matrix, with what is not well', async () => {
+  const { out } = await weft(['inspect', 'reachability'])
+  assert.match(out, /^FROM \/ TO +east +north +west\neast +\. +reachable 12ms +unreachable \(1 of 2\)\nnorth +not told +\. +not told\n/)
+  assert.match(out, /east -> west 10\.0\.0\.1:1: unreachable for \d+s; no connection; traffic moved in default/)
+  assert.deepEqual(JSON.parse((await weft(['inspect', 'reachability', '-o', 'json'])).out), matrix)
 })
 
 test('recovery is shown and ended', async () => {

@@ -11,6 +11,7 @@ import { inspectDataplanes, inspectZones } from './inspect.ts'
 import { asFormat } from './output.ts'
 import { endRecovery, recoveryStatus } from './recovery.ts'
 import { applyTrust, approveTrust, exportTrust, trustStatus } from './trust.ts'
+import { inspectReachability } from './reachability.ts'
 import { rejoin, syncStatus } from './sync.ts'
 
 const program = new Command('weft')
@@ -89,6 +90,12 @@ inspect
   .description('Zones with their connection to this global control plane.')
   .addOption(output())
   .action(async (options: { output: string }) => inspectZones(connection(), asFormat(options.output), print))
+inspect
+  .command('reachability')
+  .description('Which zone reaches the ingresses of which: the matrix at global, its own row at a zone.')
+  .addOption(output())
+  .addHelpText('after', '\nExamples:\n  weft inspect reachability\n  weft --address http://zone-1:5681 inspect reachability -o json')
+  .action(async (options: { output: string }) => inspectReachability(connection(), asFormat(options.output), print))
 inspect
   .command('dataplanes')
   .description('Dataplanes of a mesh with their connection, certificate and configuration state.')

@@ -55,7 +55,14 @@ export async function globalComponents(parts: SharedParts, unready: () => readon
     ...(meshInsights ? [meshInsights] : []),
     ...(tls ? [kdsTlsComponent(tls, parts.tls)] : []),
     server,
-    ...httpComponents(parts, { envoyAdmin, sync: { zones: () => server.status(), liveness: (zone) => server.liveness(zone) } }, unready),
+    ...httpComponents(
+      parts,
+      {
+        envoyAdmin,
+        sync: { zones: () => server.status(), liveness: (zone) => server.liveness(zone), reachability: () => server.reachability() },
+      },
+      unready,
+    ),
   ]
 }
 

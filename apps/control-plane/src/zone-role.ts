@@ -6,6 +6,7 @@ import { timestamp } from '@weft/foundation/time'
 import { type AdminAuthority, createIdentityIssuer, type IdentityIssuer, loadAdminAuthority } from '@weft/identity'
 import { createKdsClient, type KdsClient, type ZoneCredentials } from '@weft/kds'
 import { resolveHosts } from '@weft/mesh'
+import { createProbe, createReachability, type Reachability } from '@weft/reachability'
 import { kriText, nameKey, type Resource } from '@weft/resources'
 import { lookup } from 'node:dns/promises'
 import { readFileSync } from 'node:fs'
@@ -48,7 +49,8 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
   const issuer = createIssuer(parts, pipeline, recovering)
   pipeline.useIssuer(issuer)
   const server = createServer(parts, { adminAuthority, snapshots: board, recovering, isListed, pipeline })
-  if (isFederated(config)) link.client = createClient(parts, server, recovering)
+  const reachability = isFederated(config) ? watchOtherZones(parts, server) : undefined
+  if (reachability) link.client = createClient(parts, { server, recovering, reachability })
   const { client } = link
   const hosts = hostsComponent(parts)
   const meshInsights = meshInsightsComponent(parts)
@@ -63,6 +65,7 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
     hosts,
     recovering,
     server,
+    ...(reachability ? [reachability] : []),
     ...httpComponents(
       parts,
       {
@@ -70,7 +73,9 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
         proxyConfig: configAccess(parts, pipeline),
         rejections: pipeline.rejections,
         routes: [recovering.route],
-        ...(client ? { sync: { global: () => client.status(), rejoin: () => client.rejoin() } } : {}),
+        ...(client && reachability
+          ? { sync: { global: () => client.status(), rejoin: () => client.rejoin(), reachability: () => reachability.row() } }
+          : {}),
       },
       unready,
     ),
@@ -194,7 +199,13 @@ function sinksInto({ graph, mesh }: SharedParts, recovering: Pick<ZoneRecovery, 
   }
 }
 
-function createClient(parts: SharedParts, server: DataplaneServer, { recovery, listable }: ZoneRecovery): KdsClient {
+interface ClientNeeds {
+  readonly server: DataplaneServer
+  readonly recovering: ZoneRecovery
+  readonly reachability: Reachability
+}
+
+function createClient(parts: SharedParts, { server, recovering, reachability }: ClientNeeds): KdsClient {
   const { config, store, registry, clock, log, identity, insights } = parts
   const { zone } = config.multizone
   return createKdsClient({
@@ -214,8 +225,26 @@ function createClient(parts: SharedParts, server: DataplaneServer, { recovery, l
     systemNamespace: 'kuma-system',
     skipPrefixes: zone.kds.labels.skipPrefixes,
     massDelete,
-    recovered: recovery.over,
-    listable,
+    recovered: recovering.recovery.over,
+    listable: recovering.listable,
+    reachability: () => reachability.row(),
+  })
+}
+
+/** The way from this zone to the ingresses of the others. */
+function watchOtherZones({ graph, mesh, clock, log, metrics }: SharedParts, server: DataplaneServer): Reachability {
+  return createReachability({
+    graph,
+    mesh,
+    clock,
+    log,
+    metrics,
+    probe: createProbe(clock),
+    clusters: (proxyKey) => {
+      const [of = '', name = ''] = proxyKey.split('/')
+      return server.admin.clusters({ mesh: of, name }, { format: 'json' })
+    },
+    isConnected: (proxyKey) => server.lifecycle.isConnected(proxyKey),
   })
 }
 

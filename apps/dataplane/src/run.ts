@@ -80,6 +80,7 @@ export async function runDataplane(options: DataplaneOptions, log: Logger): Prom
         features: [
           'feature-strict-inbound-ports',
           'feature-reuse-port',
+          'feature-weft-ingress-probe',
           ...(options.transparentProxyConfig ? ['feature-transparent-proxy-in-dataplane-metadata'] : []),
         ],
         workdir: workDir,

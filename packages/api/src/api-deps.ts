@@ -124,9 +124,15 @@ export interface ZoneLivenessShown {
 
 /** What is shown of sync: at global each zone, at a zone its global. */
 export type SyncAccess =
-  | { zones(): readonly ({ readonly zone: string } & object)[]; liveness(zone: string): ZoneLivenessShown }
+  | {
+      zones(): readonly ({ readonly zone: string } & object)[]
+      liveness(zone: string): ZoneLivenessShown
+      /** What each own zone last told of the way to the others. */
+      reachability(): ReadonlyMap<string, readonly object[]>
+    }
   | {
       global(): object
+      reachability(): readonly object[]
       /** Takes back the right to act for the zone that another process took. Absent: it cannot be taken back here. */
       rejoin?(): Promise<void>
     }

@@ -147,7 +147,12 @@ describe('reading', () => {
 
   it('what is known of sync, beside overviews and on its own', () => {
     const zones = [{ zone: 'east', state: 'Unknown', ageMs: 9_000, sending: { types: [] } }]
-    const sync = { zones: () => zones, liveness: (zone: string) => ({ state: zone === 'east' ? 'Unknown' : 'Offline' }) }
+    const entries = [{ zone: 'west', address: '10.0.0.1:10001', state: 'failing' }]
+    const sync = {
+      zones: () => zones,
+      liveness: (zone: string) => ({ state: zone === 'east' ? 'Unknown' : 'Offline' }),
+      reachability: () => new Map([['east', entries]]),
+    }
     return withApi({ deps: { sync } }, async ({ get, seed }) => {
       await seed({ type: 'Zone', name: 'east', spec: {} })
       assert.deepEqual((await get('/zones/east/_overview')).json['liveness'], { state: 'Unknown' })
@@ -156,6 +161,14 @@ describe('reading', () => {
       assert.deepEqual([json['mode'], json['seq'], json['zones']], ['global', 1, zones])
       assert.deepEqual((await get('/_weft/sync/east')).json, zones[0])
       assert.equal((await get('/_weft/sync/north')).status, 404)
+      await seed({ type: 'Zone', name: 'west', spec: {} })
+      assert.deepEqual((await get('/_weft/reachability')).json, {
+        mode: 'global',
+        rows: [
+          { zone: 'east', state: 'Unknown', told: true, entries },
+          { zone: 'west', state: 'Offline', told: false, entries: [] },
+        ],
+      })
     })
   })
 
@@ -164,6 +177,7 @@ describe('reading', () => {
     const sync = {
       global: () => ({ state: 'connected' }),
       rejoin: async () => void (rejoined += 1),
+      reachability: () => [{ zone: 'west' }],
     }
     await withApi({ role: 'zone', deps: { sync } }, async ({ ask, get }) => {
       const { json } = await get('/_weft/sync')
@@ -173,6 +187,7 @@ describe('reading', () => {
       assert.equal(rejoined, 0)
       assert.deepEqual((await ask('POST', '/_weft/sync/rejoin', { body: {} })).json, { state: 'connected' })
       assert.equal(rejoined, 1)
+      assert.deepEqual((await get('/_weft/reachability')).json['rows'], [{ zone: 'east', told: true, entries: [{ zone: 'west' }] }])
     })
     await withApi({ role: 'standalone' }, async ({ get }) => assert.equal((await get('/_weft/sync')).status, 404))
   })

@@ -13,6 +13,7 @@ import { overviewRoutes } from './routes/overviews.ts'
 import { policyRoutes } from './routes/policies.ts'
 import { proxyRoutes } from './routes/proxies.ts'
 import { kriRoute, resourceRoutes } from './routes/resources.ts'
+import { reachabilityRoutes } from './routes/reachability.ts'
 import { serviceRoutes } from './routes/services.ts'
 import { syncRoutes } from './routes/sync.ts'
 import { tokenRoutes } from './routes/tokens.ts'
@@ -111,6 +112,7 @@ export function apiRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
     ...explainRoutes(deps),
     ...tokenRoutes(deps),
     ...syncRoutes(deps),
+    ...reachabilityRoutes(deps),
     ...legacyRoutes(),
   ]
   const given = deps.routes ?? []

@@ -85,6 +85,8 @@ export interface ListenerDraft {
   inspectorsOffPorts: readonly number[]
   /** Clusters that are reached because of what this listener says, not through it. */
   announces?: readonly string[]
+  /** A chain that answers a server name with a text and closes; it comes last, and policies leave it alone. */
+  directAnswer: { readonly serverName: string; readonly text: string } | undefined
 }
 
 /** One endpoint of a load assignment. Same shape as the facts' endpoints, so those pass without copying. */
@@ -93,6 +95,7 @@ export interface EndpointInput {
   readonly port: number
   readonly weight: number
   readonly health: 'HEALTHY' | 'DEGRADED'
+  readonly outOfReach?: 'behind' | 'leave'
   readonly metadata: Readonly<Record<string, string>>
 }
 
@@ -104,6 +107,8 @@ export interface LocalityDraft {
   priority: number
   /** Weight of the whole locality; only with locality weighted load balancing. */
   weight: number | undefined
+  /** Its endpoints cannot be reached; `settleOutOfReach` has the last word on them. */
+  outOfReach: 'behind' | 'leave' | undefined
   endpoints: EndpointInput[]
 }
 

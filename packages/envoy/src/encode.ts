@@ -67,7 +67,7 @@ const originalDst: ListenerFilter = {
 /** The Listener message of a draft: for callers that need it as a value. */
 export function listenerMessage(draft: ListenerDraft): Listener {
   // Mutable only lifts readonly, see clusterMessage.
-  const message = { ...draft.config, name: draft.name, filterChains: draft.chains.map(chainMessage) } as {
+  const message = { ...draft.config, name: draft.name, filterChains: [...draft.chains.map(chainMessage), ...directChains(draft)] } as {
     -readonly [K in keyof Listener]: Listener[K]
   }
   if (draft.config.metadata) message.metadata = sortedMetadata(draft.config.metadata as Metadata)
@@ -104,6 +104,19 @@ function chainMessage(draft: FilterChainDraft): FilterChain {
     message.transportSocket = transportSocket
   }
   return message
+}
+
+function directChains({ directAnswer }: ListenerDraft): readonly FilterChain[] {
+  if (!directAnswer) return []
+  const typedConfig = packed('envoy.extensions.filters.network.direct_response.v3.Config', {
+    response: { inlineString: directAnswer.text },
+  })
+  return [
+    {
+      filterChainMatch: { transportProtocol: 'tls', serverNames: [directAnswer.serverName] },
+      filters: [{ name: extensionNames.directResponse, typedConfig }],
+    },
+  ]
 }
 
 function tcpFilterOf(draft: TcpDraft): Filter {

@@ -36,7 +36,7 @@ export { externalCluster } from './external-cluster.ts'
 export type { FilterChainInput, HttpInput, ListenerInput } from './listener.ts'
 export { filterChain, grpcStatsFilter, httpDraft, listenerDraft, routerFilter, tcpDraft } from './listener.ts'
 export type { PlacedEndpoint } from './load-assignment.ts'
-export { degradedOverprovisioningFactor, encodeLoadAssignment, loadAssignmentDraft } from './load-assignment.ts'
+export { degradedOverprovisioningFactor, encodeLoadAssignment, loadAssignmentDraft, settleOutOfReach } from './load-assignment.ts'
 export type { Direction, IpFamily } from './names.ts'
 export {
   dynamicConfigRouteName,

@@ -36,7 +36,16 @@ export function listenerDraft(input: ListenerInput): ListenerDraft {
   if (input.statPrefix) config.statPrefix = input.name
   if (!input.bindToPort) config.bindToPort = boolValue(false)
   if (input.reusePort !== undefined) config.enableReusePort = boolValue(input.reusePort)
-  return { name: input.name, config, chains: [], tlsInspector: false, httpInspector: false, originalDst: false, inspectorsOffPorts: [] }
+  return {
+    name: input.name,
+    config,
+    chains: [],
+    tlsInspector: false,
+    httpInspector: false,
+    originalDst: false,
+    inspectorsOffPorts: [],
+    directAnswer: undefined,
+  }
 }
 
 export interface FilterChainInput {

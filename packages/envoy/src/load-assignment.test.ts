@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { codec } from '@weft/proto'
 import fc from 'fast-check'
-import { encodeLoadAssignment, loadAssignmentDraft, type PlacedEndpoint } from './load-assignment.ts'
+import { encodeLoadAssignment, loadAssignmentDraft, type PlacedEndpoint, settleOutOfReach } from './load-assignment.ts'
 import { stringStruct } from './values.ts'
 
 const assignmentCodec = codec('envoy.config.endpoint.v3.ClusterLoadAssignment')
@@ -56,6 +56,44 @@ describe('load assignments', () => {
         assert.deepEqual(Buffer.from(encodeLoadAssignment(loadAssignmentDraft(name, list))), Buffer.from(plainBytes(name, list)))
       }),
     )
+  })
+
+  const settled = (list: readonly ReturnType<typeof endpoint>[]): unknown => {
+    const draft = loadAssignmentDraft('c', list)
+    settleOutOfReach(draft)
+    return draft.localities.map((locality) => [locality.priority, locality.zone, locality.endpoints.map((one) => one.port)])
+  }
+
+  test('what is out of reach goes behind the rest, at the next priority', () => {
+    const near = endpoint({ zone: 'a', port: 1 })
+    const far = endpoint({ zone: 'b', priority: 1, port: 2 })
+    const lost = endpoint({ zone: 'c', priority: 1, port: 3, outOfReach: 'behind' })
+    assert.deepEqual(settled([near, far, lost]), [
+      [0, 'a', [1]],
+      [1, 'b', [2]],
+      [2, 'c', [3]],
+    ])
+    assert.deepEqual(settled([near, lost]), [
+      [0, 'a', [1]],
+      [1, 'c', [3]],
+    ])
+    assert.deepEqual(settled([lost]), [[1, 'c', [3]]])
+    assert.deepEqual(settled([{ ...far, zone: 'c' }, lost]), [
+      [1, 'c', [2]],
+      [2, 'c', [3]],
+    ])
+  })
+
+  test('what may leave leaves only when something healthy stays', () => {
+    const lost = endpoint({ zone: 'c', priority: 1, port: 3, outOfReach: 'leave' })
+    const near = endpoint({ zone: 'a', port: 1 })
+    assert.deepEqual(settled([near, lost]), [[0, 'a', [1]]])
+    assert.deepEqual(settled([{ ...near, health: 'DEGRADED' }, lost]), [
+      [0, 'a', [1]],
+      [1, 'c', [3]],
+    ])
+    assert.deepEqual(settled([lost]), [[1, 'c', [3]]])
+    assert.deepEqual(settled([]), [])
   })
 
   test('endpoints are grouped by priority, then zone, and keep their order within a group', () => {

@@ -24,10 +24,11 @@ export function loadAssignmentDraft(name: string, endpoints: readonly PlacedEndp
   let degraded = false
   for (const endpoint of endpoints) {
     if (endpoint.health === 'DEGRADED') degraded = true
-    const key = `${endpoint.priority} ${endpoint.zone}`
+    const { zone, priority, outOfReach } = endpoint
+    const key = `${priority} ${zone} ${outOfReach ?? ''}`
     const group = groups.get(key)
     if (group === undefined) {
-      groups.set(key, { zone: endpoint.zone, subZone: '', priority: endpoint.priority, weight: undefined, endpoints: [endpoint] })
+      groups.set(key, { zone, subZone: '', priority, weight: undefined, outOfReach, endpoints: [endpoint] })
     } else {
       group.endpoints.push(endpoint)
     }
@@ -37,6 +38,20 @@ export function loadAssignmentDraft(name: string, endpoints: readonly PlacedEndp
     overprovisioningFactor: degraded ? degradedOverprovisioningFactor : undefined,
     localities: [...groups.values()].sort((a, b) => a.priority - b.priority || compare(a.zone, b.zone)),
   }
+}
+
+/**
+ * Puts endpoints out of reach behind all others, or leaves them out when something healthy is left. When nothing else is left of the service
+ * they stay as they are. To be called once, when the localities have their order.
+ */
+export function settleOutOfReach(draft: LoadAssignmentDraft): void {
+  const reached = draft.localities.filter(({ outOfReach }) => outOfReach === undefined)
+  if (reached.length === 0 || reached.length === draft.localities.length) return
+  const isCovered = reached.some(({ endpoints }) => endpoints.some(({ health }) => health === 'HEALTHY'))
+  const behind = Math.max(...reached.map(({ priority }) => priority)) + 1
+  const rest = draft.localities.filter(({ outOfReach }) => outOfReach === 'behind' || (outOfReach === 'leave' && !isCovered))
+  for (const locality of rest) locality.priority = behind
+  draft.localities = [...reached, ...rest]
 }
 
 /** Bytes of a ClusterLoadAssignment. */

@@ -78,6 +78,7 @@ export const extensionNames = {
   grpcStats: 'envoy.filters.http.grpc_stats',
   httpConnectionManager: 'envoy.filters.network.http_connection_manager',
   tcpProxy: 'envoy.filters.network.tcp_proxy',
+  directResponse: 'envoy.filters.network.direct_response',
   tlsInspector: 'envoy.filters.listener.tls_inspector',
   httpInspector: 'envoy.filters.listener.http_inspector',
   originalDst: 'envoy.filters.listener.original_dst',

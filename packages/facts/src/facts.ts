@@ -37,6 +37,8 @@ export interface DestinationFact {
 
 export type EndpointHealth = 'HEALTHY' | 'DEGRADED'
 
+export type OutOfReach = 'behind' | 'leave'
+
 export interface EndpointFact {
   readonly address: string
   readonly port: number
@@ -45,6 +47,8 @@ export interface EndpointFact {
   readonly priority: number
   readonly weight: number
   readonly health: EndpointHealth
+  /** The way there is broken: it goes behind what is left of a service, or leaves when something healthy is left. */
+  readonly outOfReach?: OutOfReach
   /** envoy.lb and envoy.transport_socket_match metadata; sorted keys when emitted. */
   readonly metadata: Labels
 }

@@ -11,6 +11,7 @@ export type {
   LoadAssignmentFact,
   OtelEnvFact,
   OutboundFact,
+  OutOfReach,
   PolicySet,
   Protocol,
   ProxyFacts,

@@ -32,6 +32,8 @@ export function explainEndpoints(source: InspectionSource, destination: Destinat
 function endpointText(destination: DestinationFact, endpoint: EndpointFact, zone: string): string {
   const health = endpoint.health === 'DEGRADED' ? '; degraded, its proxy has no stream: used when nothing healthy is left' : ''
   if (destination.kind === 'MeshExternalService') return `through a zone egress of this zone${health}`
+  if (endpoint.outOfReach !== undefined)
+    return `through the ingress of zone ${endpoint.zone}, which cannot be reached from here: used when nothing else is left${health}`
   if (endpoint.priority > 0 || (endpoint.zone !== zone && endpoint.zone !== ''))
     return `through the ingress of zone ${endpoint.zone}; used when no endpoint of a lower priority is left${health}`
   return `a ready inbound in this zone${health}`

@@ -4,9 +4,11 @@ import { isIP } from 'node:net'
 import type { EndpointFact, EndpointHealth, LoadAssignmentFact } from '@weft/facts'
 import type { Collection, Graph, Index, Scope } from '@weft/graph'
 import { labelKeys, type Labels, type MeshZoneAddressSpec, type Resource } from '@weft/resources'
+import { sortEndpoints } from './endpoint-order.ts'
 import type { DataplaneFact, DataplaneHealth } from './dataplanes.ts'
 import type { ServiceFact, ServicePortFact } from './services.ts'
 import { type MeshSettings, zoneOf } from './settings.ts'
+import { outOfReach, type ZoneReachability } from './zone-reachability.ts'
 
 /** What is known of a dataplane's endpoints besides its resource. Absent: nothing special. */
 export interface EndpointState {
@@ -46,18 +48,40 @@ export function deriveZoneAddresses(
   return { all, byZone: graph.index('zoneAddressesByZone', all, (address) => [`${address.mesh}/${address.zone}`]) }
 }
 
+/** An ingress of another zone, with its address resolved. */
+export interface RemoteIngress {
+  readonly mesh: string
+  readonly zone: string
+  readonly address: string
+  readonly port: number
+}
+
+/** Ingresses of the other zones, for whoever probes them; those whose name is not resolved are not listed. */
+export function deriveRemoteIngresses(
+  graph: Graph,
+  inputs: { readonly zoneAddresses: Collection<ZoneAddress>; readonly hosts: Collection<string> },
+  settings: MeshSettings,
+): Collection<RemoteIngress> {
+  return graph.map({ name: 'remoteIngresses', from: inputs.zoneAddresses, reads: [inputs.hosts] }, (scope, entry) => {
+    if (entry.zone === '' || entry.zone === settings.zone) return undefined
+    const address = resolveAddress(scope, inputs.hosts, entry.address)
+    return address === undefined ? undefined : { mesh: entry.mesh, zone: entry.zone, address, port: entry.port }
+  })
+}
+
 export interface ServiceAssignmentInputs extends EndpointInputs {
   readonly services: Collection<ServiceFact>
   readonly members: Collection<readonly string[]>
   readonly zoneAddresses: Index<ZoneAddress>
   /** Meshes that have a MeshIdentity: without one nothing remote can be reached. */
   readonly meshesWithIdentity: Collection<true>
+  readonly reachability: Collection<ZoneReachability>
 }
 
 /** One load assignment for each port of each MeshService. */
 export function deriveServiceAssignments(graph: Graph, inputs: ServiceAssignmentInputs): Collection<LoadAssignmentFact> {
-  const { services, members, dataplanes, health, states, hosts, zoneAddresses, meshesWithIdentity } = inputs
-  const reads = [members, dataplanes, health, states, hosts, zoneAddresses, meshesWithIdentity]
+  const { services, members, dataplanes, health, states, hosts, zoneAddresses, meshesWithIdentity, reachability } = inputs
+  const reads = [members, dataplanes, health, states, hosts, zoneAddresses, meshesWithIdentity, reachability]
   return graph.derive({ name: 'serviceAssignments', from: services, reads }, function* (scope, service, key) {
     const remote = service.isLocal ? [] : remoteEndpoints(scope, service)
     for (const port of service.ports) {
@@ -94,7 +118,9 @@ export function deriveServiceAssignments(graph: Graph, inputs: ServiceAssignment
 
   function remoteEndpoints(scope: Scope, service: ServiceFact): readonly EndpointFact[] {
     if (!scope.get(meshesWithIdentity, service.mesh)) return []
-    const found = scope.lookup(zoneAddresses, `${service.mesh}/${service.zone}`)
+    const key = `${service.mesh}/${service.zone}`
+    const found = scope.lookup(zoneAddresses, key)
+    const state = scope.get(reachability, key)
     return sortEndpoints(
       found.flatMap((entry): EndpointFact[] => {
         const address = resolveAddress(scope, hosts, entry.address)
@@ -108,6 +134,7 @@ export function deriveServiceAssignments(graph: Graph, inputs: ServiceAssignment
             weight: 1,
             health: 'HEALTHY',
             metadata: { [labelKeys.zone]: entry.zone },
+            ...outOfReach(state, { address, port: entry.port }),
           },
         ]
       }),
@@ -134,21 +161,8 @@ export function resolveAddress(scope: Scope, hosts: Collection<string>, address:
   return isIP(address) !== 0 ? address : scope.get(hosts, address)
 }
 
-/** In order of zone priority, address and port; of several with the same address and port the first. */
-export function sortEndpoints(endpoints: readonly EndpointFact[]): readonly EndpointFact[] {
-  const sorted = [...endpoints].sort((a, b) => a.priority - b.priority || compare(a.address, b.address) || a.port - b.port)
-  return sorted.filter((endpoint, i) => {
-    const previous = sorted[i - 1]
-    return !previous || previous.address !== endpoint.address || previous.port !== endpoint.port || previous.priority !== endpoint.priority
-  })
-}
-
 /** Labels of the dataplane and the protocol as written, without the legacy service tag (contract/dataplane.md section 8.3). */
 function endpointMetadata(labels: Labels, protocol: string): Labels {
   const { 'kuma.io/service': _, ...rest } = labels
   return protocol === '' ? rest : { ...rest, 'kuma.io/protocol': protocol }
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }

@@ -1,6 +1,6 @@
 // The wiring of facts and the generators of a mesh.
 export type { DataplaneFact, DataplaneHealth, ReachableRef } from './dataplanes.ts'
-export { type EndpointState, isTarget } from './endpoints.ts'
+export { type EndpointState, isTarget, type RemoteIngress } from './endpoints.ts'
 export { isReservedLabelKey } from './generators/label-propagation.ts'
 export { approveTrust, revokeTrust, type TrustApproval } from './generators/trust-approvals.ts'
 export { publishedName, type TrustRefusal, type TrustVerdict } from './generators/trust-verdict.ts'
@@ -11,4 +11,5 @@ export type { MeshFacts, MeshOptions } from './mesh.ts'
 export { policyView } from './policy-sets.ts'
 export type { ServiceFact, ServicePortFact } from './services.ts'
 export { defaultMeshSettings, isLocal, zoneOf } from './settings.ts'
+export { defaultUnreachableRule, placeOf, type UnreachableRule, type ZoneReachability } from './zone-reachability.ts'
 export type { GeneratorFlags, LabelPropagation, MeshSettings, VipRanges } from './settings.ts'

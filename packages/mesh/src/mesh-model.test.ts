@@ -79,6 +79,16 @@ const steps: fc.Arbitrary<{ readonly text: string; readonly run: Step }> = fc.on
         spec: { address: '192.0.2.1', port: 10001 },
       }),
   })),
+  fc.record({ zone: fc.constantFrom('zone-b', 'zone-c'), action: fc.constantFrom('deprioritize', 'withdraw', undefined) }).map((v) => ({
+    text: `reachability ${JSON.stringify(v)}`,
+    run: async (world: World) => {
+      const { zone, action } = v
+      world.graph.transact('probe', () => {
+        if (action === undefined) world.mesh.zoneReachability.delete(`default/${zone}`)
+        else world.mesh.zoneReachability.set(`default/${zone}`, { action, unreachable: ['192.0.2.1 10001'] })
+      })
+    },
+  })),
   fc.boolean().map((isThere) => ({
     text: `identity ${isThere}`,
     run: async (world: World) => {
@@ -128,6 +138,9 @@ describe('mesh against a fresh start', () => {
         assert.deepEqual(world.graph.audit(), [])
         const { seq } = world.store
         const fresh = await createWorld({ store: world.store, clock: world.clock })
+        fresh.graph.transact('probe', () => {
+          for (const [key, fact] of world.mesh.zoneReachability.entries()) fresh.mesh.zoneReachability.set(key, fact)
+        })
         for (const each of names) fresh.connect(each, each === 'a' ? { transparentProxy } : {})
         await fresh.mesh.settled()
         assert.equal(world.store.seq, seq, JSON.stringify(fresh.generated))

@@ -9,7 +9,13 @@ import type { Registry, Resource, ResourceKey } from '@weft/resources'
 import type { Store } from '@weft/store'
 import { type DataplaneFact, type DataplaneHealth, deriveDataplanes } from './dataplanes.ts'
 import { deriveDestinations } from './destinations.ts'
-import { deriveServiceAssignments, deriveZoneAddresses, type EndpointState } from './endpoints.ts'
+import {
+  deriveRemoteIngresses,
+  deriveServiceAssignments,
+  deriveZoneAddresses,
+  type EndpointState,
+  type RemoteIngress,
+} from './endpoints.ts'
 import { deriveExternalServices } from './external-services.ts'
 import { deriveExternalTargets } from './external-targets.ts'
 import type { GeneratedPart } from './generators/generated-part.ts'
@@ -29,6 +35,7 @@ import type { MeshSettings } from './settings.ts'
 import { withShadowPolicies } from './shadow-facts.ts'
 import { deriveTelemetryBackends } from './telemetry-backends.ts'
 import { deriveTrust } from './trust.ts'
+import { deriveUnreachableRules, type UnreachableRule, type ZoneReachability } from './zone-reachability.ts'
 
 export interface MeshOptions {
   readonly graph: Graph
@@ -52,6 +59,8 @@ export interface MeshFacts {
   readonly tlsAccepting: Source<true>
   /** Host name to IP address, for the names in `hostNames`. */
   readonly hosts: Source<string>
+  /** By `mesh/zone`: ingresses of other zones that cannot be reached. Nothing is moved without an entry. */
+  readonly zoneReachability: Source<ZoneReachability>
 
   /** Every resource of a kind as a collection, by `mesh/name` (`/name` for global kinds). */
   resources(type: string): Collection<Resource>
@@ -77,6 +86,10 @@ export interface MeshFacts {
   readonly policySets: Collection<PolicySet>
   /** Host names used as addresses anywhere; the values mean nothing. */
   readonly hostNames: Collection<unknown>
+  /** Ingresses of the other zones. */
+  readonly remoteIngresses: Collection<RemoteIngress>
+  /** What each mesh, by name, does about zones that cannot be reached. */
+  readonly unreachableRules: Collection<UnreachableRule>
   /** A proxy's facts as if policies labelled as shadow were in effect; its own object when none of them selects it. */
   shadowFacts(proxyKey: string): ProxyFacts | undefined
   /** What a dataplane may call by its resource alone, connected or not; empty for an unknown one. */
@@ -99,6 +112,7 @@ export function createMesh(options: MeshOptions): MeshFacts {
   const states = graph.source<EndpointState>('endpointStates')
   const tlsAccepting = graph.source<true>('tlsAccepting')
   const hosts = graph.source<string>('hosts')
+  const zoneReachability = graph.source<ZoneReachability>('zoneReachability')
 
   const { facts: dataplanes, health } = deriveDataplanes(graph, resources.of('Dataplane'), settings)
   const services = deriveServices(graph, resources.of('MeshService'), settings)
@@ -114,8 +128,13 @@ export function createMesh(options: MeshOptions): MeshFacts {
     members,
     zoneAddresses: zoneAddresses.byZone,
     meshesWithIdentity: identities.meshesWithIdentity,
+    reachability: zoneReachability,
   })
-  const multiZone = deriveMultiZoneServices(graph, { resources: resources.of('MeshMultiZoneService'), services, serviceAssignments })
+  const multiZone = deriveMultiZoneServices(graph, {
+    resources: resources.of('MeshMultiZoneService'),
+    services,
+    serviceAssignments,
+  })
   const external = deriveExternalServices(
     graph,
     { ...endpointInputs, resources: resources.of('MeshExternalService'), proxySpiffeIds: identities.spiffeIds },
@@ -160,6 +179,8 @@ export function createMesh(options: MeshOptions): MeshFacts {
     telemetryBackends: deriveTelemetryBackends(graph, resources.of('MeshOpenTelemetryBackend')),
   })
   const hostNames = deriveHostNames(graph, dataplanes, zoneAddresses.all)
+  const remoteIngresses = deriveRemoteIngresses(graph, { zoneAddresses: zoneAddresses.all, hosts }, settings)
+  const unreachableRules = deriveUnreachableRules(graph, resources.of('Mesh'))
 
   const generators = wireGenerators({
     graph,
@@ -198,6 +219,7 @@ export function createMesh(options: MeshOptions): MeshFacts {
     endpointStates: states,
     tlsAccepting,
     hosts,
+    zoneReachability,
     resources: resources.of,
     proxyFacts,
     loadAssignments,
@@ -213,6 +235,8 @@ export function createMesh(options: MeshOptions): MeshFacts {
     multiZoneMembers: multiZone.members,
     policySets,
     hostNames,
+    remoteIngresses,
+    unreachableRules,
     shadowFacts: (key) => {
       const [facts, dataplane] = [proxyFacts.get(key), dataplanes.get(key)]
       return facts && dataplane && withShadowPolicies(facts, dataplane, kinds)

@@ -3,7 +3,7 @@ import type { EndpointFact, LoadAssignmentFact, Protocol } from '@weft/facts'
 import type { Collection, Graph, Scope } from '@weft/graph'
 import { kriText, type Labels, type MeshMultiZoneServiceSpec, type MeshMultiZoneServiceStatus, type Resource } from '@weft/resources'
 import { protocolOf } from './dataplanes.ts'
-import { sortEndpoints } from './endpoints.ts'
+import { sortEndpoints } from './endpoint-order.ts'
 import { indexByLabel, selectByLabels } from './label-selection.ts'
 import { hostnamesOf, type NamedFact, namedFact, type ServiceFact, uniqueSections, vipsOf } from './services.ts'
 

@@ -18,6 +18,7 @@ import {
   loadAssignmentDraft,
   originalDstCluster,
   passthroughName,
+  settleOutOfReach,
   type PlacedEndpoint,
   routeTo,
   socketAddress,
@@ -243,6 +244,7 @@ function assignmentJson(
     const placement = plugin.placement?.(client, byType[plugin.type])
     if (placement !== undefined) plugin.loadAssignment?.(draft, placement)
   }
+  settleOutOfReach(draft)
   const { decode, toJson } = codec('envoy.config.endpoint.v3.ClusterLoadAssignment')
   return toJson(decode(encodeLoadAssignment(draft)))
 }

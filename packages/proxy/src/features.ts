@@ -7,6 +7,8 @@ const names = {
   readinessSocket: 'feature-readiness-unix-socket',
   reusePort: 'feature-reuse-port',
   otelSockets: 'feature-otel-via-kuma-dp',
+  /** Of our own launcher: its zone ingress answers probes. A stock launcher's ingress is exactly the reference's. */
+  ingressProbe: 'feature-weft-ingress-probe',
 } as const
 
 /** What the generators ask about a proxy. */
@@ -20,6 +22,8 @@ export interface ProxyTraits {
   readonly reusePort: boolean
   /** The launcher takes OpenTelemetry signals on sockets and sends them on. */
   readonly otelSockets: boolean
+  /** Its zone ingress answers probes, also when it has nothing to route to. */
+  readonly ingressProbe: boolean
   /** Traffic is redirected and reaches listeners through the passthrough listeners. */
   readonly redirected: boolean
 }
@@ -34,6 +38,7 @@ export function traitsOf(facts: ProxyFacts): ProxyTraits {
     readinessSocket: features.has(names.readinessSocket),
     reusePort: features.has(names.reusePort),
     otelSockets: features.has(names.otelSockets),
+    ingressProbe: features.has(names.ingressProbe),
     redirected: facts.proxy.transparentProxy !== undefined,
   }
 }

@@ -1,6 +1,6 @@
 // Load assignments as shared cells: an endpoint change encodes and sets the cells of one assignment and rebuilds no proxy.
 // A cell lives as long as some snapshot holds it; what it shows always follows the latest fact.
-import { type LoadAssignmentDraft, loadAssignmentDraft } from '@weft/envoy'
+import { type LoadAssignmentDraft, loadAssignmentDraft, settleOutOfReach } from '@weft/envoy'
 import type { LoadAssignmentFact } from '@weft/facts'
 import { createCell, type EncodedResource, type ResourceCell, type XdsType } from '@weft/xds'
 import { encodedLoadAssignment } from './encoded.ts'
@@ -54,6 +54,7 @@ export function createLoadAssignments(onEncode: (type: XdsType) => void): LoadAs
     onEncode('endpoint')
     const draft = loadAssignmentDraft(name, fact.endpoints)
     placement?.arrange(draft)
+    settleOutOfReach(draft)
     return encodedLoadAssignment(draft)
   }
   const show = (entry: Entry): void => {

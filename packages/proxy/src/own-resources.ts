@@ -117,7 +117,7 @@ export function ownResources(input: OwnInput, parts: OwnParts): OwnResources {
   for (const fact of facts.zoneListeners) {
     const zonePart = zoneParts[fact.kind]
     const routes = zonePart.routes(input)
-    if (routes.length === 0) continue
+    if (routes.length === 0 && !(fact.kind === 'ZoneIngress' && traits.ingressProbe)) continue
     const conf = effectiveZoneListener(facts.policies, fact)
     zoneConfs.push(conf)
     part(`zone ${fact.section}`, { origin: zonePart.origin, inputs: [...base, identity, trust, fact, conf, ...routes] }, (into) =>
@@ -288,7 +288,7 @@ const zoneParts: Readonly<
     build: (into, at) => {
       const { traits, ingressRoutes } = at.input
       buildZoneListener(into, at, zoneIngressName(at.fact.section), () =>
-        ingressListener({ listener: at.fact, reusePort: traits.reusePort, routes: ingressRoutes }),
+        ingressListener({ listener: at.fact, reusePort: traits.reusePort, routes: ingressRoutes, probe: traits.ingressProbe }),
       )
     },
   },

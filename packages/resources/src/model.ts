@@ -57,6 +57,10 @@ export const labelKeys = {
   zoneAuth: 'weft.io/zone-auth',
   /** On such a Zone: the addresses it may come from, `<address>/<bits>`. */
   zoneCidr: 'weft.io/zone-cidr',
+  /** On a Mesh: `keep`, `deprioritize` (default) or `withdraw` endpoints in a zone that cannot be reached. */
+  unreachableZone: 'weft.io/unreachable-zone',
+  /** On a Mesh: for how long it must have been out of reach; 30s by default. */
+  unreachableZoneAfter: 'weft.io/unreachable-zone-after',
 } as const
 
 /** Display name: the label, else the resource name. */

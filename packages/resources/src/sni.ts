@@ -20,3 +20,6 @@ export function sniOf(
   const text = `sni.${short}.${parts.join('.')}`
   return text.length <= 253 ? text : undefined
 }
+
+/** Reserved server name: our zone ingresses answer it themselves (`ingressProbe.answer`), so that probing reaches Envoy and nothing behind it. */
+export const ingressProbe = { serverName: 'probe.ingress.weft.io', answer: 'weft zone ingress\n' } as const

@@ -64,16 +64,16 @@ export function arrange(assignment: LoadAssignmentDraft, placement: Placement): 
   }
   const groups = new Map<string, LocalityDraft>()
   const put = (place: Omit<LocalityDraft, 'endpoints'>, endpoint: EndpointInput): void => {
-    const key = JSON.stringify([place.priority, place.zone, place.subZone])
+    const key = JSON.stringify([place.priority, place.zone, place.subZone, place.outOfReach])
     const group = groups.get(key)
     if (group === undefined) groups.set(key, { ...place, endpoints: [endpoint] })
     else group.endpoints.push(endpoint)
   }
-  for (const { zone, priority, endpoints } of assignment.localities) {
+  for (const { zone, priority, outOfReach, endpoints } of assignment.localities) {
     const takeover = zone === '' ? priority : remotePriority(zone, placement.remote)
     for (const endpoint of endpoints) {
       if (zone !== '' && zone === placement.zone) put(nearPlace(endpoint, placement), endpoint)
-      else if (takeover !== undefined) put({ zone, subZone: '', priority: takeover, weight: undefined }, endpoint)
+      else if (takeover !== undefined) put({ zone, subZone: '', priority: takeover, weight: undefined, outOfReach }, endpoint)
     }
   }
   assignment.localities = [...groups.values()].sort(byPlace)
@@ -89,7 +89,13 @@ const defaultFactor = 200
 
 function nearPlace(endpoint: EndpointInput, { zone, near }: { readonly zone: string; readonly near: readonly NearGroup[] }) {
   const group = near.find(({ key, value }) => Object.hasOwn(endpoint.metadata, key) && endpoint.metadata[key] === value)
-  return { zone, subZone: group === undefined ? '' : `${group.key}=${group.value}`, priority: 0, weight: group?.weight ?? 1 }
+  return {
+    zone,
+    subZone: group === undefined ? '' : `${group.key}=${group.value}`,
+    priority: 0,
+    weight: group?.weight ?? 1,
+    outOfReach: undefined,
+  }
 }
 
 function remotePriority(zone: string, groups: readonly RemoteGroup[]): number | undefined {

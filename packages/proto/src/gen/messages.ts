@@ -2429,6 +2429,11 @@ export declare namespace envoy.extensions.filters.listener.tls_inspector.v3 {
     readonly maxClientHelloSize?: google.protobuf.UInt32Value | undefined
   }
 }
+export declare namespace envoy.extensions.filters.network.direct_response.v3 {
+  interface Config {
+    readonly response?: envoy.config.core.v3.DataSource | undefined
+  }
+}
 export declare namespace envoy.extensions.filters.network.http_connection_manager.v3 {
   interface ForwardProtoConfig {
     readonly httpsDestinationPorts?: readonly number[] | undefined
@@ -4336,6 +4341,7 @@ export interface Messages {
   readonly 'envoy.extensions.filters.listener.original_dst.v3.OriginalDst': envoy.extensions.filters.listener.original_dst.v3.OriginalDst
   readonly 'envoy.extensions.filters.listener.set_filter_state.v3.Config': envoy.extensions.filters.listener.set_filter_state.v3.Config
   readonly 'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector': envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector
+  readonly 'envoy.extensions.filters.network.direct_response.v3.Config': envoy.extensions.filters.network.direct_response.v3.Config
   readonly 'envoy.extensions.filters.network.http_connection_manager.v3.ForwardProtoConfig': envoy.extensions.filters.network.http_connection_manager.v3.ForwardProtoConfig
   readonly 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
   readonly 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.HcmAccessLogOptions': envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager_HcmAccessLogOptions

@@ -35,6 +35,7 @@ export const prunedRoots: readonly string[] = [
   'envoy.extensions.bootstrap.internal_listener.v3.InternalListener',
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy',
+  'envoy.extensions.filters.network.direct_response.v3.Config',
   'envoy.extensions.filters.network.rbac.v3.RBAC',
   'envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit',
   'envoy.extensions.filters.network.sni_cluster.v3.SniCluster',

@@ -10,6 +10,7 @@ import {
   zoneIngressName,
 } from '@weft/envoy'
 import type { DestinationFact, ZoneListenerFact } from '@weft/facts'
+import { ingressProbe } from '@weft/resources'
 
 /** A destination behind an ingress with the Envoy name of its cluster. */
 export interface IngressRoute {
@@ -22,6 +23,8 @@ export interface ZoneIngressInput {
   readonly reusePort: boolean
   /** In the order of the chains; destinations without SNI and repeated SNIs must be left out before. */
   readonly routes: readonly IngressRoute[]
+  /** Answers the reserved server name. */
+  readonly probe: boolean
 }
 
 /** Everything the cluster of an ingress destination depends on. */
@@ -34,8 +37,8 @@ export function ingressCluster(key: IngressClusterKey): ClusterDraft {
   return edsCluster(key.name)
 }
 
-/** The ingress listener; there must be something to route to. */
-export function ingressListener({ listener: fact, reusePort, routes }: ZoneIngressInput): ListenerDraft {
+/** The ingress listener; there must be something to route to, or probes to answer. */
+export function ingressListener({ listener: fact, reusePort, routes, probe }: ZoneIngressInput): ListenerDraft {
   const listener = listenerDraft({
     name: zoneIngressName(fact.section),
     address: socketAddress(fact.address, fact.port),
@@ -45,6 +48,7 @@ export function ingressListener({ listener: fact, reusePort, routes }: ZoneIngre
     statPrefix: true,
   })
   listener.tlsInspector = true
+  if (probe) listener.directAnswer = { serverName: ingressProbe.serverName, text: ingressProbe.answer }
   for (const { cluster, destination } of routes) {
     listener.chains.push(
       filterChain(tcpDraft(cluster, cluster), { match: { transportProtocol: 'tls', serverNames: [destination.sni ?? ''] } }),
