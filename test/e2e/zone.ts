@@ -17,6 +17,10 @@ export interface TestZone extends AsyncDisposable {
   remove(path: string): Promise<void>
   /** A service and its proxy. Resolves with the proxy's ports once Envoy is ready. */
   workload(name: string, workload: string, options?: WorkloadOptions): Promise<{ readonly inbound: number; readonly service: number }>
+  /** Stops a workload's service; its proxy stays. */
+  stopService(name: string): Promise<void>
+  /** Starts a stopped service again. */
+  startService(name: string): Promise<void>
   freePort(): Promise<number>
 }
 
@@ -27,6 +31,8 @@ export interface WorkloadOptions {
   readonly inbounds?: boolean
   /** A zone proxy: its listener is on the `inbound` port. */
   readonly listener?: 'ZoneIngress' | 'ZoneEgress'
+  /** More of the Dataplane's networking. */
+  readonly networking?: object
 }
 
 /** The Envoy binary the tests may use, or undefined: then the test says so and ends. */
@@ -38,7 +44,7 @@ export async function startZone(environment: Readonly<Record<string, string>> = 
   const ports = await freePorts(6)
   const failures: string[] = []
   const processes = createProcesses(dataDir, (name, code) => failures.push(`${name} ended with ${code}`))
-  const services: Service[] = []
+  const services = new Map<string, { readonly port: number; readonly answersAs: string; running: Service | undefined }>()
   const api = `http://127.0.0.1:${ports[0]}`
   processes.start('zone', join(root, 'weft'), {
     args: ['cp', 'run'],
@@ -66,6 +72,15 @@ export async function startZone(environment: Readonly<Record<string, string>> = 
     dataplaneServer: `127.0.0.1:${ports[3]}`,
     processes,
     freePort: async () => (await freePorts(1))[0] ?? 0,
+    stopService: async (name) => {
+      const service = services.get(name)
+      await service?.running?.close()
+      if (service) service.running = undefined
+    },
+    startService: async (name) => {
+      const service = services.get(name)
+      if (service) service.running = await startService(service.answersAs, service.port)
+    },
     put: (path, resource) => put(api, path, resource),
     remove: async (path) => {
       const answer = await http('DELETE', `${api}${path}`)
@@ -73,7 +88,8 @@ export async function startZone(environment: Readonly<Record<string, string>> = 
     },
     workload: async (name, workload, options = {}) => {
       const [inbound = 0, service = 0, readiness = 0] = await freePorts(3)
-      if (options.inbounds !== false) services.push(await startService(options.service ?? name, service))
+      const answersAs = options.service ?? name
+      if (options.inbounds !== false) services.set(name, { port: service, answersAs, running: await startService(answersAs, service) })
       const token = await http('POST', `${api}/tokens/dataplane`, { mesh: 'default', workload, validFor: '1h' })
       if (token.status !== 200) throw new Error(`no token: ${token.status} ${token.text}`)
       const folder = processes.folder(name)
@@ -89,6 +105,7 @@ export async function startZone(environment: Readonly<Record<string, string>> = 
           ...(options.inbounds === false ? {} : { inbound: [{ port: inbound, servicePort: service, name: 'main', protocol: 'http' }] }),
           ...(options.outbound ? { outbound: options.outbound } : {}),
           ...(options.listener ? { listeners: [{ type: options.listener, address: '127.0.0.1', port: inbound, name: 'main' }] } : {}),
+          ...options.networking,
         },
       }
       writeFileSync(join(folder, 'dataplane.json'), JSON.stringify(resource))
@@ -121,7 +138,7 @@ export async function startZone(environment: Readonly<Record<string, string>> = 
     },
     [Symbol.asyncDispose]: async () => {
       await processes.stopAll()
-      await Promise.all(services.map((service) => service.close()))
+      await Promise.all([...services.values()].map((service) => service.running?.close()))
       rmSync(dataDir, { recursive: true, force: true })
     },
   }

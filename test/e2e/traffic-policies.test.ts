@@ -1,0 +1,209 @@
+// What the traffic policies do to requests, through real Envoys: one zone, one service of two instances, one caller.
+import assert from 'node:assert/strict'
+import { type IncomingHttpHeaders, request } from 'node:http'
+import { test, type TestContext } from 'node:test'
+import { until } from '../../apps/demo/src/rest.ts'
+import { envoyBinary, startZone, type TestZone } from './zone.ts'
+
+const missing = envoyBinary ? false : 'no Envoy binary: set ENVOY_PATH'
+
+interface Answer {
+  /** 0 when the connection was closed without an answer. */
+  readonly status: number
+  /** First line of the body: the instance that answered. */
+  readonly by: string
+  readonly headers: IncomingHttpHeaders
+  readonly ms: number
+}
+
+function ask(port: number, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+  const started = performance.now()
+  return new Promise((done) => {
+    const finish = (status: number, text: string, received: IncomingHttpHeaders): void =>
+      done({ status, by: text.split('\n')[0] ?? '', headers: received, ms: performance.now() - started })
+    const call = request({ host: '127.0.0.1', port, headers, agent: false, timeout: 5000 }, (response) => {
+      let text = ''
+      response.on('data', (chunk: Buffer) => (text += chunk.toString()))
+      response.on('error', () => finish(0, '', {}))
+      response.on('end', () => finish(response.statusCode ?? 0, text, response.headers))
+    })
+    call.on('timeout', () => call.destroy())
+    call.on('error', () => finish(0, '', {}))
+    call.end()
+  })
+}
+
+async function answers(count: number, one: (index: number) => Promise<Answer>): Promise<readonly Answer[]> {
+  const all: Answer[] = []
+  for (let index = 0; index < count; index++) all.push(await one(index))
+  return all
+}
+
+const instances = (list: readonly Answer[]): readonly string[] => [...new Set(list.map((answer) => answer.by))].sort()
+
+const paths = {
+  MeshFaultInjection: 'meshfaultinjections',
+  MeshHealthCheck: 'meshhealthchecks',
+  MeshLoadBalancingStrategy: 'meshloadbalancingstrategies',
+  MeshPassthrough: 'meshpassthroughs',
+  MeshProxyPatch: 'meshproxypatches',
+  MeshRateLimit: 'meshratelimits',
+} as const
+
+/** The policy holds while the step runs. */
+async function withPolicy(
+  zone: TestZone,
+  policy: { readonly type: keyof typeof paths; readonly spec: object },
+  step: () => Promise<void>,
+): Promise<void> {
+  const path = `/meshes/default/${paths[policy.type]}/tried`
+  await zone.put(path, { ...policy, mesh: 'default', name: 'tried', labels: { 'kuma.io/origin': 'zone' } })
+  await step()
+  await zone.remove(path)
+}
+
+const toFront = { targetRef: { kind: 'MeshService', labels: { 'kuma.io/display-name': 'front' } } }
+
+test('traffic policies act on requests', { skip: missing, timeout: 240_000 }, async (t: TestContext) => {
+  await using zone = await startZone()
+  await zone.workload('web-1', 'web', { labels: { rack: 'near' } })
+  await zone.workload('web-2', 'web')
+  await zone.put('/meshes/default/meshservices/front', {
+    type: 'MeshService',
+    mesh: 'default',
+    name: 'front',
+    labels: { 'kuma.io/origin': 'zone' },
+    spec: {
+      selector: { dataplaneLabels: { matchLabels: { 'kuma.io/workload': 'web' } } },
+      ports: [{ port: 8080, targetPort: 'main', name: 'main', appProtocol: 'http' }],
+    },
+  })
+  const port = await zone.freePort()
+  await zone.workload('caller-1', 'caller', {
+    labels: { rack: 'near' },
+    outbound: [{ address: '127.0.0.1', port, backendRef: { kind: 'MeshService', labels: toFront.targetRef.labels, port: 8080 } }],
+  })
+  const plain = async (): Promise<boolean> => {
+    const list = await answers(6, () => ask(port))
+    return list.every((answer) => answer.status === 200 && answer.ms < 250) && instances(list).length === 2
+  }
+  await until('both instances answer', plain)
+
+  await t.test('MeshRateLimit: the third request is answered 429', async () => {
+    const http = {
+      requestRate: { num: 2, interval: '1h' },
+      onRateLimit: { status: 429, headers: { set: [{ name: 'x-limited', value: 'yes' }] } },
+    }
+    const spec = { targetRef: { kind: 'Dataplane', labels: { 'kuma.io/workload': 'web' } }, rules: [{ default: { local: { http } } }] }
+    await withPolicy(zone, { type: 'MeshRateLimit', spec }, async () => {
+      await until('a limit', async () => (await ask(port)).status === 429)
+      // both instances have two tokens, of which the wait took some
+      const list = await answers(8, () => ask(port))
+      assert.ok(list.filter((answer) => answer.status === 200).length <= 4)
+      assert.ok(list.filter((answer) => answer.status === 429).every((answer) => answer.headers['x-limited'] === 'yes'))
+    })
+    await until('no limit any more', plain)
+  })
+
+  await t.test('MeshRateLimit `to`: the caller itself stops at its limit', async () => {
+    const spec = { to: [{ targetRef: { kind: 'Mesh' }, default: { local: { http: { requestRate: { num: 1, interval: '1h' } } } } }] }
+    await withPolicy(zone, { type: 'MeshRateLimit', spec }, async () => {
+      await until('a limit at the caller', async () => (await ask(port)).status === 429)
+    })
+    await until('no limit any more', plain)
+  })
+
+  await t.test('MeshFaultInjection: requests are aborted and delayed', async () => {
+    const abort = { httpStatus: 418, percentage: 100 }
+    const spec = { targetRef: { kind: 'Dataplane', labels: { 'kuma.io/workload': 'web' } }, rules: [{ default: { http: [{ abort }] } }] }
+    await withPolicy(zone, { type: 'MeshFaultInjection', spec }, async () => {
+      await until('both instances abort', async () => (await answers(6, () => ask(port))).every((answer) => answer.status === 418))
+    })
+    const delay = { value: '300ms', percentage: 100 }
+    await withPolicy(
+      zone,
+      { type: 'MeshFaultInjection', spec: { to: [{ targetRef: { kind: 'Mesh' }, default: { http: [{ delay }] } }] } },
+      async () => {
+        await until('a delay', async () => (await ask(port)).ms >= 300)
+        assert.ok((await answers(3, () => ask(port))).every((answer) => answer.status === 200 && answer.ms >= 300))
+      },
+    )
+    await until('no fault any more', plain)
+  })
+
+  await t.test('MeshLoadBalancingStrategy: a cookie sticks to one instance, other cookies reach the other', async () => {
+    const hashPolicies = [{ type: 'Cookie', cookie: { name: 'session', ttl: '1h' } }]
+    const spec = { to: [{ ...toFront, default: { loadBalancer: { type: 'Maglev' }, hashPolicies } }] }
+    await withPolicy(zone, { type: 'MeshLoadBalancingStrategy', spec }, async () => {
+      const cookie = (value: string) => () => ask(port, { cookie: `session=${value}` })
+      await until('a cookie is set', async () => (await ask(port)).headers['set-cookie']?.[0]?.startsWith('session=') === true)
+      for (const value of ['a', 'b', 'c']) assert.equal(instances(await answers(6, cookie(value))).length, 1, value)
+      assert.deepEqual(instances(await answers(24, (index) => cookie(`user-${index}`)())), ['web-1', 'web-2'])
+    })
+    await until('spread again', plain)
+  })
+
+  await t.test('MeshLoadBalancingStrategy and MeshHealthCheck: near endpoints first, and others when those are unhealthy', async () => {
+    const localityAwareness = { localZone: { affinityTags: [{ key: 'rack', weight: 1_000_000 }] } }
+    const near = { type: 'MeshLoadBalancingStrategy' as const, spec: { to: [{ ...toFront, default: { localityAwareness } }] } }
+    const check = { interval: '200ms', timeout: '1s', unhealthyThreshold: 1, healthyThreshold: 1, http: { path: '/' } }
+    await withPolicy(zone, near, async () => {
+      const by = async (): Promise<readonly string[]> => instances(await answers(12, () => ask(port)))
+      await until('the near instance answers alone', async () => (await by()).join() === 'web-1')
+      await withPolicy(zone, { type: 'MeshHealthCheck', spec: { to: [{ ...toFront, default: check }] } }, async () => {
+        await until('still the near one while it is healthy', async () => (await by()).join() === 'web-1')
+        await zone.stopService('web-1')
+        await until('the other one takes over', async () => {
+          const list = await answers(12, () => ask(port))
+          return list.every((answer) => answer.status === 200 && answer.by === 'web-2')
+        })
+        await zone.startService('web-1')
+        await until('and gives back', async () => (await by()).join() === 'web-1')
+      })
+    })
+    await until('spread again', plain)
+  })
+
+  await t.test('MeshProxyPatch: a raw edit is visible on answers', async () => {
+    const value = 'responseHeadersToAdd:\n- header:\n    key: x-patched\n    value: "yes"\n'
+    const appendModifications = [{ virtualHost: { operation: 'Patch', match: { origin: 'outbound' }, value } }]
+    await withPolicy(zone, { type: 'MeshProxyPatch', spec: { default: { appendModifications } } }, async () => {
+      await until('the header', async () => (await ask(port)).headers['x-patched'] === 'yes')
+    })
+    await until('no header any more', async () => (await ask(port)).headers['x-patched'] === undefined)
+  })
+
+  await t.test('MeshPassthrough: what a match names passes, the rest does not', async () => {
+    const [inside, outside] = [await zone.freePort(), await zone.freePort()]
+    const { service } = await zone.workload('leaving-1', 'leaving', {
+      networking: { transparentProxying: { redirectPortInbound: inside, redirectPortOutbound: outside } },
+    })
+    // Nothing redirects here, so the destination of a connection is the listener itself; a patch sends what passes to a service instead.
+    const name = `meshpassthrough_http_allowed.test_${outside}`
+    const address = { socketAddress: { address: '127.0.0.1', portValue: service } }
+    const loadAssignment = { clusterName: name, endpoints: [{ lbEndpoints: [{ endpoint: { address } }] }] }
+    const jsonPatches = [
+      { op: 'replace', path: '/type', value: 'STATIC' },
+      { op: 'remove', path: '/lbPolicy' },
+      { op: 'add', path: '/loadAssignment', value: loadAssignment },
+    ]
+    const targetRef = { kind: 'Dataplane', labels: { 'kuma.io/workload': 'leaving' } }
+    const appendModifications = [{ cluster: { operation: 'Patch', match: { name }, jsonPatches } }]
+    await withPolicy(zone, { type: 'MeshProxyPatch', spec: { targetRef, default: { appendModifications } } }, async () => {
+      const appendMatch = [{ type: 'Domain', value: 'allowed.test', protocol: 'http', port: outside }]
+      await withPolicy(
+        zone,
+        { type: 'MeshPassthrough', spec: { targetRef, default: { passthroughMode: 'Matched', appendMatch } } },
+        async () => {
+          await until('the allowed host', async () => (await ask(outside, { host: 'allowed.test' })).by === 'leaving-1')
+          const other = await ask(outside, { host: 'other.test' })
+          assert.equal(other.status, 503)
+          assert.match(other.by, /No routes matched this domain/)
+        },
+      )
+      await withPolicy(zone, { type: 'MeshPassthrough', spec: { targetRef, default: { passthroughMode: 'None' } } }, async () => {
+        await until('nothing passes', async () => (await ask(outside, { host: 'allowed.test' })).status === 0)
+      })
+    })
+  })
+})
