@@ -138,7 +138,7 @@ export async function startZone(environment: Readonly<Record<string, string>> = 
     },
     [Symbol.asyncDispose]: async () => {
       await processes.stopAll()
-      await Promise.all([...services.values()].map((service) => service.running?.close()))
+      await Promise.all([...services.values()].map(async (service) => service.running?.close()))
       rmSync(dataDir, { recursive: true, force: true })
     },
   }

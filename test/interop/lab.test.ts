@@ -42,7 +42,7 @@ const goldens = ['--src', join(lab, 'goldens')]
 const proxies = ['--dp', join(reference, 'kuma-dp'), '--envoy', envoy]
 const federation = [...proxies, '--ctl', join(reference, 'kumactl'), '--no-share-trust']
 // policies of later issues have no effect yet
-const builtPolicies = ['meshtimeout', 'meshretry', 'meshcircuitbreaker', 'meshtls', 'meshtrafficpermission']
+const builtPolicies = ['meshtimeout', 'meshretry', 'meshcircuitbreaker', 'meshtls', 'meshtrafficpermission', 'meshloadbalancingstrategy']
   .map((name) => `sidecars/${name}/*`)
   .join()
 
