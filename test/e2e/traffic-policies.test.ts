@@ -202,7 +202,8 @@ test('traffic policies act on requests', { skip: missing, timeout: 240_000 }, as
         },
       )
       await withPolicy(zone, { type: 'MeshPassthrough', spec: { targetRef, default: { passthroughMode: 'None' } } }, async () => {
-        await until('nothing passes', async () => (await ask(outside, { host: 'allowed.test' })).status === 0)
+        const took = await until('nothing passes', async () => (await ask(outside, { host: 'allowed.test' })).status === 0)
+        assert.ok(took < 4000, `closing took ${took} ms`)
       })
     })
   })

@@ -5,11 +5,14 @@ import { canonicalJson } from '@weft/foundation/schema'
 import { type ConfByType, type OutboundConf, type OwnerView, plugins } from '@weft/policies'
 import type { Placement } from './load-assignments.ts'
 
+const showing = plugins.filter((plugin) => plugin.sendsClientTags !== undefined)
+const placing = plugins.filter((plugin) => plugin.placement !== undefined)
+
 type Client = Pick<ProxyFacts, 'labels' | 'zone'>
 
 /** Labels of the client as requests carry them (contract/dataplane.md section 8.3), when some policy shows them to this destination. */
 export function clientTagsOf({ labels }: Client, destination: DestinationFact, conf: OutboundConf): string | undefined {
-  if (!plugins.some((plugin) => plugin.sendsClientTags?.(destination, conf.byType[plugin.type]) === true)) return undefined
+  if (!showing.some((plugin) => plugin.sendsClientTags?.(destination, conf.byType[plugin.type]) === true)) return undefined
   return Object.keys(labels)
     .toSorted()
     .map((key) => `&${key}=${labels[key] ?? ''}&`)
@@ -18,7 +21,7 @@ export function clientTagsOf({ labels }: Client, destination: DestinationFact, c
 
 /** How the client orders a destination's endpoints; undefined when in their own order. */
 export function placementOf(client: Client, conf: OutboundConf): Placement | undefined {
-  const parts = plugins.flatMap((plugin) => {
+  const parts = placing.flatMap((plugin) => {
     const part = plugin.placement?.(client, conf.byType[plugin.type])
     return part === undefined ? [] : [{ plugin, part }]
   })

@@ -12,6 +12,7 @@ import {
   originalDstCluster,
   passthroughName,
   routeTo,
+  staticCluster,
   tcpDraft,
   uintValue,
 } from '@weft/envoy'
@@ -19,7 +20,7 @@ import { field } from '@weft/foundation/json'
 import { canonicalJson } from '@weft/foundation/schema'
 import { proxyConf } from '@weft/policy'
 import type { Messages } from '@weft/proto'
-import type { PassthroughView, PolicyPlugin } from '../plugin.ts'
+import type { PolicyPlugin } from '../plugin.ts'
 import { canonicalCidr } from './cidr.ts'
 import { isOfFamily, isRequestProtocol, type PassthroughChain, passthroughChains, type PassthroughProtocol } from './matches.ts'
 
@@ -47,12 +48,15 @@ export const meshPassthroughPlugin: PolicyPlugin<undefined, undefined, undefined
   },
   passthrough(view, conf) {
     if (conf === undefined || conf.mode === 'All') return
-    closePassthrough(view)
     const serverFirst = conf.chains.filter((chain) => chain.protocol === 'mysql').map((chain) => chain.port)
     const serverFirstPorts = [...new Set(serverFirst)].sort((a, b) => a - b)
     for (const { family, listener } of view.outbound) {
       const chains = distinct(conf.chains.filter((chain) => isOfFamily(chain, family)))
-      if (chains.length === 0) continue
+      if (chains.length === 0) {
+        close(view.clusters, family)
+        continue
+      }
+      remove(view.clusters, family)
       listener.chains = chains.map((chain) => chainDraft(chain, { family, ipv6: view.ipv6 }))
       listener.originalDst = true
       listener.tlsInspector = true
@@ -74,12 +78,19 @@ function distinct(chains: readonly PassthroughChain[]): readonly PassthroughChai
   })
 }
 
-/** Without its cluster a listener closes what it accepts. */
-function closePassthrough({ clusters }: PassthroughView): void {
-  for (const family of ['ipv4', 'ipv6'] as const) {
-    const index = clusters.findIndex((cluster) => cluster.name === passthroughName('outbound', family))
-    if (index >= 0) clusters.splice(index, 1)
-  }
+/**
+ * Puts a cluster without endpoints in the place of the one that leads everywhere: connections are closed as soon as the cluster is there, while
+ * a cluster that is taken away would first drain.
+ */
+function close(clusters: ClusterDraft[], family: IpFamily): void {
+  const index = clusters.findIndex((cluster) => cluster.name === passthroughName('outbound', family))
+  if (index >= 0) clusters[index] = staticCluster(passthroughName('outbound', family), [])
+}
+
+/** Takes away the cluster that leads everywhere, which no chain names any more. */
+function remove(clusters: ClusterDraft[], family: IpFamily): void {
+  const index = clusters.findIndex((cluster) => cluster.name === passthroughName('outbound', family))
+  if (index >= 0) clusters.splice(index, 1)
 }
 
 /** Name of the chain and of its cluster. A chain that collects domains has a cluster for each. A server that speaks first still speaks TCP. */
