@@ -76,10 +76,6 @@ test('values that only proxies would refuse are refused by the API', () => {
   assert.deepEqual(refusals('MeshRateLimit', { targetRef: { kind: 'Dataplane' }, rules: [{ default: limited }] }), [
     'spec.rules[0].default.local.http.onRateLimit.status | must be a registered HTTP status: proxies refuse others',
   ])
-  const balancer = { loadBalancer: { type: 'Maglev', maglev: { tableSize: 100 } } }
-  assert.deepEqual(refusals('MeshLoadBalancingStrategy', { to: [{ targetRef: { kind: 'Mesh' }, default: balancer }] }), [
-    'spec.to[0].default.loadBalancer.maglev.tableSize | must be a prime number: proxies refuse others',
-  ])
 })
 
 test('expressions that would keep a compiler or a proxy busy are refused with their place', () => {

@@ -1,7 +1,7 @@
 // Effective conf of MeshLoadBalancingStrategy, read totally (contract/policies.md section 3.8).
 import { field, isObject, listField, textField, textsField } from '@weft/foundation/json'
 import { boolField, decimalField, durationField, uintField } from '../conf-values.ts'
-import { isPrime } from './prime.ts'
+import { primeFrom } from './prime.ts'
 
 /** How one of the endpoints is chosen. */
 export type Balancer =
@@ -95,6 +95,9 @@ function hashKeyOf(policy: unknown): HashKey | undefined {
   }
 }
 
+/** The largest table that Envoy takes; it is prime. */
+const largestTable = 5_000_011
+
 function balancerOf(value: unknown): Balancer | undefined {
   switch (textField(value, 'type')) {
     case 'RoundRobin':
@@ -122,8 +125,8 @@ function balancerOf(value: unknown): Balancer | undefined {
       const options = field(value, 'maglev')
       const tableSize = uintField(options, 'tableSize')
       if (!isObject(options)) return { type: 'Maglev' }
-      // Envoy refuses any other size
-      return { type: 'Maglev', options: tableSize !== undefined && isPrime(tableSize) ? { tableSize } : {} }
+      // Envoy takes no other size
+      return { type: 'Maglev', options: tableSize === undefined ? {} : { tableSize: primeFrom(Math.min(tableSize, largestTable)) } }
     }
     default:
       return undefined

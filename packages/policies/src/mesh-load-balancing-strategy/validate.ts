@@ -4,7 +4,6 @@ import type { ValidationContext } from '@weft/resources'
 import { anyOutboundKind, toViolations } from '../entries.ts'
 import { topLevelViolations } from '../target-ref.ts'
 import { decimalOf, mustBeDefined, mustNotBeEmpty } from '../value-rules.ts'
-import { isPrime } from './prime.ts'
 import type { LoadBalancingConf, MeshLoadBalancingStrategySpec } from './resource.ts'
 
 type Locality = NonNullable<LoadBalancingConf['localityAwareness']>
@@ -44,9 +43,6 @@ function confViolations(conf: LoadBalancingConf, kind: string, at: string): read
   if (ring?.minRingSize !== undefined && ring.maxRingSize !== undefined && ring.minRingSize > ring.maxRingSize) {
     violations.push({ field: `${at}.loadBalancer.ringHash.minRingSize`, message: 'must not be greater than maxRingSize' })
   }
-  const tableSize = loadBalancer?.maglev?.tableSize
-  if (tableSize !== undefined && !isPrime(tableSize))
-    violations.push({ field: `${at}.loadBalancer.maglev.tableSize`, message: 'must be a prime number: proxies refuse others' })
   return [...violations, ...(conf.hashPolicies ?? []).flatMap((item, index) => hashViolations(item, `${at}.hashPolicies[${index}]`))]
 }
 
