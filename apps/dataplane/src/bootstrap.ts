@@ -3,6 +3,7 @@
 import { request } from 'node:https'
 import { request as plainRequest } from 'node:http'
 import { AppError, messageOf } from '@weft/foundation/errors'
+import { field, textField } from '@weft/foundation/json'
 import type { Logger } from '@weft/foundation/log'
 
 export interface BootstrapCall {
@@ -17,8 +18,16 @@ export interface BootstrapCall {
 const maxDurationMs = 5 * 60_000
 const requestTimeoutMs = 10_000
 
-/** The text of Envoy's bootstrap. Throws bootstrap/refused when the zone says no, or when it stayed unreachable for five minutes. */
-export async function fetchBootstrap(call: BootstrapCall): Promise<string> {
+/** What the zone answers. */
+export interface Bootstrap {
+  /** The text of Envoy's bootstrap. */
+  readonly text: string
+  /** Address of the dataplane, '' when the zone does not say. */
+  readonly address: string
+}
+
+/** The bootstrap; undefined when the signal came first. Throws bootstrap/refused when the zone says no, or when it stayed unreachable for five minutes. */
+export async function fetchBootstrap(call: BootstrapCall): Promise<Bootstrap | undefined> {
   const body = JSON.stringify({ ...call.request, caCert: call.ca ?? '' })
   const until = performance.now() + maxDurationMs
   let waitMs = 200
@@ -33,7 +42,7 @@ export async function fetchBootstrap(call: BootstrapCall): Promise<string> {
     }
     const retry = answer.status === 0 || answer.status >= 500 || (answer.status === 404 && answer.text === '')
     if (!retry) throw new AppError('bootstrap/refused', refusal(answer.status, answer.text))
-    if (call.signal.aborted) return ''
+    if (call.signal.aborted) return undefined
     if (performance.now() > until)
       throw new AppError('bootstrap/refused', `no bootstrap from ${call.cpAddress} for 5 minutes: ${answer.text || answer.status}`)
     call.log.warn({ component: 'dp', status: answer.status, err: answer.text.slice(0, 200), ms: waitMs }, 'no bootstrap yet, trying again')
@@ -53,16 +62,17 @@ function refusal(status: number, text: string): string {
   return `the zone refused (${status}): ${text}`
 }
 
-function decode(text: string): string {
+function decode(text: string): Bootstrap {
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
     throw new AppError('bootstrap/refused', 'the answer is not JSON: is this the dataplane server of a zone?')
   }
-  const encoded = typeof value === 'object' && value !== null && 'bootstrap' in value ? value.bootstrap : undefined
+  const encoded = field(value, 'bootstrap')
   if (typeof encoded !== 'string') throw new AppError('bootstrap/refused', 'the answer holds no bootstrap')
-  return Buffer.from(encoded, 'base64').toString('utf8')
+  const networking = field(field(value, 'kumaSidecarConfiguration'), 'networking')
+  return { text: Buffer.from(encoded, 'base64').toString('utf8'), address: textField(networking, 'address') }
 }
 
 function post(call: BootstrapCall, body: string): Promise<{ readonly status: number; readonly text: string }> {

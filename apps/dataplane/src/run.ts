@@ -5,10 +5,14 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { AppError, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
+import { systemClock } from '@weft/foundation/time'
+import { type AccessLogPipe, startAccessLogPipe } from './access-log-pipe.ts'
 import { fetchBootstrap } from './bootstrap.ts'
 import { readDataplane } from './dataplane-resource.ts'
 import { adminRequest, envoyVersion, findEnvoyBinary, startEnvoy } from './envoy-process.ts'
+import { type MetricsEndpoint, startMetricsEndpoint } from './metrics-endpoint.ts'
 import { startReadiness } from './readiness.ts'
+import { accessLogPipe, dynamicConfigSocket, metricsSocket } from './sockets.ts'
 import { systemCaPath } from './system-ca.ts'
 
 export interface DataplaneOptions {
@@ -53,6 +57,8 @@ export async function runDataplane(options: DataplaneOptions, log: Logger): Prom
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, onSignal)
   const socket = join(workDir, 'kuma-envoy-admin.sock')
   const readiness = await startReadiness(options.readinessPort, socket)
+  let accessLog: AccessLogPipe | undefined
+  let metrics: MetricsEndpoint | undefined
   try {
     log.info({ component: 'dp', mesh, proxy: name, cp: options.cpAddress }, 'asking for the bootstrap')
     const bootstrap = await fetchBootstrap({
@@ -81,15 +87,24 @@ export async function runDataplane(options: DataplaneOptions, log: Logger): Prom
           'feature-strict-inbound-ports',
           'feature-reuse-port',
           'feature-weft-ingress-probe',
+          'feature-tcp-accesslog-via-named-pipe',
           ...(options.transparentProxyConfig ? ['feature-transparent-proxy-in-dataplane-metadata'] : []),
         ],
         workdir: workDir,
         ...(await transparentProxy(options.transparentProxyConfig)),
       },
     })
-    if (stop.signal.aborted) return 0
+    if (stop.signal.aborted || bootstrap === undefined) return 0
+    accessLog = startAccessLogPipe(accessLogPipe(workDir, name, mesh), { log, clock: systemClock })
+    metrics = await startMetricsEndpoint({
+      socketPath: metricsSocket(workDir, name, mesh),
+      dynamicConfigSocket: dynamicConfigSocket(workDir),
+      adminSocket: socket,
+      applicationAddress: bootstrap.address || '127.0.0.1',
+      log,
+    })
     const file = join(workDir, 'bootstrap.yaml')
-    await writeFile(file, bootstrap, { mode: 0o600 })
+    await writeFile(file, bootstrap.text, { mode: 0o600 })
     const envoy = startEnvoy({ binary: envoyBinary, bootstrapFile: file, concurrency: options.concurrency, drainMs: options.drainMs, log })
     log.info({ component: 'dp', proxy: name, pid: envoy.pid }, 'Envoy started')
     const ended = await Promise.race([envoy.ended, aborted(stop.signal)])
@@ -107,6 +122,8 @@ export async function runDataplane(options: DataplaneOptions, log: Logger): Prom
     return 0
   } finally {
     await readiness.close()
+    await metrics?.close()
+    await accessLog?.close()
     if (temporary) await rm(workDir, { recursive: true, force: true })
   }
 }

@@ -43,6 +43,7 @@ export const errorCodes = {
   'cli/request-failed': 'The control plane refused the request or could not be reached.',
   'process/port-taken': 'Another process listens on the port. Stop it or choose another port.',
   'process/envoy-missing': 'No Envoy binary was found.',
+  'process/pipe-failed': 'The pipe for access logs cannot be made in the work folder.',
 } as const
 
 export type ErrorCode = keyof typeof errorCodes

@@ -3,11 +3,11 @@ import type { ClusterDraft, FilterChainDraft, ListenerDraft } from '@weft/envoy'
 import type { TelemetryBackendFact } from '@weft/facts'
 import { field } from '@weft/foundation/json'
 import { isEmptyMatch, type Match, outboundRule, toEntries } from '@weft/policy'
-import { directAddress, nameOf, otelDirectCluster, otelSocketCluster, resolveBackend } from '../otel-backend.ts'
+import { directAddress, directUrl, encryptDirect, nameOf, otelDirectCluster, otelSocketCluster, resolveBackend } from '../otel-backend.ts'
 import type { InboundScope, OtelExport, OutboundScope, OwnAdditions, OwnerView, PolicyPlugin } from '../plugin.ts'
 import { callerFilter } from './caller-filter.ts'
 import { httpFormat, type LogValues, tcpFormat } from './formats.ts'
-import { type AccessLog, accessLogs, type LoggerInput, refKey } from './loggers.ts'
+import { type AccessLog, accessLogs, type LogCollector, type LoggerInput, refKey } from './loggers.ts'
 import type { AccessLogBackend } from './resource.ts'
 import { markRoutes, notOfRoute, ofRoute, routeFilter } from './route-logs.ts'
 
@@ -25,7 +25,7 @@ export interface OutboundLogs {
 }
 
 /** What the logs of an outbound say of the proxy. */
-export interface LogShare extends Pick<LoggerInput, 'socket' | 'clusters'> {
+export interface LogShare extends Pick<LoggerInput, 'socket' | 'collectors'> {
   readonly values: Omit<LogValues, 'destinationService' | 'direction'>
 }
 
@@ -80,7 +80,7 @@ export const meshAccessLogPlugin: PolicyPlugin<
     }
   },
   own: (owner, { whole, inbounds, zoneListeners, outbounds }) =>
-    collectors(owner, [
+    collectorParts(owner, [
       ...allBackends({ inbounds: [...inbounds, ...zoneListeners].filter((conf) => conf !== undefined) }),
       ...allBackends({ outbounds: outbounds.filter((conf) => conf !== undefined) }),
       ...(owner.redirected ? (whole ?? []) : []),
@@ -120,14 +120,19 @@ function valuesOf({ mesh, zone, workloadKri, service, address }: OwnerView): Log
   return { mesh, zone, workloadKri, sourceService: service, sourceAddress: address }
 }
 
-function loggerInput(owner: OwnerView, backends: Backends): Pick<LoggerInput, 'socket' | 'clusters'> {
-  const clusters: Record<string, string> = {}
+function loggerInput(owner: OwnerView, backends: Backends): Pick<LoggerInput, 'socket' | 'collectors'> {
+  const collectors: Record<string, LogCollector> = {}
   for (const { openTelemetry } of backends) {
     if (openTelemetry === undefined) continue
     const collector = resolveBackend(openTelemetry.backendRef, owner.telemetryBackends)
-    if (collector !== undefined) clusters[refKey(openTelemetry)] = clusterName(collector, owner)
+    if (collector === undefined) continue
+    const isHttp = collector.protocol === 'http' && !owner.otelSockets
+    collectors[refKey(openTelemetry)] = {
+      cluster: clusterName(collector, owner),
+      ...(isHttp ? { url: directUrl(collector, owner, 'v1/logs') } : {}),
+    }
   }
-  return { socket: owner.accessLogSocket, clusters }
+  return { socket: owner.accessLogSocket, collectors }
 }
 
 /** Through the launcher a collector is known by its name, directly by its address. */
@@ -136,7 +141,7 @@ function clusterName(collector: TelemetryBackendFact, owner: OwnerView): string 
   return `system_meshaccesslog_${nameOf(`${directAddress(collector, owner)}-${collector.port}`)}`
 }
 
-function collectors(owner: OwnerView, backends: Backends): OwnAdditions | undefined {
+function collectorParts(owner: OwnerView, backends: Backends): OwnAdditions | undefined {
   const drafts = new Map<string, ClusterDraft>()
   const exports = new Map<string, OtelExport>()
   for (const { openTelemetry } of backends) {
@@ -144,7 +149,9 @@ function collectors(owner: OwnerView, backends: Backends): OwnAdditions | undefi
     if (collector === undefined) continue
     const name = clusterName(collector, owner)
     if (drafts.has(name)) continue
-    drafts.set(name, owner.otelSockets ? otelSocketCluster(name, collector, owner) : otelDirectCluster(name, collector, owner))
+    const draft = owner.otelSockets ? otelSocketCluster(name, collector, owner) : otelDirectCluster(name, collector, owner)
+    if (!owner.otelSockets) encryptDirect(draft, collector, owner)
+    drafts.set(name, draft)
     exports.set(name, { signal: 'logs', backend: collector })
   }
   if (drafts.size === 0) return undefined

@@ -13,6 +13,14 @@ type Struct = Messages['google.protobuf.Struct']
 type AnyValue = Messages['opentelemetry.proto.common.v1.AnyValue']
 type OpenTelemetry = NonNullable<AccessLogBackend['openTelemetry']>
 
+/** A collector as loggers see it: called over gRPC, or over HTTP at `url`. */
+export interface LogCollector {
+  readonly cluster: string
+  readonly url?: string
+}
+
+const exportTimeoutSeconds = 10
+
 /** What loggers depend on besides the backend. */
 export interface LoggerInput {
   readonly values: LogValues
@@ -20,8 +28,8 @@ export interface LoggerInput {
   readonly defaultFormat: string
   /** Pipe of the launcher that sends lines on to TCP servers. */
   readonly socket: string
-  /** Cluster of the collector of each backendRef, by `refKey`; without an entry the collector does not exist. */
-  readonly clusters: Readonly<Record<string, string>>
+  /** The collector of each backendRef, by `refKey`; without an entry it does not exist. */
+  readonly collectors: Readonly<Record<string, LogCollector>>
   readonly filter?: AccessLogFilter
 }
 
@@ -85,8 +93,9 @@ function jsonFields(format: AccessLogFormat, { values }: LoggerInput): Struct {
 }
 
 function openTelemetryLog(backend: OpenTelemetry, input: LoggerInput): AccessLog | undefined {
-  const clusterName = input.clusters[refKey(backend)]
-  if (clusterName === undefined) return undefined
+  const collector = input.collectors[refKey(backend)]
+  if (collector === undefined) return undefined
+  const { cluster, url: uri } = collector
   const { values } = input
   const attribute = (key: string, stringValue: string) => ({ key, value: { stringValue } })
   const resource = { 'kuma.mesh': values.mesh, 'kuma.zone': values.zone, 'kuma.workload': values.workloadKri }
@@ -94,7 +103,9 @@ function openTelemetryLog(backend: OpenTelemetry, input: LoggerInput): AccessLog
     name: 'envoy.access_loggers.open_telemetry',
     typedConfig: packed('envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig', {
       logName: 'MeshAccessLog',
-      grpcService: { envoyGrpc: { clusterName } },
+      ...(uri === undefined
+        ? { grpcService: { envoyGrpc: { clusterName: cluster } } }
+        : { httpService: { httpUri: { uri, cluster, timeout: { seconds: exportTimeoutSeconds } } } }),
       resourceAttributes: { values: Object.entries(resource).flatMap(([key, value]) => (value === '' ? [] : [attribute(key, value)])) },
       body: bodyOf(backend.body, input),
       attributes: { values: (backend.attributes ?? []).map(({ key, value }) => attribute(key, interpolate(value, values))) },

@@ -20,8 +20,11 @@ export const meshTracePlugin: PolicyPlugin<Conf, undefined, Conf, Conf, unknown,
   proxyConf: ({ policies }) => traceConf(policies),
   inbound: ({ listener, owner }, conf) => trace(listener, conf && shareOf(owner, conf), 'INBOUND'),
   share: (owner, _, conf) => conf && shareOf(owner, conf),
-  outboundListener: ({ listener, name }, _, share) => trace(listener, share, `OUTBOUND_${name}`),
-  zoneListener: ({ listener, owner }, conf) => trace(listener, conf && shareOf(owner, conf), 'INBOUND'),
+  outboundListener({ listener, name, destination }, _, share) {
+    // calls to external services are traced where they leave, at the zone egress
+    if (destination.kind !== 'MeshExternalService') trace(listener, share, `OUTBOUND_${name}`)
+  },
+  zoneListener: ({ listener, owner }, conf) => trace(listener, conf && shareOf(owner, conf), undefined),
   own: (owner, { whole }) => whole && collectorOf(owner, whole),
 }
 
@@ -42,7 +45,7 @@ function shareOf(owner: OwnerView, conf: TraceConf): TraceShare {
   return { ...share, collector: { cluster, ...(isHttp ? { url: directUrl(backend, owner, 'v1/traces') } : {}) } }
 }
 
-function trace(listener: ListenerDraft, share: TraceShare | undefined, direction: string): void {
+function trace(listener: ListenerDraft, share: TraceShare | undefined, direction: string | undefined): void {
   if (share === undefined) return
   for (const { terminal } of listener.chains) if (terminal.kind === 'http') terminal.config.tracing = tracingOf(share, direction)
 }

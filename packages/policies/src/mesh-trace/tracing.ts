@@ -31,7 +31,7 @@ export function clusterName(kind: 'zipkin' | 'datadog' | 'otel', target: string)
 }
 
 /** The tracing of a connection manager. Without a collector requests are sampled and marked for others, but no span is sent. */
-export function tracingOf(share: TraceShare, direction: string): Tracing {
+export function tracingOf(share: TraceShare, direction: string | undefined): Tracing {
   const { overall, client, random } = share.conf.sampling ?? {}
   const provider = providerOf(share, direction)
   return {
@@ -65,13 +65,13 @@ function customTag({ name, header, literal }: Tag): CustomTag {
   return { tag: name, requestHeader: { name: header.name, ...(header.default === undefined ? {} : { defaultValue: header.default }) } }
 }
 
-function providerOf({ conf, service, collector }: TraceShare, direction: string): Provider | undefined {
+function providerOf({ conf, service, collector }: TraceShare, direction: string | undefined): Provider | undefined {
   const backend = conf.backends?.[0]
   if (backend?.type === 'Zipkin' && backend.zipkin) {
     return { name: 'envoy.tracers.zipkin', typedConfig: packed('envoy.config.trace.v3.ZipkinConfig', zipkin(backend.zipkin)) }
   }
   if (backend?.type === 'Datadog' && backend.datadog) {
-    const serviceName = backend.datadog.splitService === true ? `${service}_${direction}` : service
+    const serviceName = backend.datadog.splitService === true && direction !== undefined ? `${service}_${direction}` : service
     const config = { collectorCluster: clusterName('datadog', backend.datadog.url), serviceName }
     return { name: 'envoy.tracers.datadog', typedConfig: packed('envoy.config.trace.v3.DatadogConfig', config) }
   }
