@@ -117,6 +117,9 @@ const matrix = {
     { zone: 'north', told: false, entries: [] },
   ],
 }
+const policy = { type: 'MeshTimeout', mesh: 'default' }
+const heldItem = { origin: 'east', ...policy, name: 't0', reason: 'mass-deletion', state: 'held', since: agoMs(3_000) }
+const refusedItem = { peer: 'east', refused: 'there', ...policy, name: 't1000', reason: 'bad duration', since: agoMs(3_000), certain: true }
 let isGlobal = true
 const seen: { method: string; url: string; body: string }[] = []
 
@@ -140,6 +143,9 @@ function answer(request: IncomingMessage, response: ServerResponse, body: string
     return json(200, { total: 3, items: meshTrusts, next: null })
   if (url === '/_x/recovery') return json(200, recovery)
   if (url === '/_weft/sync/rejoin') return json(200, { state: 'connecting' })
+  if (url.startsWith('/_weft/held/')) return json(200, { count: 3 })
+  if (url.startsWith('/_weft/held')) return json(200, { total: 1, items: [heldItem] })
+  if (url.startsWith('/_weft/quarantine')) return json(200, { total: 1, items: [refusedItem] })
   if (url.startsWith('/meshes/default/dataplanes/web/_explain')) return json(200, explanation)
   if (url.startsWith('/meshes/default/meshtimeouts/bad')) {
     const parameters = [{ field: 'spec.to', reason: 'must be defined' }]
@@ -207,7 +213,10 @@ test('a refusal shows the words and fields of the control plane and exits 1', as
 
 test('get follows pages, prints a table or JSON, and exits 3 when there is nothing by that name', async () => {
   const listed = await weft(['get', 'mt'])
-  assert.match(listed.out, /MESH +NAME +ORIGIN +ZONE +AGE\ndefault +t0 +global +- +-\ndefault +t1000 +global/)
+  assert.match(
+    listed.out,
+    /MESH +NAME +ORIGIN +ZONE +AGE +SYNC\ndefault +t0 +global +- +- +held\ndefault +t1000 +global +- +- +refused by east: bad/,
+  )
   const json: unknown = JSON.parse((await weft(['get', 'MeshTimeout', '-o', 'json'])).out)
   assert.equal(typeof json === 'object' && json !== null && 'total' in json ? json.total : undefined, 2)
   assert.equal((await weft(['get', 'meshtimeout', 'gone'])).code, 3)
@@ -219,7 +228,7 @@ test('sync is shown at global, for one zone with its types, and at a zone', asyn
   assert.match(all.out, /^ZONE +STATE +HEARD +PEER +TO ZONE +FROM ZONE/)
   assert.match(
     all.out,
-    /east +Unknown \(9s\) +9s ago +own +behind 12s +in sync +1 +2 +10\.0\.0\.1:4711 +MeshTimeout: bad duration \(\d+s ago\)/,
+    /east +Unknown \(9s\) +\d+s ago +own +behind 12s +in sync +1 +2 +10\.0\.0\.1:4711 +MeshTimeout: bad duration \(\d+s ago\)/,
   )
   const one = (await weft(['sync', 'status', 'east'])).out
   assert.match(one, /the zone refuses MeshTimeout/)
@@ -243,6 +252,17 @@ test('reachability is shown as a matrix, with what is not well', async () => {
   assert.match(out, /^FROM \/ TO +east +north +west\neast +\. +reachable 12ms +unreachable \(1 of 2\)\nnorth +not told +\. +not told\n/)
   assert.match(out, /east -> west 10\.0\.0\.1:1: unreachable for \d+s; no connection; traffic moved in default/)
   assert.deepEqual(JSON.parse((await weft(['inspect', 'reachability', '-o', 'json'])).out), matrix)
+})
+
+test('what sync holds back is shown and decided, never by accident', async () => {
+  assert.match((await weft(['sync', 'quarantine'])).out, /MeshTimeout +default +t1000 +by east +\d+s +bad duration/)
+  assert.match((await weft(['sync', 'held'])).out, /east +MeshTimeout +default +t0 +held +mass-deletion +\d+s/)
+  const done = await weft(['sync', 'approve', '--origin', 'east', '--type', 'MeshTimeout'])
+  assert.deepEqual([done.code, done.out], [0, '3 deleted\n'])
+  assert.deepEqual(JSON.parse(seen.at(-1)?.body ?? ''), { origin: 'east', type: 'MeshTimeout' })
+  assert.equal((await weft(['sync', 'reject', '--all'])).out, '3 kept\n')
+  assert.equal(seen.at(-1)?.url, '/_weft/held/reject')
+  assert.equal((await weft(['sync', 'approve'])).code, 2)
 })
 
 test('recovery is shown and ended', async () => {

@@ -12,6 +12,7 @@ import { asFormat } from './output.ts'
 import { endRecovery, recoveryStatus } from './recovery.ts'
 import { applyTrust, approveTrust, exportTrust, trustStatus } from './trust.ts'
 import { inspectReachability } from './reachability.ts'
+import { decideHeld, syncHeld, syncQuarantine } from './sync-repair.ts'
 import { rejoin, syncStatus } from './sync.ts'
 
 const program = new Command('weft')
@@ -197,6 +198,33 @@ sync
   .action(async (zone: string | undefined, options: { output: string }) =>
     syncStatus(connection(), { zone, format: asFormat(options.output) }, print),
   )
+sync
+  .command('quarantine')
+  .description('Resources that one end of sync cannot accept, with the reason. All others flow.')
+  .addOption(output())
+  .action(async (options: { output: string }) => syncQuarantine(connection(), asFormat(options.output), print))
+sync
+  .command('held')
+  .description('Deletions of a peer that wait for a word, because they are many or its store is a new one. The resources stay in use.')
+  .addOption(output())
+  .action(async (options: { output: string }) => syncHeld(connection(), asFormat(options.output), print))
+for (const [verb, description] of [
+  ['approve', 'Delete what is held.'],
+  ['reject', 'Keep what is held, until its origin lists it again.'],
+] as const) {
+  sync
+    .command(verb)
+    .description(description)
+    .option('--origin <name>', 'of this zone, or "global"')
+    .option('--type <type>', 'such as MeshService')
+    .option('-m, --mesh <name>')
+    .option('--name <name>')
+    .option('--all', 'everything that is held', false)
+    .addHelpText('after', `\nExample:\n  weft sync ${verb} --origin east --type MeshService`)
+    .action(async ({ all, ...which }: { all: boolean; origin?: string; type?: string; mesh?: string; name?: string }) =>
+      decideHeld(connection(), { verb, which, all }, print),
+    )
+}
 
 sync
   .command('rejoin')

@@ -99,10 +99,19 @@ function errorText(of: Item): string {
   return `${text.length > 60 ? `${text.slice(0, 57)}...` : text} (${age(error['time'], Date.now())} ago)`
 }
 
+/** A type that is near the limit of a message, with what is large in it. */
+function sizeText(size: Item): string {
+  const [bytes, limit] = [Number(size['bytes'] ?? 0), Number(size['limitBytes'] ?? 1)]
+  const largest = listOf(size['largest']).map((object) => `${String(object['name'])} ${String(object['bytes'])}`)
+  const what = size['state'] === 'withheld' ? 'is not sent, it is too large' : 'is large'
+  return `${String(size['type'])} ${what}: ${String(size['count'])} resources, ${bytes} bytes (${Math.round((bytes / limit) * 100)} % of a message); largest: ${largest.join(', ')}`
+}
+
 /** Reasons for a bad state, and the counters of every type that was sent or received. */
 function printDetails(of: Item, print: (text: string) => void): void {
   const reasons = of['reasons']
   if (Array.isArray(reasons)) for (const reason of reasons) print(`  ${String(reason)}`)
+  for (const size of listOf(asRecord(of['sending'])['sizes'])) print(`  ${sizeText(size)}`)
   const unlisted = of['unlisted']
   if (Array.isArray(unlisted) && unlisted.length > 0) print(`lists still to come: ${unlisted.join(', ')}`)
   const sent = new Map(listOf(asRecord(of['sending'])['types']).map((type) => [String(type['type']), type]))

@@ -334,6 +334,21 @@ export const smallSections = {
         default: 'info',
         env: 'WEFT_LOG_LEVEL',
       },
+      massDelete: {
+        type: 'object',
+        properties: {
+          percent: {
+            type: 'integer',
+            minimum: 1,
+            maximum: 100,
+            default: 50,
+            env: 'WEFT_MASS_DELETE_PERCENT',
+            description:
+              'A peer that deletes more of a type than this within the time below is held until someone approves. 100 never holds.',
+          },
+          within: { ...span('60s'), env: 'WEFT_MASS_DELETE_WITHIN' },
+        },
+      },
     },
   },
 } as const

@@ -6,11 +6,9 @@ import { type ClientAuthorities, loadClientAuthorities, loadServerTls, type Serv
 import { createKdsServer, createZoneAdmission } from '@weft/kds'
 import { labelKeys, nameKey, type Resource } from '@weft/resources'
 import { workDirOf } from './config.ts'
-import { livenessSettings } from './role-settings.ts'
+import { apiSettings, livenessSettings, massDeleteGuard } from './role-settings.ts'
+import { syncRepairRoutes } from './sync-repair-routes.ts'
 import { type SharedParts, clusterIdOf, httpComponents, meshComponent, meshInsightsComponent, storeComponent } from './shared-parts.ts'
-
-/** Share of a type, and number, from which a complete list that lacks them is held instead of applied. */
-export const massDelete = { share: 1, min: Number.MAX_SAFE_INTEGER } as const
 
 /** Components in start order. */
 export async function globalComponents(parts: SharedParts, unready: () => readonly string[]): Promise<readonly Component[]> {
@@ -37,7 +35,7 @@ export async function globalComponents(parts: SharedParts, unready: () => readon
     systemNamespace: 'kuma-system',
     skipPrefixes: kds.labels.skipPrefixes,
     liveness: livenessSettings(config),
-    massDelete,
+    massDelete: massDeleteGuard(config),
     isTrustShared: (trust) => isPublished(parts, trust),
   })
   const envoyAdmin: NonNullable<ApiServerDeps['envoyAdmin']> = {
@@ -60,6 +58,7 @@ export async function globalComponents(parts: SharedParts, unready: () => readon
       {
         envoyAdmin,
         sync: { zones: () => server.status(), liveness: (zone) => server.liveness(zone), reachability: () => server.reachability() },
+        routes: syncRepairRoutes({ sync: server, access: apiSettings(config, parts.tls).access, log }),
       },
       unready,
     ),

@@ -1,6 +1,6 @@
 // From the configuration tree to the settings of the parts. Pure; nothing here has defaults of its own.
 import type { ApiSettings, ServerCertificate } from '@weft/api'
-import { defaultLiveness, type LivenessSettings } from '@weft/kds'
+import { defaultLiveness, defaultMassDelete, type LivenessSettings, type MassDeleteGuard } from '@weft/kds'
 import type { MeshSettings } from '@weft/mesh'
 import { type ControlPlaneConfig, isFederated } from './config.ts'
 
@@ -43,6 +43,12 @@ export function livenessSettings(config: ControlPlaneConfig): LivenessSettings {
   const { pollInterval, timeout } = config.multizone.global.kds.zoneHealthCheck
   const intervalMs = pollInterval > 0 ? pollInterval : defaultLiveness.intervalMs
   return { intervalMs, silentAfterMs: timeout > 0 ? timeout : 3 * intervalMs }
+}
+
+/** When deletions of a peer wait for approval. */
+export function massDeleteGuard({ weft }: ControlPlaneConfig): MassDeleteGuard {
+  const { percent, within } = weft.massDelete
+  return { ...defaultMassDelete, share: percent / 100, windowMs: within }
 }
 
 /** False when the operator froze identities. */

@@ -12,10 +12,10 @@ import { lookup } from 'node:dns/promises'
 import { readFileSync } from 'node:fs'
 import { type SharedParts, httpComponents, meshComponent, meshInsightsComponent, storeComponent } from './shared-parts.ts'
 import { type ControlPlaneConfig, isFederated } from './config.ts'
-import { massDelete } from './global-role.ts'
 import { createProxyPipeline, type ProxyPipeline } from './proxy-pipeline.ts'
-import { issuesIdentities } from './role-settings.ts'
+import { apiSettings, issuesIdentities, massDeleteGuard } from './role-settings.ts'
 import { createSnapshotBoard } from './snapshot-board.ts'
+import { syncRepairRoutes } from './sync-repair-routes.ts'
 import { createZoneRecovery, type ZoneRecovery } from './zone-recovery.ts'
 
 /** Filled in while the parts are made; read by parts made before it. */
@@ -72,7 +72,10 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
         envoyAdmin: adminAccess(server),
         proxyConfig: configAccess(parts, pipeline),
         rejections: pipeline.rejections,
-        routes: [recovering.route],
+        routes: [
+          recovering.route,
+          ...(client ? syncRepairRoutes({ sync: client, access: apiSettings(config, parts.tls).access, log }) : []),
+        ],
         ...(client && reachability
           ? { sync: { global: () => client.status(), rejoin: () => client.rejoin(), reachability: () => reachability.row() } }
           : {}),
@@ -224,7 +227,7 @@ function createClient(parts: SharedParts, { server, recovering, reachability }: 
     config: parts.configJson,
     systemNamespace: 'kuma-system',
     skipPrefixes: zone.kds.labels.skipPrefixes,
-    massDelete,
+    massDelete: massDeleteGuard(config),
     recovered: recovering.recovery.over,
     listable: recovering.listable,
     reachability: () => reachability.row(),

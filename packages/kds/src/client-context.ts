@@ -18,6 +18,8 @@ export interface SessionMemory {
   readonly ledger: OriginLedger
   /** Types whose complete first list was applied. */
   readonly listed: Set<string>
+  /** Meshes that global deleted in deltas. */
+  readonly deletedMeshes: Set<string>
   /** As far as the last connection told. */
   peer: 'own' | 'stock' | 'unknown'
   /** Store id of an own global at the last connection. */

@@ -7,6 +7,7 @@ import { serviceDefinition } from '@weft/proto'
 import { isSentToZones, type Registry } from '@weft/resources'
 import type { Ended, RunningStream, StreamContext } from './client-context.ts'
 import { DeltaReceiver } from './delta-receiver.ts'
+import { explainFromGlobal } from './explained-deletions.ts'
 import { headerKeys, zoneFeatures } from './features.ts'
 import type { OpenedStream } from './global-channel.ts'
 import { fromGlobal } from './incoming.ts'
@@ -60,6 +61,10 @@ export function openGlobalToZone(context: StreamContext, ended: Ended): RunningS
       incoming: fromGlobal(consumedTypes(client.registry)),
       ledger: memory.ledger,
       guard: client.massDelete,
+      explain: explainFromGlobal({ zone, isOwnPeer: () => memory.peer === 'own', deletedMeshes: memory.deletedMeshes }),
+      deleting: (keys) => {
+        for (const key of keys) if (key.type === 'Mesh') memory.deletedMeshes.add(key.name)
+      },
       node: describingNode(zone, context.self, { features: zoneFeatures, config: client.config() }),
       accepted: memory.accepted,
       // versions of another incarnation say nothing about this one

@@ -13,9 +13,9 @@ import type { SessionMemory } from './client-context.ts'
 import { consumedTypes } from './client-receiving.ts'
 import { type ClientSession, retryRangeOf, type SessionOutcome, startSession } from './client-session.ts'
 import type { EnvoyAdmin, GlobalConnection, KdsClient, ZoneStatusRecorder } from './contract.ts'
-import type { MassDeleteGuard } from './delta-receiver.ts'
+import type { MassDeleteGuard } from './mass-delete-guard.ts'
 import { type ChannelTls, type GlobalAddress, openGlobalChannel, parseGlobalAddress } from './global-channel.ts'
-import { removeHeld } from './held.ts'
+import { approveHeld, rejectHeld } from './held.ts'
 import { isLoopbackTarget } from './loopback.ts'
 import { openOriginLedger } from './origin-ledger.ts'
 import { createZoneOutgoing } from './outgoing-to-global.ts'
@@ -94,6 +94,7 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
     accepted: new Map(),
     ledger: openOriginLedger({ store, log, origin: 'global' }),
     listed: new Set(),
+    deletedMeshes: new Set(),
     peer: 'unknown',
     storeId: undefined,
     recall,
@@ -269,7 +270,8 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
     },
     isTrustedElsewhere: (name) => memory.peer === 'stock' || (state === 'connected' && memory.trustedElsewhere.has(name)),
     held: () => memory.ledger.held(),
-    approveRemoval: (type) => removeHeld({ store, ledger: memory.ledger, actor: 'global', ...(type === undefined ? {} : { type }) }),
+    approveRemoval: (which = {}) => approveHeld({ store, ledger: memory.ledger, which, actor: 'global' }),
+    rejectRemoval: (which = {}) => rejectHeld({ ledger: memory.ledger, which }),
   }
 }
 

@@ -120,18 +120,32 @@ export type AdmitZone = (request: AdmitRequest) => AdmitDecision | Promise<Admit
 /** Why something is held: its origin came back as another incarnation, or a list lacked too much at once. */
 export type HoldReason = 'incarnation' | 'mass-deletion'
 
-/** Keys that a complete first list lacked but that were kept (architecture.md section 7). */
+/** kept: someone rejected the deletion; it stays until its origin lists it again, or someone approves after all. */
+export type HoldState = 'held' | 'kept'
+
+/** Keys whose deletion waits for someone's word; the resources stay in use (architecture.md section 7). */
 export interface HeldResources {
   /** The zone they came from at global; 'global' at a zone. */
   readonly origin: string
   readonly type: string
   readonly reason: HoldReason
+  readonly state: HoldState
+  /** RFC 3339. */
+  readonly since: string
   readonly keys: readonly ResourceKey[]
 }
 
 /** A resource that a zone gets without these fields. */
 export interface LeftOut extends ResourceKey {
   readonly fields: readonly string[]
+}
+
+/** Some of what is held; everything that an absent field would tell apart. */
+export interface HeldSelection {
+  readonly origin?: string
+  readonly type?: string
+  readonly mesh?: string
+  readonly name?: string
 }
 
 /** A control plane that says it is a zone whose place is taken. */
@@ -181,8 +195,10 @@ export interface KdsServer extends Component {
   /** What a connected zone of the 2.x line gets without some of its fields, because it could not honour them; nothing for other zones. */
   leftOut(zone: string): readonly LeftOut[]
   held(): readonly HeldResources[]
-  /** Deletes what is held of an origin, of one type or all. Resolves with the number deleted. */
-  approveRemoval(origin: string, type?: string): Promise<number>
+  /** Deletes what is held. Resolves with the number deleted. */
+  approveRemoval(which: HeldSelection): Promise<number>
+  /** Keeps what is held. Resolves with the number kept. */
+  rejectRemoval(which: HeldSelection): Promise<number>
 }
 
 /** Connection of a zone to its global. */
@@ -228,5 +244,6 @@ export interface KdsClient extends Component {
    */
   isTrustedElsewhere(name: string): boolean
   held(): readonly HeldResources[]
-  approveRemoval(type?: string): Promise<number>
+  approveRemoval(which?: HeldSelection): Promise<number>
+  rejectRemoval(which?: HeldSelection): Promise<number>
 }

@@ -15,6 +15,7 @@ import { watchDependencies } from './filter-dependencies.ts'
 import { fromGlobal } from './incoming.ts'
 import { stringMembers } from './json.ts'
 import { openOriginLedger } from './origin-ledger.ts'
+import { defaultMassDelete } from './mass-delete-guard.ts'
 import { createGlobalOutgoing } from './outgoing-to-zone.ts'
 import { memberOf, memoryStore, registry } from './testing/federation.ts'
 import { decodeRequest } from './wire.ts'
@@ -82,7 +83,7 @@ class World {
       log: silentLogger,
       incoming: fromGlobal(received),
       ledger: this.ledger,
-      guard: { share: 1, min: Number.MAX_SAFE_INTEGER },
+      guard: { ...defaultMassDelete, min: Number.MAX_SAFE_INTEGER },
       node: { id: 'zone-1', metadata: undefined },
       accepted: this.accepted,
       resume,

@@ -6,7 +6,10 @@ import { silentLogger } from '@weft/foundation/log'
 import { FakeClock } from '@weft/foundation/time'
 import type { Store } from '@weft/store'
 import { type AcceptedVersions, DeltaReceiver } from './delta-receiver.ts'
+import type { Explain } from './explained-deletions.ts'
+import { approveHeld, rejectHeld } from './held.ts'
 import { fromGlobal } from './incoming.ts'
+import { defaultMassDelete, type MassDeleteGuard } from './mass-delete-guard.ts'
 import { openOriginLedger } from './origin-ledger.ts'
 import { memberOf, memoryStore, registry } from './testing/federation.ts'
 import { decodeRequest, encodeResponse, jsonResource } from './testing/raw-zone.ts'
@@ -15,7 +18,7 @@ const labels = { 'kuma.io/origin': 'global' }
 
 function setUp(
   store: Store = memoryStore(),
-  extra: { readonly guard?: { readonly share: number; readonly min: number }; readonly accepted?: AcceptedVersions } = {},
+  extra: { readonly guard?: MassDeleteGuard; readonly explain?: Explain; readonly accepted?: AcceptedVersions } = {},
 ) {
   const answers: ReturnType<typeof decodeRequest>[] = []
   const failed: AppError[] = []
@@ -29,7 +32,8 @@ function setUp(
     log: silentLogger,
     incoming: fromGlobal(['Mesh', 'MeshTimeout']),
     ledger,
-    guard: extra.guard ?? { share: 0.5, min: 20 },
+    guard: extra.guard ?? defaultMassDelete,
+    ...(extra.explain ? { explain: extra.explain } : {}),
     node: { id: 'zone-1', metadata: undefined },
     accepted: extra.accepted ?? new Map(),
     resume: extra.accepted !== undefined,
@@ -244,19 +248,88 @@ test('resuming asks only for what is still stored, and equal content is not writ
   assert.equal(store.seq, seq)
 })
 
-test('resumed: what the same origin calls gone goes, however much it is', async () => {
+test('resumed: what the same origin calls gone goes, a few at a time', async () => {
   const store = memoryStore()
   const names = ['a', 'b', 'c', 'd']
   for (const name of names) await memberOf(store).put('MeshTimeout', 'default', name, { to: [] }, labels)
   await memberOf(store).put('Config', '', 'weft-kds-origin.global', { config: '{"incarnation":"store:x","held":{}}' })
   const accepted: AcceptedVersions = new Map([['MeshTimeout', new Map(names.map((name) => [`${name}.default`, '1']))]])
-  const at = setUp(store, { accepted, guard: { share: 0.1, min: 1 } })
+  const at = setUp(store, { accepted, guard: { ...defaultMassDelete, share: 0.1, min: 1 } })
   at.receive([], { removedResources: ['a.default', 'b.default', 'c.default'] })
   await at.receiver.idle()
   assert.equal(at.names().length, 4, 'not before it is known who speaks')
   at.receiver.identified('store:x')
   await at.receiver.idle()
   assert.deepEqual(at.names(), ['d'])
+})
+
+/** A receiver whose type was listed with these names by the same origin. */
+async function listedWith(count: number, extra: Parameters<typeof setUp>[1] = {}): Promise<ReturnType<typeof setUp>> {
+  const store = memoryStore()
+  await memberOf(store).put('Config', '', 'weft-kds-origin.global', { config: '{"incarnation":"store:x","held":{}}' })
+  const at = setUp(store, extra)
+  at.receiver.identified('store:x')
+  at.receive(Array.from({ length: count }, (_, index) => `n${index}`))
+  await at.receiver.idle()
+  return at
+}
+
+const wireNames = (from: number, to: number): string[] => Array.from({ length: to - from }, (_, index) => `n${from + index}.default`)
+
+test('a mass deletion is acknowledged and held, until it is listed again, approved or rejected, also over a restart', async () => {
+  const at = await listedWith(20)
+  at.receive([], { removedResources: wireNames(0, 11) })
+  await at.receiver.idle()
+  assert.equal(at.answers.at(-1)?.errorDetail, undefined)
+  assert.equal(at.names().length, 20)
+  const held = () => openOriginLedger({ store: at.store, log: silentLogger, origin: 'global' }).held()
+  assert.deepEqual(
+    held().map(({ type, reason, state, keys }) => [type, reason, state, keys.length]),
+    [['MeshTimeout', 'mass-deletion', 'held', 11]],
+  )
+  at.receive(['n0', 'n1'])
+  await at.receiver.idle()
+  assert.equal(held()[0]?.keys.length, 9)
+  const { ledger, store } = at
+  assert.equal(await rejectHeld({ ledger, which: { name: 'n2' } }), 1)
+  assert.deepEqual(
+    held().map(({ state, keys }) => [state, keys.length]),
+    [
+      ['kept', 1],
+      ['held', 8],
+    ],
+  )
+  assert.equal(await approveHeld({ ledger, store, actor: 'global', which: { mesh: 'default', type: 'MeshTimeout', name: 'n3' } }), 1)
+  assert.equal(at.names().length, 19)
+  assert.equal(await approveHeld({ ledger, store, actor: 'global', which: {} }), 8)
+  assert.deepEqual([at.names().length, held().length], [11, 0])
+})
+
+test('the guard counts within a minute, never small types, half of one, or a few at a time', async () => {
+  const small = await listedWith(19)
+  small.receive([], { removedResources: wireNames(0, 19) })
+  await small.receiver.idle()
+  assert.equal(small.names().length, 0)
+  const at = await listedWith(40)
+  const gone = async (from: number, to: number): Promise<number> => {
+    at.receive([], { removedResources: wireNames(from, to) })
+    await at.receiver.idle()
+    return at.names().length
+  }
+  assert.equal(await gone(0, 14), 26)
+  assert.equal(await gone(14, 20), 20, 'half of forty')
+  assert.equal(await gone(20, 25), 15, 'five at a time')
+  assert.equal(await gone(25, 31), 15, 'more than half within a minute')
+  at.clock.advance(60_001)
+  at.receive(Array.from({ length: 25 }, (_, index) => `m${index}`))
+  assert.equal(await gone(31, 40), 31, 'a minute later')
+})
+
+test('explained deletions are not counted, whatever their number', async () => {
+  const at = await listedWith(30, { explain: (stored) => stored.name !== 'n0' && stored.name !== 'n1' })
+  at.receive([], { removedResources: wireNames(0, 30) })
+  await at.receiver.idle()
+  assert.equal(at.names().length, 0)
 })
 
 test('an unreadable ledger counts as none', () => {

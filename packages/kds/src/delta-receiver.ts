@@ -7,20 +7,14 @@ import type { Clock } from '@weft/foundation/time'
 import { nameKey, type Registry, type ResourceDescriptor, type ResourceKey } from '@weft/resources'
 import type { Store } from '@weft/store'
 import { decodeIncoming } from './decode-incoming.ts'
+import type { DeletionSource, Explain } from './explained-deletions.ts'
 import { recalledVersion } from './features.ts'
 import { describeFailure, type Incoming, type RefusedResource, splitWireName, writeClassOf } from './incoming.ts'
+import type { MassDeleteGuard } from './mass-delete-guard.ts'
 import type { OriginLedger } from './origin-ledger.ts'
 import type { Quarantine } from './quarantine.ts'
 import { reconcile, type ReconcileOptions } from './reconcile.ts'
 import { type DeltaResponse, decodeResponse, encodeRequest, type NodeValue } from './wire.ts'
-
-/** When a complete first list lacks more than this of a type, nothing is deleted until someone approves. */
-export interface MassDeleteGuard {
-  /** Part of the owned resources of a type, 0 to 1. */
-  readonly share: number
-  /** Never guards fewer than this many. */
-  readonly min: number
-}
 
 /** Wire names and versions that were accepted, by type: what a later stream may resume from. */
 export type AcceptedVersions = Map<string, Map<string, string>>
@@ -34,6 +28,10 @@ export interface ReceiverOptions {
   readonly incoming: Incoming
   readonly ledger: OriginLedger
   readonly guard: MassDeleteGuard
+  /** Deletions that the guard does not count. */
+  readonly explain?: Explain
+  /** A delta, not a list, says that these are deleted; told before the guard looks at them. */
+  deleting?(keys: readonly ResourceKey[]): void
   /** Node of the first request of each type. */
   readonly node: NodeValue
   /** Kept by the caller beyond this stream. */
@@ -205,8 +203,10 @@ export class DeltaReceiver {
     const removed = response.removed.map((name) => this.#storedKey(state.kind.type, name)).filter((key) => !received.has(nameKey(key)))
     const isFirst = !state.complete
     // what a resumed list calls gone may be gone only from another incarnation
-    const deletable = isFirst && state.resumed ? [] : removed.filter((key) => this.#owned(state.kind, key))
+    const gone = isFirst && state.resumed ? [] : removed.filter((key) => this.#owned(state.kind, key))
     if (isFirst && state.resumed) state.gone.push(...removed)
+    else this.#options.deleting?.(gone)
+    const deletable = await this.#withoutHeld(state.kind, gone, isFirst ? 'list' : 'live')
     for (const [name, key] of received) state.listed?.set(name, key)
     for (const key of removed) state.listed?.delete(nameKey(key))
     const reconciled = await reconcile(decoded.resources, deletable, this.#reconciling(state.kind))
@@ -238,7 +238,7 @@ export class DeltaReceiver {
 
   /** Deletes what the complete first list lacks, once it is known that the list is evidence. */
   async #settle(state: ReceivingType): Promise<void> {
-    const { ledger, guard, log } = this.#options
+    const { ledger, log } = this.#options
     if (!state.complete || !state.listed || this.#incarnation === undefined) return
     await this.#admit(this.#incarnation)
     const { listed, gone } = state
@@ -250,16 +250,27 @@ export class DeltaReceiver {
     const missing = state.resumed ? gone.filter((key) => this.#owned(state.kind, key)) : owned.filter((key) => !listed.has(nameKey(key)))
     const vanished = missing.filter((key) => !ledger.isHeld(key))
     if (vanished.length === 0) return
-    if (!state.resumed && vanished.length >= guard.min && vanished.length > guard.share * owned.length) {
-      log.warn(
-        { type: state.kind.type, count: vanished.length, of: owned.length, origin: this.#options.incoming.actor },
-        'kds mass deletion held',
-      )
-      await ledger.hold(vanished, 'mass-deletion')
-      return
-    }
-    log.info({ type: state.kind.type, count: vanished.length }, 'kds resources vanished from the first list')
-    await reconcile([], vanished, this.#reconciling(state.kind))
+    const deletable = await this.#withoutHeld(state.kind, vanished, 'list')
+    if (deletable.length === 0) return
+    log.info({ type: state.kind.type, count: deletable.length }, 'kds resources vanished from the first list')
+    await reconcile([], deletable, this.#reconciling(state.kind))
+  }
+
+  /** Those that may be deleted now; the others are held. */
+  async #withoutHeld(kind: ResourceDescriptor, keys: readonly ResourceKey[], source: DeletionSource): Promise<readonly ResourceKey[]> {
+    const { ledger, guard, log, store, explain, clock, incoming } = this.#options
+    if (keys.length <= guard.atATime) return keys
+    const unexplained = keys.filter((key) => {
+      const stored = store.get(key)
+      return stored !== undefined && !explain?.(stored, source) && !ledger.isHeld(key)
+    })
+    const owned = this.#ownedOf(kind).filter((key) => !ledger.isHeld(key)).length
+    const attempt = { type: kind.type, count: unexplained.length, owned, now: clock.monotonic() }
+    if (ledger.deletions.admits(attempt, guard)) return keys
+    log.warn({ type: kind.type, count: unexplained.length, of: owned, origin: incoming.actor }, 'kds mass deletion held')
+    await ledger.hold(unexplained, 'mass-deletion')
+    const held = new Set(unexplained.map(nameKey))
+    return keys.filter((key) => !held.has(nameKey(key)))
   }
 
   async #admit(incarnation: string): Promise<void> {

@@ -13,6 +13,7 @@ export type {
   EnvoyAdmin,
   GlobalConnection,
   HeldResources,
+  HeldSelection,
   HoldReason,
   KdsClient,
   KdsServer,
@@ -25,11 +26,11 @@ export type {
   ZoneSubscription,
 } from './contract.ts'
 export { silentRecorder } from './contract.ts'
-export type { MassDeleteGuard } from './delta-receiver.ts'
+export { defaultMassDelete, type MassDeleteGuard } from './mass-delete-guard.ts'
 export { parseGlobalAddress } from './global-channel.ts'
 export { isLoopbackTarget } from './loopback.ts'
 export type { Self as KdsIdentity } from './peer.ts'
-export type { SentType, ReceivedType, SyncCursor, SyncFailure, SyncProgress } from './sync-journal.ts'
+export type { SyncRefusal, SentType, ReceivedType, SyncCursor, SyncFailure, SyncProgress } from './sync-journal.ts'
 export type {
   GlobalSync,
   ReachabilityEntry,

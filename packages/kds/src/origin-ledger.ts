@@ -2,10 +2,12 @@
 // that they were deleted (architecture.md section 7). Kept in a Config of this control plane, which never travels.
 import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
+import { timestamp } from '@weft/foundation/time'
 import { nameKey, type ResourceKey } from '@weft/resources'
 import type { Store } from '@weft/store'
-import type { HeldResources, HoldReason } from './contract.ts'
+import type { HeldResources, HoldReason, HoldState } from './contract.ts'
 import { isRecord, member, stringMembers, text } from './json.ts'
+import { createRecentDeletions, type RecentDeletions } from './mass-delete-guard.ts'
 
 /** The memory of one origin. */
 export interface OriginLedger {
@@ -13,8 +15,13 @@ export interface OriginLedger {
   readonly incarnation: string | undefined
   /** Notes the incarnation of the origin. A new one puts everything owned so far on hold: its lists prove nothing about the old one's. */
   admit(incarnation: string, owned: () => readonly ResourceKey[]): Promise<void>
+  /** Held or kept: not to be deleted. */
   isHeld(key: ResourceKey): boolean
+  /** What it deleted lately, over all of its streams. */
+  readonly deletions: RecentDeletions
   hold(keys: readonly ResourceKey[], reason: HoldReason): Promise<void>
+  /** Someone wants to keep these although the origin deleted them. Those that are not held are left alone. */
+  keep(keys: readonly ResourceKey[]): Promise<void>
   /** Listed again, or gone for good. */
   release(keys: readonly ResourceKey[]): Promise<void>
   held(): readonly HeldResources[]
@@ -26,22 +33,27 @@ export interface LedgerOptions {
   readonly log: Logger
   /** The zone's name at global; 'global' at a zone. */
   readonly origin: string
+  /** Wall clock, ms; that of the system when absent. */
+  now?(): number
 }
 
 /** Prefix of the names of the Configs that hold ledgers. */
 export const ledgerPrefix = 'weft-kds-origin.'
 
 /** Reads the ledger of an origin. Failing writes are logged; memory is then ahead of the store. */
-export function openOriginLedger({ store, log, origin }: LedgerOptions): OriginLedger {
+export function openOriginLedger({ store, log, origin, now = Date.now }: LedgerOptions): OriginLedger {
   const key = { type: 'Config', mesh: '', name: `${ledgerPrefix}${origin}` }
   const read = parse(member(store.get(key)?.spec, 'config'))
   let incarnation = read.incarnation
   const held = read.held
+  const deletions = createRecentDeletions()
 
   const save = async (): Promise<void> => {
     const config = JSON.stringify({
       incarnation,
-      held: Object.fromEntries([...held].map(([type, keys]) => [type, Object.fromEntries(keys)])),
+      held: Object.fromEntries(
+        [...held].map(([type, keys]) => [type, Object.fromEntries([...keys].map(([name, hold]) => [name, holdText(hold)]))]),
+      ),
     })
     try {
       await store.transact([{ op: 'put', resource: { ...key, labels: {}, spec: { config } } }], {
@@ -55,9 +67,9 @@ export function openOriginLedger({ store, log, origin }: LedgerOptions): OriginL
   }
   const add = (keys: readonly ResourceKey[], reason: HoldReason): boolean => {
     for (const item of keys) {
-      const ofType = held.get(item.type) ?? new Map<string, HoldReason>()
+      const ofType = held.get(item.type) ?? new Map<string, Hold>()
       held.set(item.type, ofType)
-      ofType.set(nameKey(item), reason)
+      ofType.set(nameKey(item), { reason, state: 'held', since: timestamp(now()) })
     }
     return keys.length > 0
   }
@@ -76,6 +88,15 @@ export function openOriginLedger({ store, log, origin }: LedgerOptions): OriginL
       await save()
     },
     isHeld: (item) => held.get(item.type)?.has(nameKey(item)) ?? false,
+    deletions,
+    keep: async (keys) => {
+      for (const item of keys) {
+        const ofType = held.get(item.type)
+        const hold = ofType?.get(nameKey(item))
+        if (hold) ofType?.set(nameKey(item), { ...hold, state: 'kept' })
+      }
+      await save()
+    },
     hold: async (keys, reason) => {
       if (add(keys, reason)) await save()
     },
@@ -90,17 +111,38 @@ export function openOriginLedger({ store, log, origin }: LedgerOptions): OriginL
       if (changed) await save()
     },
     held: () =>
-      [...held].flatMap(([type, keys]) =>
-        (['incarnation', 'mass-deletion'] as const).flatMap((reason) => {
-          const names = [...keys].filter(([, why]) => why === reason).map(([name]) => name)
-          return names.length === 0 ? [] : [{ origin, type, reason, keys: names.map((name) => splitNameKey(type, name)) }]
-        }),
-      ),
+      [...held].flatMap(([type, keys]) => {
+        const groups = new Map<string, HeldResources & { readonly keys: ResourceKey[] }>()
+        for (const [name, hold] of keys) {
+          const text = holdText(hold)
+          const group = groups.get(text) ?? { origin, type, ...hold, keys: [] }
+          groups.set(text, group)
+          group.keys.push(splitNameKey(type, name))
+        }
+        return [...groups.values()]
+      }),
   }
 }
 
-function parse(config: unknown): { readonly incarnation: string | undefined; readonly held: Map<string, Map<string, HoldReason>> } {
-  const held = new Map<string, Map<string, HoldReason>>()
+/** Why, since when, and whether someone has decided to keep it. */
+interface Hold {
+  readonly reason: HoldReason
+  readonly state: HoldState
+  /** RFC 3339. */
+  readonly since: string
+}
+
+function holdText({ reason, state, since }: Hold): string {
+  return `${reason} ${state} ${since}`
+}
+
+function readHold(text: string): Hold {
+  const [reason = '', state = '', since = ''] = text.split(' ')
+  return { reason: reason === 'mass-deletion' ? reason : 'incarnation', state: state === 'kept' ? state : 'held', since }
+}
+
+function parse(config: unknown): { readonly incarnation: string | undefined; readonly held: Map<string, Map<string, Hold>> } {
+  const held = new Map<string, Map<string, Hold>>()
   if (typeof config !== 'string') return { incarnation: undefined, held }
   let value: unknown
   try {
@@ -111,7 +153,7 @@ function parse(config: unknown): { readonly incarnation: string | undefined; rea
   const types = member(value, 'held')
   for (const type of isRecord(types) ? Object.keys(types) : []) {
     const names = Object.entries(stringMembers(member(types, type)))
-    held.set(type, new Map(names.map(([name, reason]) => [name, reason === 'mass-deletion' ? reason : 'incarnation'])))
+    held.set(type, new Map(names.map(([name, hold]) => [name, readHold(hold)])))
   }
   return { incarnation: text(value, 'incarnation') || undefined, held }
 }

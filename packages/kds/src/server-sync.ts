@@ -8,6 +8,7 @@ import type { ResourceKey } from '@weft/resources'
 import type { ChangeFeed } from './change-feed.ts'
 import { DeltaReceiver } from './delta-receiver.ts'
 import { DeltaSender } from './delta-sender.ts'
+import { explainFromZone } from './explained-deletions.ts'
 import { globalFeatures, headerFeatures, nodeFeatures } from './features.ts'
 import { fromZone } from './incoming.ts'
 import type { GlobalOutgoing } from './outgoing-to-zone.ts'
@@ -127,6 +128,7 @@ export function openZoneToGlobal(stream: ServerStream, context: SyncContext): St
     incoming,
     ledger,
     guard: options.massDelete,
+    explain: explainFromZone(options.store),
     node: describingNode(zone, self, { features: globalFeatures, config: '' }),
     // a stock zone is always asked for everything; our own zones' lists are cheap to compare
     accepted: new Map(),

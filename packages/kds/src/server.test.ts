@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { codec } from '@weft/proto'
 import type { KdsServer } from './contract.ts'
+import { defaultMassDelete } from './mass-delete-guard.ts'
 import { createKdsServer, type KdsServerOptions } from './server.ts'
 import { type Member, memberOf, memoryStore, serverOptions, until } from './testing/federation.ts'
 import {
@@ -363,9 +364,10 @@ test('the first list of a stock zone deletes what it lacks, later responses only
 })
 
 test('a first list that lacks most of a type is held until someone approves', async () => {
-  await using global = await startGlobal({ massDelete: { share: 0.5, min: 3 } })
+  await using global = await startGlobal({ massDelete: { ...defaultMassDelete, min: 3, atATime: 0 } })
   const mine = { 'kuma.io/origin': 'zone', 'kuma.io/zone': 'zone-1' }
   await global.put('Config', '', 'weft-kds-origin.zone-1', { config: '{"incarnation":"stock","held":{}}' })
+  await global.put('Mesh', '', 'default', {})
   for (const name of ['a', 'b', 'c', 'd']) await global.put('MeshService', 'default', name, {}, mine)
   await using zone = rawZone('zone-1', global.server.port)
   const stream = zone.open(methods.zoneToGlobal)
@@ -374,7 +376,7 @@ test('a first list that lacks most of a type is held until someone approves', as
   assert.equal(global.store.list('MeshService').length, 4)
   stream.send(encodeResponse({ typeUrl: 'MeshService', nonce: '2', resources: [jsonResource('default', 'b', {}, mine)] }))
   await until(() => global.server.held()[0]?.keys.length === 2)
-  assert.equal(await global.server.approveRemoval('zone-1', 'MeshService'), 2)
+  assert.equal(await global.server.approveRemoval({ origin: 'zone-1', type: 'MeshService' }), 2)
   assert.deepEqual(
     global.store.list('MeshService').map((service) => service.name),
     ['a', 'b'],

@@ -12,8 +12,8 @@ import { createAdminBroker } from './admin-broker.ts'
 import { adminCodecs, adminMethods } from './admin-messages.ts'
 import { createChangeFeed } from './change-feed.ts'
 import type { AdminKind, Admitted, AdmitZone, KdsServer, ZoneStatusRecorder, ZoneStream } from './contract.ts'
-import type { MassDeleteGuard } from './delta-receiver.ts'
-import { removeHeld } from './held.ts'
+import type { MassDeleteGuard } from './mass-delete-guard.ts'
+import { approveHeld, rejectHeld } from './held.ts'
 import { followAdmissions, type LiveAdmissions } from './live-admissions.ts'
 import { createRefusalLog } from './refusal-log.ts'
 import { leftOutFor } from './left-out.ts'
@@ -177,6 +177,12 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
     )
   }
 
+  const decide = async (origin: string | undefined, work: (origin: string) => Promise<number>): Promise<number> => {
+    const origins = [...new Set(records.held().map((held) => held.origin))].filter((known) => origin === undefined || known === origin)
+    const counts = await Promise.all(origins.map(work))
+    return counts.reduce((sum, count) => sum + count, 0)
+  }
+
   return {
     name: 'kds-server',
     get port() {
@@ -261,8 +267,9 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
       return isOld ? leftOutFor({ zone, features: new Set(), secondGeneration: true }, options) : []
     },
     held: () => records.held(),
-    approveRemoval: (origin, type) =>
-      removeHeld({ store, ledger: records.ledger(origin), actor: `zone:${origin}`, ...(type === undefined ? {} : { type }) }),
+    approveRemoval: (which) =>
+      decide(which.origin, (origin) => approveHeld({ store, ledger: records.ledger(origin), which, actor: `zone:${origin}` })),
+    rejectRemoval: (which) => decide(which.origin, (origin) => rejectHeld({ ledger: records.ledger(origin), which })),
   }
 }
 

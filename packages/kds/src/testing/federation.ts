@@ -5,6 +5,7 @@ import { coreDescriptors, createRegistry, defineResource, type Labels, stringMap
 import { createMemoryStore, type Store } from '@weft/store'
 import { createKdsClient, type KdsClientOptions } from '../client.ts'
 import { type EnvoyAdmin, type KdsClient, type KdsServer, silentRecorder } from '../contract.ts'
+import { defaultMassDelete } from '../mass-delete-guard.ts'
 import { createKdsServer, type KdsServerOptions } from '../server.ts'
 
 /** A policy kind with the least schema, so that these tests do not depend on real policies. */
@@ -83,7 +84,7 @@ export function serverOptions(store: Store, extra: Partial<KdsServerOptions> = {
     port: 0,
     systemNamespace: 'kuma-system',
     skipPrefixes: [],
-    massDelete: { share: 0.5, min: 20 },
+    massDelete: defaultMassDelete,
     ...extra,
   }
 }
@@ -103,7 +104,7 @@ export function clientOptions(store: Store, zone: string, port: number, extra: P
     config: () => '{"environment":"universal","mode":"zone","store":{"type":"memory"}}',
     systemNamespace: 'kuma-system',
     skipPrefixes: [],
-    massDelete: { share: 0.5, min: 20 },
+    massDelete: defaultMassDelete,
     ...extra,
   }
 }
