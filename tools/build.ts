@@ -1,5 +1,5 @@
 // Bundles the programs into dist/: one file each starts three times faster and needs a third less memory than the sources.
-import { build } from 'esbuild'
+import { build, type Plugin } from 'esbuild'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './run-command.ts'
@@ -9,6 +9,20 @@ const programs = { cp: 'apps/control-plane/src/main.ts', dp: 'apps/dataplane/src
 
 /** Some packages are CommonJS and ask for `require`; modules have none of their own. */
 const banner = "import{createRequire as requireFrom}from'node:module';const require=requireFrom(import.meta.url);"
+
+/**
+ * An import of node:http reads all it exports, among it the WebSocket of a whole HTTP client that nothing here uses: 10 MB of each process.
+ * `require` reads nothing.
+ */
+const requiredHttp: Plugin = {
+  name: 'required-http',
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /^(node:)?http$/ }, ({ kind }) =>
+      kind === 'import-statement' ? { path: 'http', namespace: 'required' } : { path: 'node:http', external: true },
+    )
+    onLoad({ filter: /.*/, namespace: 'required' }, () => ({ contents: "module.exports = require('node:http')" }))
+  },
+}
 
 /** Writes dist/<name>.mjs for every program, and the stamp that `weft` compares the sources with. */
 export async function buildPrograms(base: string = root): Promise<void> {
@@ -28,6 +42,7 @@ export async function buildPrograms(base: string = root): Promise<void> {
     keepNames: true,
     // gRPC asks for it to describe channels to debuggers, which is not offered
     external: ['@grpc/proto-loader'],
+    plugins: [requiredHttp],
     legalComments: 'linked',
     banner: { js: banner },
     logLevel: 'warning',
