@@ -109,3 +109,8 @@ export function refusal(answer: Answer): AppError {
 export function asRecord(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {}
 }
+
+/** The items of a list as objects of unknown values; none for anything that is no list. */
+export function listOf(value: unknown): readonly Readonly<Record<string, unknown>>[] {
+  return Array.isArray(value) ? value.map(asRecord) : []
+}

@@ -1,12 +1,8 @@
 // weft inspect reachability: which zone reaches which, as the zones tell.
-import { asRecord, type Connection } from './connection.ts'
+import { asRecord, listOf, type Connection } from './connection.ts'
 import { age, type Format, serialise, table } from './output.ts'
 
 type Item = Readonly<Record<string, unknown>>
-
-function listOf(value: unknown): readonly Item[] {
-  return Array.isArray(value) ? value.map(asRecord) : []
-}
 
 /** Worst first. */
 const states = ['unreachable', 'failing', 'unknown', 'reachable']

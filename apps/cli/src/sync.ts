@@ -1,12 +1,8 @@
 // weft sync: how far sync between global and its zones is, at either end.
-import { asRecord, type Connection } from './connection.ts'
+import { asRecord, listOf, type Connection } from './connection.ts'
 import { age, type Format, serialise, span, table } from './output.ts'
 
 type Item = Readonly<Record<string, unknown>>
-
-function listOf(value: unknown): readonly Item[] {
-  return Array.isArray(value) ? value.map(asRecord) : []
-}
 
 export interface SyncQuery {
   /** One zone of a global, with its types; all when undefined. */

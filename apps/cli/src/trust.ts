@@ -1,6 +1,6 @@
 // weft trust: which trust domains there are, whose trust reaches the others, and carrying trust by hand where no global of ours does it.
 import { AppError } from '@weft/foundation/errors'
-import { asRecord, type Connection, refusal } from './connection.ts'
+import { asRecord, listOf, type Connection, refusal } from './connection.ts'
 import { readDocuments } from './documents.ts'
 import { type Format, serialise, table } from './output.ts'
 
@@ -116,8 +116,4 @@ async function placeOf(connection: Connection): Promise<{ readonly zone: string 
   if (config['mode'] === 'global') return { zone: undefined }
   const { name } = asRecord(asRecord(config['multizone'])['zone'])
   return { zone: typeof name === 'string' && name !== '' ? name : 'default' }
-}
-
-function listOf(value: unknown): readonly Readonly<Record<string, unknown>>[] {
-  return Array.isArray(value) ? value.map(asRecord) : []
 }
