@@ -117,7 +117,10 @@ export function createIdentityIssuer(options: IdentityIssuerOptions): IdentityIs
         ...(options.isTrustKnown ? { isTrustKnown: options.isTrustKnown } : {}),
       })
       state.failures = 0
-      if (!isStopped) adopt(state, identity, provided)
+      if (isStopped) return
+      adopt(state, identity, provided)
+      // a timer that the system ends early finds nothing to do and is set again
+      if (provided?.lookAgainAt !== undefined) state.timer = clock.after(provided.lookAgainAt - clock.now(), () => look(state))
     } catch (error) {
       state.failures += 1
       const isRace = hasCode(error, 'store/conflict') || hasCode(error, 'store/already-exists')

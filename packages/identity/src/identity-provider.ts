@@ -15,6 +15,8 @@ export interface ProvidedAuthority {
   readonly trustDomain: string
   /** True when the stored MeshTrust did not hold its certificate before this run: peers may not know it yet. */
   readonly isNewToTrust: boolean
+  /** When to look again, milliseconds since the epoch: a successor is due, or a root expires; undefined for never. */
+  readonly lookAgainAt: number | undefined
 }
 
 interface Condition {
@@ -91,7 +93,7 @@ async function provideBundled(identity: Resource, options: ProviderOptions): Pro
     conditions.push(condition('MeshTrustCreated', 'True', 'MeshTrustCreated', `MeshTrust ${identity.name} holds the certificate authority`))
   }
   await writeConditions(identity, options, [...conditions, condition('Ready', 'True', 'Ready', 'Successfully initialized.')])
-  return { authority, trustDomain, isNewToTrust }
+  return { authority, trustDomain, isNewToTrust, lookAgainAt: lookAgainAt(identity, authority, options) }
 }
 
 /** Undefined when one has to be made and may not be yet. */
@@ -108,9 +110,11 @@ async function loadAuthority(identity: Resource, trustDomain: string, options: P
   }
   if (!allowSelfSigned) throw new AppError('identity/invalid-ca', 'self-signed certificates are not allowed')
   const stored = storedAuthority(identity, options.store)
-  if (stored && !isExpired(stored.certificatePem, options.now())) {
+  const isValid = stored !== undefined && !isExpired(stored.certificatePem, options.now())
+  // a successor in time: what the old one signed stays valid while trust in the new one spreads
+  const isDue = isValid && options.now() >= successorAt(stored.certificatePem)
+  if (isValid && (!isDue || options.isTrustKnown?.() === false))
     return loadCertificateAuthority({ ...stored, allowSelfSigned, now: options.now() })
-  }
   if (options.isTrustKnown?.() === false) return undefined
   const made = await createMeshCa({ trustDomain, now: options.now() })
   await writeAuthority(identity, made, options)
@@ -157,7 +161,9 @@ async function writeTrust(
 ): Promise<boolean> {
   const key = { type: 'MeshTrust', mesh: identity.mesh, name: identity.name }
   const stored = store.get(key)
-  const bundles = stored ? bundlesOf(stored) : rootsInUse(provided.trustDomain, identity.mesh, { store, now: now() })
+  const bundles = stored
+    ? bundlesOf(stored).filter((bundle) => !holdsOnlyExpired(pemOf(bundle), now()))
+    : rootsInUse(provided.trustDomain, identity.mesh, { store, now: now() })
   const known = new Set(bundles.flatMap((bundle) => parseCertificates(pemOf(bundle)).map(fingerprintOf)))
   const missing = parseCertificates(provided.authority.certificatePem).filter((certificate) => !known.has(fingerprintOf(certificate)))
   const added = missing.map((certificate) => ({ type: 'Pem', pem: { value: certificate.toString() } }))
@@ -203,6 +209,31 @@ function pemOf(bundle: unknown): string {
 function isExpired(certificatePem: string, now: number): boolean {
   const certificate = parseCertificates(certificatePem)[0]
   return certificate !== undefined && Date.parse(certificate.validTo) <= now
+}
+
+/** An authority gets a successor when this share of its lifetime is over. */
+const successorShare = 0.8
+
+function successorAt(certificatePem: string): number {
+  const certificate = parseCertificates(certificatePem)[0]
+  if (!certificate) return Number.POSITIVE_INFINITY
+  const [from, to] = [Date.parse(certificate.validFrom), Date.parse(certificate.validTo)]
+  return from + (to - from) * successorShare
+}
+
+function holdsOnlyExpired(pem: string, now: number): boolean {
+  const certificates = parseCertificates(pem)
+  return certificates.length > 0 && certificates.every((certificate) => Date.parse(certificate.validTo) <= now)
+}
+
+function lookAgainAt(identity: Resource, authority: CertificateAuthority, { store, now }: ProviderOptions): number | undefined {
+  const trust = store.get({ type: 'MeshTrust', mesh: identity.mesh, name: identity.name })
+  const expiries = (trust ? bundlesOf(trust) : [])
+    .flatMap((bundle) => parseCertificates(pemOf(bundle)))
+    .map((certificate) => Date.parse(certificate.validTo))
+  const isOwn = specOf(identity).provider?.bundled?.autogenerate?.enabled === true
+  const times = [...expiries, ...(isOwn ? [successorAt(authority.certificatePem)] : [])].filter((at) => at > now())
+  return times.length === 0 ? undefined : Math.min(...times)
 }
 
 function condition(type: Condition['type'], status: Condition['status'], reason: string, message: string): Condition {

@@ -96,6 +96,41 @@ describe('an authority that is made anew', () => {
   })
 })
 
+describe('an authority that grows old', () => {
+  const year = 365 * 24 * hour
+
+  it('gets a successor while it is still good, and leaves the trust when it has expired', async () => {
+    const { clock, world, issuer, issued, putIdentity, trusted, authority } = setUp()
+    await putIdentity()
+    await issuer.start()
+    await issuer.idle()
+    const first = authority()
+    clock.advance(8 * year - 60_000)
+    await issuer.idle()
+    assert.deepEqual(trusted(), [first])
+    clock.advance(60_000)
+    await issuer.idle()
+    const second = authority()
+    assert.notEqual(second, first)
+    assert.deepEqual(trusted(), [first, second])
+    // what holds a certificate of the first keeps it until the second is trusted
+    world.holders.add('default/old')
+    issuer.ensure('default/old', wanted)
+    await issuer.idle()
+    assert.deepEqual(issued, [])
+    world.isSpread = true
+    issuer.trustAdvanced(kri)
+    await issuer.idle()
+    assert.deepEqual(issued, ['default/old'])
+    issuer.ensure('default/old', undefined)
+    clock.advance(2 * year)
+    await issuer.idle()
+    assert.deepEqual(trusted(), [second])
+    await issuer.stop()
+    assert.equal(clock.pending, 0)
+  })
+})
+
 describe('a proxy with a certificate of an earlier life', () => {
   async function waiting(expiry?: string) {
     const fixture = setUp(expiry)
