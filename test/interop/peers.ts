@@ -66,6 +66,8 @@ export interface FederationPlan {
   readonly env?: Readonly<Record<string, string>>
   readonly globalEnv?: Readonly<Record<string, string>>
   readonly zoneEnv?: Readonly<Record<string, string>>
+  /** Where zones dial instead of the global of this federation. */
+  readonly dial?: string
 }
 
 /** Knows ports and folders; nothing runs before a peer is started. */
@@ -99,7 +101,7 @@ export async function federation(plan: FederationPlan): Promise<Federation> {
           }
         : {
             KUMA_MULTIZONE_ZONE_NAME: name,
-            KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS: `${plan.plaintext ? 'grpc' : 'grpcs'}://127.0.0.1:${kdsPort}`,
+            KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS: plan.dial ?? `${plan.plaintext ? 'grpc' : 'grpcs'}://127.0.0.1:${kdsPort}`,
             KUMA_MULTIZONE_ZONE_KDS_TLS_SKIP_VERIFY: 'true',
           }),
       ...plan.env,
@@ -125,7 +127,12 @@ export async function federation(plan: FederationPlan): Promise<Federation> {
         if (answer.status !== 200) throw new Error(`DELETE ${path}: ${answer.status} ${answer.text}`)
       },
       get: (path) => getJson(`${url}${path}`),
-      items: async (path) => itemsOf(await getJson(`${url}${path}?size=1000`)),
+      items: async (path) => {
+        const answer = await http('GET', `${url}${path}?size=1000`)
+        // a mesh that is not there yet has no lists
+        if (answer.status !== 200 && answer.status !== 404) throw new Error(`GET ${path}: ${answer.status} ${answer.text.slice(0, 200)}`)
+        return answer.status === 404 ? [] : itemsOf(JSON.parse(answer.text))
+      },
       find: async (path, displayName) =>
         (await made.items(path)).find((item) => (item.labels?.['kuma.io/display-name'] ?? item.name) === displayName),
     }

@@ -1,0 +1,178 @@
+// A stock v3 zone at our sync server in this process, where every response and answer can be seen. Numbers in names are those of the cases in
+// contract/kds.md section 18.
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { parseAllDocuments } from 'yaml'
+import { until } from '../../apps/demo/src/rest.ts'
+import { silentRecorder } from '../../packages/kds/src/contract.ts'
+import { createKdsServer, type KdsServerOptions } from '../../packages/kds/src/server.ts'
+import { localCertificate } from '../../packages/kds/src/testing/certificate.ts'
+import { type Member, memberOf, memoryStore, serverOptions } from '../../packages/kds/src/testing/federation.ts'
+import { policyDescriptors } from '../../packages/policies/src/index.ts'
+import { coreDescriptors, createRegistry, validateResource } from '../../packages/resources/src/index.ts'
+import { type Federation, federation, type Peer } from './peers.ts'
+import { withoutStock } from './reference.ts'
+
+const registry = createRegistry([...coreDescriptors, ...policyDescriptors])
+const goldens = join(process.env['WEFT_LAB'] ?? '', 'goldens')
+const timeouts = '/meshes/default/meshtimeouts'
+const to = (connectionTimeout: unknown): unknown => ({ to: [{ targetRef: { kind: 'Mesh' }, default: { connectionTimeout } }] })
+
+interface Counted {
+  readonly type: string
+  readonly outcome: 'sent' | 'acknowledged' | 'rejected'
+  readonly failure: string | undefined
+  readonly at: number
+}
+
+interface Scene extends AsyncDisposable, Member {
+  readonly fed: Federation
+  readonly zone: Peer
+  readonly counted: Counted[]
+  /** Subscriptions opened so far: more than one means that the zone started over. */
+  readonly opened: string[]
+  readonly pings: number[]
+  /** Every type is accepted in its present state. */
+  settled(): Promise<void>
+}
+
+async function scene(extra: Partial<KdsServerOptions> = {}, zoneEnv: Readonly<Record<string, string>> = {}): Promise<Scene> {
+  const store = memoryStore()
+  const counted: Counted[] = []
+  const opened: string[] = []
+  const pings: number[] = []
+  const server = createKdsServer({
+    ...serverOptions(store),
+    registry,
+    recorder: {
+      ...silentRecorder,
+      subscriptionOpened: ({ id }) => void opened.push(id),
+      responseCounted: (_zone, _id, type, outcome, failure) => void counted.push({ type, outcome, failure, at: performance.now() }),
+      healthChecked: () => void pings.push(performance.now()),
+    },
+    ...extra,
+  })
+  await server.start()
+  const member = memberOf(store)
+  await member.put('Mesh', '', 'default', {})
+  const dial = `${extra.tls ? 'grpcs' : 'grpc'}://localhost:${server.port}`
+  const fed = await federation({ global: 'ours', zones: { east: 'stock' }, dial, zoneEnv })
+  await fed.zone('east').start()
+  await until(
+    '29 types',
+    async () => new Set(counted.filter(({ outcome }) => outcome === 'acknowledged').map(({ type }) => type)).size >= 29,
+    60_000,
+  )
+  return {
+    ...member,
+    fed,
+    zone: fed.zone('east'),
+    counted,
+    opened,
+    pings,
+    settled: async () => {
+      await until('all accepted', async () => server.zones()[0]?.inSync ?? false, 60_000)
+    },
+    [Symbol.asyncDispose]: async () => {
+      await fed[Symbol.asyncDispose]()
+      await server.stop()
+      await store.close()
+    },
+  }
+}
+
+describe('a stock v3 zone at our sync server', { skip: withoutStock, concurrency: 1, timeout: 300_000 }, () => {
+  test('6: a policy the zone refuses is named, its sibling is stored, the stream goes on', async () => {
+    await using at = await scene()
+    const context = { actor: 'user:test', reason: 'api', class: 'desired' } as const
+    const put = (name: string, spec: unknown) =>
+      ({ op: 'put', resource: { type: 'MeshTimeout', mesh: 'default', name, labels: {}, spec } }) as const
+    await at.store.transact(
+      [put('bad', { targetRef: { kind: 'MeshService', name: 'x' }, ...(to('3s') as object) }), put('good', to('3s'))],
+      context,
+    )
+    await until('refusal', async () => at.counted.some(({ outcome }) => outcome === 'rejected'))
+    assert.match(at.counted.find(({ outcome }) => outcome === 'rejected')?.failure ?? '', /MeshService/)
+    await until('the good one', async () => (await at.zone.find(timeouts, 'good')) !== undefined)
+    assert.equal(await at.zone.find(timeouts, 'bad'), undefined)
+    await at.put('MeshTimeout', 'default', 'later', to('4s'))
+    await until('a later one', async () => (await at.zone.find(timeouts, 'later')) !== undefined)
+    assert.equal(at.opened.length, 1)
+  })
+
+  test('7: nothing that passes our own checks makes a zone start over; what cannot be decoded does', async (t) => {
+    await using at = await scene()
+    let count = 0
+    for (const file of readdirSync(goldens, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.input.yaml')))
+      for (const document of parseAllDocuments(readFileSync(join(goldens, file), 'utf8'))) {
+        const value: unknown = document.errors.length > 0 ? undefined : document.toJS()
+        const { type, spec } = (value ?? {}) as { readonly type?: unknown; readonly spec?: unknown }
+        const kind = typeof type === 'string' ? registry.get(type) : undefined
+        if (!kind || (!kind.policy && kind.type !== 'MeshExternalService') || kind.scope !== 'Mesh' || typeof spec !== 'object') continue
+        const resource = { mesh: 'default', name: `from-golden-${count}`, labels: {}, spec }
+        if (validateResource(kind, resource, { from: 'peer' }).length > 0) continue
+        await at.put(kind.type, 'default', resource.name, spec)
+        count++
+      }
+    t.diagnostic(`${count} resources of the expected answers`)
+    assert.ok(count > 30)
+    await until(
+      'all answered',
+      async () => {
+        const answered = at.counted.filter(({ outcome }) => outcome !== 'sent').length
+        return answered === at.counted.length - answered
+      },
+      60_000,
+    )
+    await at.put('MeshTimeout', 'default', 'last', to('3s'))
+    await until('the last one', async () => (await at.zone.find(timeouts, 'last')) !== undefined)
+    assert.equal(at.opened.length, 1, 'the zone started over')
+    // a number where the peer expects text: the zone ends its session, and again with the same bytes
+    await at.put('MeshTimeout', 'default', 'undecodable', to(5))
+    await until('a new start', async () => at.opened.length > 1, 60_000)
+  })
+
+  test('10: TLS with a private authority, verified, and compressed requests', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'wc-'))
+    const file = join(folder, 'ca.pem')
+    writeFileSync(file, localCertificate.pem)
+    const certificate = { certificatePem: localCertificate.pem, privateKeyPem: localCertificate.key }
+    // a stock zone compresses everything it sends
+    await using at = await scene(
+      { tls: { server: { current: certificate, onChange: () => () => {} } } },
+      { KUMA_MULTIZONE_ZONE_KDS_ROOT_CA_FILE: file, KUMA_MULTIZONE_ZONE_KDS_TLS_SKIP_VERIFY: 'false' },
+    )
+    await at.put('MeshTimeout', 'default', 'over-tls', to('3s'))
+    await until('policy', async () => (await at.zone.find(timeouts, 'over-tls')) !== undefined)
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  test('11: a zone pings at the interval it is asked for', async () => {
+    await using at = await scene()
+    await until('four pings', async () => at.pings.length >= 4)
+    const gaps = at.pings.slice(1).map((time, index) => time - (at.pings[index] ?? 0))
+    for (const gap of gaps) assert.ok(gap > 1_500 && gap < 4_000, `${gap} ms`)
+  })
+
+  test('25: a write is with the zone within milliseconds', async (t) => {
+    await using at = await scene()
+    const times: number[] = []
+    for (let round = 0; round < 50; round++) {
+      await new Promise((resolve) => setTimeout(resolve, 40 + ((round * 37) % 100)))
+      const from = at.counted.length
+      const start = performance.now()
+      await at.put('MeshTimeout', 'default', 'moving', to(`${round + 1}s`))
+      const acknowledged = (): Counted | undefined =>
+        at.counted.slice(from).find(({ type, outcome }) => type === 'MeshTimeout' && outcome === 'acknowledged')
+      await until('acknowledged', async () => acknowledged() !== undefined)
+      times.push((acknowledged()?.at ?? 0) - start)
+    }
+    times.sort((a, b) => a - b)
+    const p50 = times[25] ?? 0
+    t.diagnostic(`p50 ${p50.toFixed(1)} ms, max ${(times.at(-1) ?? 0).toFixed(1)} ms from the write to the acknowledgement`)
+    assert.ok(p50 < 50, `${p50} ms`)
+  })
+})
