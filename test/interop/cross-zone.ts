@@ -108,7 +108,8 @@ export async function crossZone(fed: Federation, zones: readonly [string, string
 }
 
 async function launch(fed: Federation, peer: Peer, name: string, workload: string, networking: object): Promise<void> {
-  const [readiness = 0] = await freePorts(1)
+  // all proxies are on one host: the default port of the admin listener is only for one of them
+  const [readiness = 0, admin = 0] = await freePorts(2)
   const token = await http('POST', `${peer.api}/tokens/dataplane`, { mesh, workload, validFor: '1h' })
   if (token.status !== 200) throw new Error(`no token: ${token.status} ${token.text}`)
   const folder = fed.processes.folder(name)
@@ -121,7 +122,7 @@ async function launch(fed: Federation, peer: Peer, name: string, workload: strin
       mesh,
       name,
       labels: { 'kuma.io/workload': workload },
-      networking: { address: '127.0.0.1', ...networking },
+      networking: { address: '127.0.0.1', admin: { port: admin }, ...networking },
     }),
   )
   fed.processes.start(name, stock.dataplane, {

@@ -196,6 +196,10 @@ describe('a scripted 2.14.3 zone at our global', { concurrency: 1 }, () => {
       { type: 'MeshExternalService', mesh: 'default', name: 'outside', fields: ['spec.tls.verification.clientKey'] },
     ])
     assert.deepEqual(at.server.leftOut('nobody'), [])
+    assert.deepEqual(
+      at.server.status().map(({ leftOut }) => leftOut),
+      [at.server.leftOut('old')],
+    )
   })
 
   test('has its Dataplanes stored: protocols from tags, no outbounds that name no destination, its own origin', async () => {

@@ -110,6 +110,8 @@ function printDetails(of: Item, print: (text: string) => void): void {
   for (const size of listOf(asRecord(of['sending'])['sizes'])) print(`  ${sizeText(size)}`)
   const unlisted = of['unlisted']
   if (Array.isArray(unlisted) && unlisted.length > 0) print(`lists still to come: ${unlisted.join(', ')}`)
+  for (const { type, mesh, name, fields } of listOf(of['leftOut']))
+    print(`  gets ${String(type)} ${String(mesh)}/${String(name)} without ${Array.isArray(fields) ? fields.join(', ') : ''}`)
   const sent = new Map(listOf(asRecord(of['sending'])['types']).map((type) => [String(type['type']), type]))
   const received = new Map(listOf(asRecord(of['receiving'])['types']).map((type) => [String(type['type']), type]))
   const types = [...new Set([...sent.keys(), ...received.keys()])].sort()

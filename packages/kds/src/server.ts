@@ -11,7 +11,7 @@ import type { Store } from '@weft/store'
 import { createAdminBroker } from './admin-broker.ts'
 import { adminCodecs, adminMethods } from './admin-messages.ts'
 import { createChangeFeed } from './change-feed.ts'
-import type { AdminKind, Admitted, AdmitZone, KdsServer, ZoneStatusRecorder, ZoneStream } from './contract.ts'
+import type { AdminKind, Admitted, AdmitZone, KdsServer, LeftOut, ZoneStatusRecorder, ZoneStream } from './contract.ts'
 import type { MassDeleteGuard } from './mass-delete-guard.ts'
 import { approveHeld, rejectHeld } from './held.ts'
 import { followAdmissions, type LiveAdmissions } from './live-admissions.ts'
@@ -183,6 +183,11 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
     return counts.reduce((sum, count) => sum + count, 0)
   }
 
+  const leftOut = (zone: string): readonly LeftOut[] => {
+    const isOld = records.connected().some((connected) => connected.zone === zone && connected.secondGeneration)
+    return isOld ? leftOutFor({ zone, features: new Set(), secondGeneration: true }, options) : []
+  }
+
   return {
     name: 'kds-server',
     get port() {
@@ -253,7 +258,11 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
     },
     ready: () => server !== undefined,
     zones: () => records.connected(),
-    status: () => board.status(),
+    status: () =>
+      board.status().map((zone) => {
+        const without = leftOut(zone.zone)
+        return without.length === 0 ? zone : { ...zone, leftOut: without }
+      }),
     liveness: (zone) => board.livenessOf(zone),
     refusals: () => board.refusals(),
     reachability: () => board.rows(),
@@ -262,10 +271,7 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
       const name = namespace ? `${displayName(proxy)}.${namespace}` : displayName(proxy)
       return broker.ask({ zone, kind, type: proxy.type, name, mesh: proxy.mesh, options: askOptions })
     },
-    leftOut: (zone) => {
-      const isOld = records.connected().some((connected) => connected.zone === zone && connected.secondGeneration)
-      return isOld ? leftOutFor({ zone, features: new Set(), secondGeneration: true }, options) : []
-    },
+    leftOut,
     held: () => records.held(),
     approveRemoval: (which) =>
       decide(which.origin, (origin) => approveHeld({ store, ledger: records.ledger(origin), which, actor: `zone:${origin}` })),

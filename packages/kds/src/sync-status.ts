@@ -1,5 +1,5 @@
 // What both ends show of sync: `GET /_weft/sync` is exactly this. Plain data.
-import type { DuplicateZone, ZoneCredential, ZoneStream } from './contract.ts'
+import type { DuplicateZone, LeftOut, ZoneCredential, ZoneStream } from './contract.ts'
 import type { SyncProgress } from './sync-journal.ts'
 
 /**
@@ -41,6 +41,8 @@ export interface ZoneSessionView {
 export interface ZoneSync extends ZoneLivenessView, SyncProgress {
   readonly zone: string
   readonly session?: ZoneSessionView
+  /** What a zone of the 2.x line gets without some of its fields. */
+  readonly leftOut?: readonly LeftOut[]
 }
 
 /** A global as its zone sees it. */
