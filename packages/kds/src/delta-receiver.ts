@@ -124,6 +124,7 @@ export class DeltaReceiver {
   /** Takes a message. Throws kds/bad-message when it is not a response. */
   receive(bytes: Uint8Array): void {
     const response = decodeResponse(bytes)
+    this.#options.incoming.heard?.(response.sender)
     const state = this.#types.get(response.type)
     if (!state) {
       const isKnown = this.#options.other?.(response) ?? false
@@ -204,6 +205,7 @@ export class DeltaReceiver {
     const isFirst = !state.complete
     // what a resumed list calls gone may be gone only from another incarnation
     const gone = isFirst && state.resumed ? [] : removed.filter((key) => this.#owned(state.kind, key))
+    for (const key of removed) this.#notOwned(state.kind, key)
     if (isFirst && state.resumed) state.gone.push(...removed)
     else this.#options.deleting?.(gone)
     const deletable = await this.#withoutHeld(state.kind, gone, isFirst ? 'list' : 'live')
@@ -294,6 +296,12 @@ export class DeltaReceiver {
   #owned(kind: ResourceDescriptor, key: ResourceKey): boolean {
     const stored = this.#options.store.get(key)
     return stored !== undefined && this.#options.incoming.owns(kind, stored)
+  }
+
+  /** The removal of what is someone else's does nothing. */
+  #notOwned(kind: ResourceDescriptor, key: ResourceKey): void {
+    const stored = this.#options.store.get(key)
+    if (stored && !this.#options.incoming.owns(kind, stored)) this.#options.incoming.trespassed?.(stored, 'delete')
   }
 
   #ownedOf(kind: ResourceDescriptor): ResourceKey[] {

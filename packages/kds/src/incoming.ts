@@ -1,5 +1,5 @@
 // How one side reads what it is sent: which resources it owns on behalf of the origin, and what it makes of each (contract/kds.md 9.3, 9.5).
-import type { Violation } from '@weft/foundation/errors'
+import { AppError, type Violation } from '@weft/foundation/errors'
 import {
   isProvidedBy,
   type KdsResource,
@@ -11,8 +11,10 @@ import {
   type ResourceKey,
 } from '@weft/resources'
 import type { WriteClass } from '@weft/store'
+import type { ClaimLog, ClaimPlace } from './attribution.ts'
 import { isRecord, list, member, stringMembers } from './json.ts'
 import { specFromSecondGeneration } from './second-generation.ts'
+import { isNamedByZone, zoneOfName } from './zone-names.ts'
 
 /** The receiving side of one origin. */
 export interface Incoming {
@@ -24,6 +26,12 @@ export interface Incoming {
   owns(kind: ResourceDescriptor, stored: Resource): boolean
   /** The name under which a resource is stored here. */
   storedName(name: string): string
+  /** The sender of a response names itself. */
+  heard?(identifier: string): void
+  /** It wants to change or delete what is not its own. */
+  trespassed?(stored: Resource, op: 'put' | 'delete'): void
+  /** Whether a stored resource of another zone has a name that is this one's. */
+  reclaims?(stored: Resource, resource: KdsResource): boolean
   /** What is stored of a decoded resource; the name is mapped already. `wire` is the KumaResource as it came. */
   adopt(kind: ResourceDescriptor, decoded: KdsResource, wire: Uint8Array): KdsResource
 }
@@ -37,24 +45,59 @@ export interface FromZoneOptions {
   /** The zone is of the 2.x line. */
   readonly secondGeneration?: boolean
   readonly types: readonly string[]
+  /** Names of all zones. */
+  zones(): readonly string[]
+  /** Told whatever the zone says of another zone. */
+  claimed: ClaimLog
 }
 
 /** Global reading a zone. Zone and origin come from the session, never from what the zone wrote. */
-export function fromZone({ zone, hashedNames, secondGeneration = false, types }: FromZoneOptions): Incoming {
-  const dataplaneSpec = (spec: unknown): unknown => withOwnZoneTag(withoutEmptyOutbounds(spec), zone)
+export function fromZone(options: FromZoneOptions): Incoming {
+  const { zone, hashedNames, secondGeneration = false, types } = options
+  const claim = (
+    place: ClaimPlace,
+    claimed: string | undefined,
+    at: { readonly key?: ResourceKey; readonly isRejected?: boolean } = {},
+  ): void => {
+    if (claimed === undefined || claimed === '' || claimed === zone) return
+    options.claimed({ zone, place, claimed, ...(at.key ? { key: at.key } : {}), result: at.isRejected ? 'rejected' : 'rewritten' })
+  }
+  const dataplaneSpec = (spec: unknown, key: ResourceKey): unknown => {
+    claim('gateway-tag', stringMembers(member(member(member(spec, 'networking'), 'gateway'), 'tags'))[labelKeys.zone], { key })
+    return withOwnZoneTag(withoutEmptyOutbounds(spec), zone)
+  }
   return {
     actor: `zone:${zone}`,
     types,
     owns: (_kind, stored) => stored.labels[labelKeys.zone] === zone && stored.labels[labelKeys.origin] === 'zone',
     storedName: (name) => (hashedNames ? name : `${zone}.${name}`),
-    adopt: (kind, decoded, wire) => ({
-      ...decoded,
-      labels: { ...decoded.labels, [labelKeys.origin]: 'zone', [labelKeys.zone]: zone },
-      spec:
-        kind.type === 'Dataplane'
-          ? dataplaneSpec(secondGeneration ? specFromSecondGeneration(decoded.spec, wire) : decoded.spec)
-          : decoded.spec,
-    }),
+    heard: (identifier) => claim('identifier', identifier),
+    trespassed: (stored, op) =>
+      claim(op === 'put' ? 'name' : 'removal', stored.labels[labelKeys.zone] || 'global', { key: stored, isRejected: true }),
+    reclaims: (stored, resource) => {
+      const owner = stored.labels[labelKeys.zone]
+      if (!hashedNames || stored.labels[labelKeys.origin] !== 'zone' || owner === undefined) return false
+      if (!isNamedByZone(resource, zone) || isNamedByZone(stored, owner)) return false
+      options.claimed({ zone: owner, place: 'name', claimed: zone, key: stored, result: 'rejected' })
+      return true
+    },
+    adopt: (kind, decoded, wire) => {
+      const { mesh, name, labels } = decoded
+      const key = { type: kind.type, mesh, name }
+      const named = hashedNames ? zoneOfName(decoded, zone, options.zones) : undefined
+      if (named !== undefined) {
+        claim('name', named, { key, isRejected: true })
+        throw new AppError('resource/invalid', `the name is one of zone ${named}, not of ${zone}`)
+      }
+      claim('zone-label', labels[labelKeys.zone], { key })
+      if (labels[labelKeys.origin] !== 'zone') claim('origin', labels[labelKeys.origin], { key })
+      const spec = secondGeneration && kind.type === 'Dataplane' ? specFromSecondGeneration(decoded.spec, wire) : decoded.spec
+      return {
+        ...decoded,
+        labels: { ...labels, [labelKeys.origin]: 'zone', [labelKeys.zone]: zone },
+        spec: kind.type === 'Dataplane' ? dataplaneSpec(spec, key) : spec,
+      }
+    },
   }
 }
 

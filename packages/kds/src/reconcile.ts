@@ -58,6 +58,8 @@ export async function reconcile(
 function isPossible(item: Wanted, { store, incoming, kind }: ReconcileOptions, refuse: (item: Wanted, reason: string) => void): boolean {
   const stored = store.get(item.key)
   if (!stored || incoming.owns(kind, stored)) return true
+  if (item.op === 'put' && incoming.reclaims?.(stored, item.resource)) return true
+  incoming.trespassed?.(stored, item.op)
   if (item.op === 'put') refuse(item, 'a resource of this name already exists here and belongs to someone else')
   return false
 }

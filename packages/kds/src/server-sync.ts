@@ -5,6 +5,7 @@ import { status } from '@grpc/grpc-js'
 import { AppError } from '@weft/foundation/errors'
 import { timestamp } from '@weft/foundation/time'
 import type { ResourceKey } from '@weft/resources'
+import type { ClaimLog } from './attribution.ts'
 import type { ChangeFeed } from './change-feed.ts'
 import { DeltaReceiver } from './delta-receiver.ts'
 import { DeltaSender } from './delta-sender.ts'
@@ -31,6 +32,7 @@ export interface SyncContext {
   readonly metrics: SyncMetrics
   readonly trustBoard: TrustBoard
   readonly board: ZoneBoard
+  readonly claimed: ClaimLog
   /** Types that zones send. */
   readonly consumed: readonly string[]
   /** Resources whose filter reads other resources: looked at again when those change. */
@@ -82,6 +84,8 @@ export function openGlobalToZone(stream: ServerStream, context: SyncContext): St
   return {
     data: (bytes) => {
       const request = decodeRequest(bytes)
+      const named = request.node?.id
+      if (named && named !== zone) context.claimed({ zone, place: 'node', claimed: named, result: 'rewritten' })
       if (!sender) {
         if (!request.node) throw new AppError('kds/bad-message', 'the first request has no node')
         sender = describe(nodeFacts(request.node))
@@ -117,6 +121,8 @@ export function openZoneToGlobal(stream: ServerStream, context: SyncContext): St
     hashedNames: stream.features.has(headerFeatures.hashSuffix),
     secondGeneration: stream.zoneVersion === undefined,
     types: context.consumed,
+    zones: () => options.store.list('Zone').map(({ name }) => name),
+    claimed: context.claimed,
   })
   const ledger = records.ledger(zone)
   const incarnation = stream.storeId ? `store:${stream.storeId}` : 'stock'

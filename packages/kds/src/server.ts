@@ -8,6 +8,7 @@ import { type Clock, timestamp } from '@weft/foundation/time'
 import { codec, serviceDefinition } from '@weft/proto'
 import { displayName, isSentToGlobal, labelKeys, type Registry, type Resource, type ResourceKey } from '@weft/resources'
 import type { Store } from '@weft/store'
+import { createClaimLog } from './attribution.ts'
 import { createAdminBroker } from './admin-broker.ts'
 import { adminCodecs, adminMethods } from './admin-messages.ts'
 import { createChangeFeed } from './change-feed.ts'
@@ -210,6 +211,7 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
         records,
         trustBoard,
         board,
+        claimed: createClaimLog({ store, clock, log, ...(options.metrics ? { metrics: options.metrics } : {}) }),
         metrics: createSyncMetrics(options.metrics, (type) => registry.get(type) !== undefined),
         outgoing: createGlobalOutgoing({
           registry,

@@ -45,6 +45,8 @@ export interface DeltaResponse {
   readonly removed: readonly string[]
   /** More responses of the same first list follow. */
   readonly partial: boolean
+  /** `control_plane.identifier`: what the sender calls itself. Proves nothing. */
+  readonly sender: string
 }
 
 const requests = codec('envoy.service.discovery.v3.DeltaDiscoveryRequest')
@@ -80,6 +82,7 @@ export function decodeResponse(bytes: Uint8Array): DeltaResponse {
     })),
     removed: [...(message.removedResources ?? [])],
     partial: message.systemVersionInfo === partialMarker,
+    sender: message.controlPlane?.identifier || '',
   }
 }
 

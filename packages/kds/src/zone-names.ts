@@ -1,0 +1,28 @@
+// Whose name a hashed wire name is: the zone is part of what is hashed, so a name can be checked against a zone (contract/kds.md section 8).
+import { kdsName, labelKeys, type Labels } from '@weft/resources'
+
+/** A resource as far as its name is looked at. */
+export interface NamedResource {
+  readonly mesh: string
+  readonly name: string
+  readonly labels: Labels
+}
+
+const suffixLength = 17
+
+/** Whether the name is the one a resource of this zone has on the wire. */
+export function isNamedByZone({ mesh, name, labels }: NamedResource, zone: string): boolean {
+  const shown = labels[labelKeys.displayName]
+  // a hostile display name must not hide what the name itself says
+  const candidates = [...(shown ? [shown] : []), name.slice(0, -suffixLength)]
+  return candidates.some((display) => {
+    const resource = { mesh, name: display, labels: { ...labels, [labelKeys.displayName]: display, [labelKeys.zone]: zone } }
+    return display !== '' && kdsName(resource) === name
+  })
+}
+
+/** Another zone that a name says it is from: by its hash, or by the prefix that zones without hashes get. */
+export function zoneOfName(resource: NamedResource, zone: string, others: () => readonly string[]): string | undefined {
+  if (isNamedByZone(resource, zone)) return undefined
+  return others().find((other) => other !== zone && (resource.name.startsWith(`${other}.`) || isNamedByZone(resource, other)))
+}
