@@ -162,6 +162,7 @@ export function createMesh(options: MeshOptions): MeshFacts {
 
   const kinds = registry.policies.map(({ type }) => ({ type, resources: resources.of(type) }))
   const policySets = derivePolicySets(graph, { proxies, dataplanes, kinds })
+  const telemetryBackends = deriveTelemetryBackends(graph, resources.of('MeshOpenTelemetryBackend'))
   const outbounds = deriveOutbounds(graph, { proxies, dataplanes, destinations })
   const proxyFacts = deriveProxyFacts(graph, {
     proxies,
@@ -176,7 +177,7 @@ export function createMesh(options: MeshOptions): MeshFacts {
     identities: identities.ofDataplane,
     trust,
     policySets,
-    telemetryBackends: deriveTelemetryBackends(graph, resources.of('MeshOpenTelemetryBackend')),
+    telemetryBackends,
   })
   const hostNames = deriveHostNames(graph, dataplanes, zoneAddresses.all)
   const remoteIngresses = deriveRemoteIngresses(graph, { zoneAddresses: zoneAddresses.all, hosts }, settings)
@@ -207,6 +208,7 @@ export function createMesh(options: MeshOptions): MeshFacts {
       trust,
       meshesWithIdentity: identities.meshesWithIdentity,
       multiZoneMembers: multiZone.members,
+      telemetryBackends,
     },
   })
   const parts: readonly GeneratedPart[] = generators.parts

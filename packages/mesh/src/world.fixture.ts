@@ -18,6 +18,16 @@ export const testPolicy = defineResource({
   spec: { type: 'object', properties: {} },
 })
 
+/** A kind whose policies report whether their collectors exist. */
+export const testTelemetryPolicy = defineResource({
+  ...testPolicy,
+  type: 'MeshMetric',
+  short: 'mm',
+  display: { one: 'Mesh Metric', many: 'Mesh Metrics' },
+  policy: { order: 1500, to: false, rules: false, single: true },
+  status: { type: 'object', properties: {} },
+})
+
 export interface WorldOptions {
   readonly settings?: Partial<MeshSettings>
   readonly store?: Store
@@ -86,7 +96,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const mesh = createMesh({
     graph,
     store,
-    registry: createRegistry([...coreDescriptors, testPolicy]),
+    registry: createRegistry([...coreDescriptors, testPolicy, testTelemetryPolicy]),
     settings,
     clock,
     log: silentLogger,

@@ -4,7 +4,7 @@ export { effectiveOutbound, type OutboundConf } from './effective-outbound.ts'
 export type { OutboundShape, RouteView } from './outbound-shape.ts'
 export { effectiveProxy, type ProxyConf } from './effective-proxy.ts'
 export { goJson } from './go-json.ts'
-export { otelEndpoint, resolveBackend, usesHttps } from './otel-backend.ts'
+export { otelEndpoint, usesHttps } from './otel-backend.ts'
 export type {
   AddedResources,
   ClientPlace,

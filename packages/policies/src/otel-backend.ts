@@ -3,20 +3,9 @@
 import { isIP } from 'node:net'
 import { type ClusterDraft, explicitHttp, pipeAddress, socketAddress, staticCluster, strictDnsCluster, useServerTls } from '@weft/envoy'
 import type { TelemetryBackendFact } from '@weft/facts'
-import { field, isObject } from '@weft/foundation/json'
-import { labelsMatch } from '@weft/policy'
-import { displayName } from '@weft/resources'
 import type { OwnerView } from './plugin.ts'
 
 const defaultHttpsPort = 443
-
-/** The collector that a backendRef selects: the oldest with all its labels; undefined when none has. */
-export function resolveBackend(ref: unknown, backends: readonly TelemetryBackendFact[]): TelemetryBackendFact | undefined {
-  const wanted = field(ref, 'labels')
-  if (!isObject(wanted) || Object.keys(wanted).length === 0) return undefined
-  const labels = Object.fromEntries(Object.entries(wanted).map(([key, value]) => [key, String(value)]))
-  return backends.find((backend) => labelsMatch(labels, backend.labels, displayName({ name: backend.name, labels: backend.labels })))
-}
 
 /** Address and port as the launcher dials them. */
 export function otelEndpoint({ address, port }: Pick<TelemetryBackendFact, 'address' | 'port'>): string {

@@ -37,6 +37,7 @@ export {
 } from './outbound-rules.ts'
 export { proxyConf } from './proxy-conf.ts'
 export { computeRole, type RoleResult } from './role.ts'
+export { backendRefLabels, resolveTelemetryBackend } from './telemetry-backend.ts'
 export {
   kindWeight,
   labelsMatch,

@@ -1,4 +1,5 @@
 // Which generators run in which role: a zone (federated or not) writes services, workloads, statuses, VIPs and hostnames; global federates trust.
+import type { TelemetryBackendFact } from '@weft/facts'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock } from '@weft/foundation/time'
@@ -14,6 +15,7 @@ import { createServiceStatusPart, deriveServiceStatus, type ServiceStatusInputs 
 import { createMultiZonePart, deriveMatchedServices } from './multi-zone-status.ts'
 import { createRestingVips } from './resting-vips.ts'
 import { createTrustFederationPart, deriveTrustFederation } from './trust-federation.ts'
+import { createTelemetryStatusPart, deriveTelemetryStatus } from './telemetry-status.ts'
 import type { TrustVerdict } from './trust-verdict.ts'
 import { createVipPart } from './vips.ts'
 import { createWorkloadPart, deriveWantedWorkloads } from './workload-generator.ts'
@@ -30,7 +32,11 @@ export interface GeneratorWiring {
   readonly metrics?: Metrics
   readonly of: (type: string) => Collection<Resource>
   readonly mark: (key: ResourceKey) => void
-  readonly facts: ServiceStatusInputs & { readonly multiZoneMembers: Collection<readonly string[]> }
+  readonly facts: ServiceStatusInputs & {
+    readonly multiZoneMembers: Collection<readonly string[]>
+    /** By mesh. */
+    readonly telemetryBackends: Collection<readonly TelemetryBackendFact[]>
+  }
 }
 
 export interface Generators {
@@ -71,12 +77,19 @@ function wireZone(wiring: GeneratorWiring): Generators {
     parts.push(createWorkloadPart(wanted, settings))
   }
   if (flags.status) {
-    const { multiZoneMembers, ...inputs } = facts
+    const { multiZoneMembers, telemetryBackends, ...inputs } = facts
     const statuses = deriveServiceStatus(graph, inputs)
     markNamed(statuses, 'MeshService', mark)
     const matches = deriveMatchedServices(graph, multiZoneMembers, facts.services)
     markNamed(matches, 'MeshMultiZoneService', mark)
-    parts.push(createServiceStatusPart(statuses), createMultiZonePart(matches))
+    const telemetry = deriveTelemetryStatus(graph, {
+      kinds: wiring.registry.policies.filter(({ status }) => status).map(({ type }) => ({ type, resources: of(type) })),
+      collectors: of('MeshOpenTelemetryBackend'),
+      backends: telemetryBackends,
+    })
+    for (const { type, references } of telemetry.kinds) markNamed(references, type, mark)
+    markNamed(telemetry.referenced, 'MeshOpenTelemetryBackend', mark)
+    parts.push(createServiceStatusPart(statuses), createMultiZonePart(matches), createTelemetryStatusPart(telemetry))
   }
   if (flags.vips) {
     const { store, clock, log, holdsListener } = wiring

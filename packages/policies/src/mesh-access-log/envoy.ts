@@ -2,8 +2,8 @@
 import type { ClusterDraft, FilterChainDraft, ListenerDraft } from '@weft/envoy'
 import type { TelemetryBackendFact } from '@weft/facts'
 import { field } from '@weft/foundation/json'
-import { isEmptyMatch, type Match, outboundRule, toEntries } from '@weft/policy'
-import { directAddress, directUrl, encryptDirect, nameOf, otelDirectCluster, otelSocketCluster, resolveBackend } from '../otel-backend.ts'
+import { isEmptyMatch, type Match, outboundRule, toEntries, resolveTelemetryBackend } from '@weft/policy'
+import { directAddress, directUrl, encryptDirect, nameOf, otelDirectCluster, otelSocketCluster } from '../otel-backend.ts'
 import type { InboundScope, OtelExport, OutboundScope, OwnAdditions, OwnerView, PolicyPlugin } from '../plugin.ts'
 import { callerFilter } from './caller-filter.ts'
 import { httpFormat, type LogValues, tcpFormat } from './formats.ts'
@@ -124,7 +124,7 @@ function loggerInput(owner: OwnerView, backends: Backends): Pick<LoggerInput, 's
   const collectors: Record<string, LogCollector> = {}
   for (const { openTelemetry } of backends) {
     if (openTelemetry === undefined) continue
-    const collector = resolveBackend(openTelemetry.backendRef, owner.telemetryBackends)
+    const collector = resolveTelemetryBackend(openTelemetry.backendRef, owner.telemetryBackends)
     if (collector === undefined) continue
     const isHttp = collector.protocol === 'http' && !owner.otelSockets
     collectors[refKey(openTelemetry)] = {
@@ -145,7 +145,7 @@ function collectorParts(owner: OwnerView, backends: Backends): OwnAdditions | un
   const drafts = new Map<string, ClusterDraft>()
   const exports = new Map<string, OtelExport>()
   for (const { openTelemetry } of backends) {
-    const collector = openTelemetry && resolveBackend(openTelemetry.backendRef, owner.telemetryBackends)
+    const collector = openTelemetry && resolveTelemetryBackend(openTelemetry.backendRef, owner.telemetryBackends)
     if (collector === undefined) continue
     const name = clusterName(collector, owner)
     if (drafts.has(name)) continue

@@ -17,9 +17,9 @@ import {
   type ClusterDraft,
 } from '@weft/envoy'
 import type { TelemetryBackendFact } from '@weft/facts'
-import { proxyConf } from '@weft/policy'
+import { proxyConf, resolveTelemetryBackend } from '@weft/policy'
 import { goJson } from '../go-json.ts'
-import { encryptDirect, nameOf, otelDirectCluster, resolveBackend } from '../otel-backend.ts'
+import { encryptDirect, nameOf, otelDirectCluster } from '../otel-backend.ts'
 import type { OwnAdditions, OwnerView, PolicyPlugin } from '../plugin.ts'
 import { launcherConfig, type MetricCollector, refreshInterval } from './launcher-config.ts'
 import type { MetricConf } from './resource.ts'
@@ -74,7 +74,7 @@ function additions(owner: OwnerView, conf: MetricConf): OwnAdditions {
 function collectorsOf(owner: OwnerView, backends: readonly Backend[]): readonly MetricCollector[] {
   const found = new Map<string, MetricCollector>()
   for (const { type, openTelemetry } of backends) {
-    const collector = type === 'OpenTelemetry' ? resolveBackend(openTelemetry?.backendRef, owner.telemetryBackends) : undefined
+    const collector = type === 'OpenTelemetry' ? resolveTelemetryBackend(openTelemetry?.backendRef, owner.telemetryBackends) : undefined
     if (collector === undefined || found.has(collector.name)) continue
     found.set(collector.name, { collector, refreshInterval: refreshInterval(openTelemetry) })
   }

@@ -2,9 +2,9 @@
 import { isIP } from 'node:net'
 import { type ClusterDraft, type ListenerDraft, useServerTls } from '@weft/envoy'
 import type { TelemetryBackendFact } from '@weft/facts'
-import { proxyConf } from '@weft/policy'
+import { proxyConf, resolveTelemetryBackend } from '@weft/policy'
 import type { Resource } from '@weft/resources'
-import { directUrl, encryptDirect, otelDirectCluster, otelSocketCluster, resolveBackend, serverCluster } from '../otel-backend.ts'
+import { directUrl, encryptDirect, otelDirectCluster, otelSocketCluster, serverCluster } from '../otel-backend.ts'
 import type { OwnAdditions, OwnerView, PolicyPlugin } from '../plugin.ts'
 import type { TraceConf } from './resource.ts'
 import { clusterName, type TraceShare, tracingOf } from './tracing.ts'
@@ -52,7 +52,7 @@ function trace(listener: ListenerDraft, share: TraceShare | undefined, direction
 
 function otelBackendOf(owner: OwnerView, { backends }: TraceConf): TelemetryBackendFact | undefined {
   const backend = backends?.[0]
-  return backend?.type === 'OpenTelemetry' ? resolveBackend(backend.openTelemetry?.backendRef, owner.telemetryBackends) : undefined
+  return backend?.type === 'OpenTelemetry' ? resolveTelemetryBackend(backend.openTelemetry?.backendRef, owner.telemetryBackends) : undefined
 }
 
 function collectorOf(owner: OwnerView, conf: TraceConf): OwnAdditions | undefined {
