@@ -1,6 +1,6 @@
 // What a zone would make of a set of documents, without a control plane: the same graph, generators and proxy builder, run once.
 import type { ProxyFacts, ProxyMetadata } from '@weft/facts'
-import type { JsonObject } from '@weft/foundation/json'
+import { field, type JsonObject } from '@weft/foundation/json'
 import { silentLogger } from '@weft/foundation/log'
 import { createMetrics } from '@weft/foundation/metrics'
 import type { GraphDump } from '@weft/graph'
@@ -53,7 +53,7 @@ export async function translate({ documents, zone }: TranslateOptions): Promise<
     registry,
     resources: read.resources.map(withReadyIdentity),
     settings: { ...defaultMeshSettings, zone },
-    proxy: (dataplane) => (isOf(dataplane, zone) ? launcherMetadata : undefined),
+    proxy: (dataplane) => (isOf(dataplane, zone) ? metadataOf(dataplane) : undefined),
   })
   const { builder, problems } = createBuilder(offline)
   return {
@@ -95,6 +95,14 @@ const launcherMetadata: ProxyMetadata = {
   hostIp: '',
   otelEnv: undefined,
   transparentProxy: undefined,
+}
+
+/** A Dataplane that names redirect ports is taken to be on a host that redirects. */
+function metadataOf({ spec }: Resource): ProxyMetadata {
+  const ports = field(field(spec, 'networking'), 'transparentProxying')
+  const [inboundPort, outboundPort] = [field(ports, 'redirectPortInbound'), field(ports, 'redirectPortOutbound')]
+  if (typeof inboundPort !== 'number' || typeof outboundPort !== 'number' || outboundPort === 0) return launcherMetadata
+  return { ...launcherMetadata, transparentProxy: { inboundPort, outboundPort, ipv4: true, ipv6: false, dnsEnabled: true } }
 }
 
 function isOf({ labels }: Resource, zone: string): boolean {
