@@ -186,6 +186,22 @@ describe('refused tokens', () => {
   }
 })
 
+describe('forged zone and user tokens', () => {
+  // CVE-2026-18675: a key id of another type must not reach anything that takes it for a string
+  const kids: readonly unknown[] = [1, 0, true, null, ['1'], { toString: '1' }, '', '../1', '__proto__', 'x'.repeat(10 * 1024 * 1024)]
+  for (const kind of ['zone', 'user'] as const) {
+    it(`${kind} tokens with a strange key id, algorithm or claims are refused`, async () => {
+      const { verifier } = await setUp()
+      const claims = kind === 'zone' ? { Zone: 'east', Scope: ['cp'] } : { Name: 'jo' }
+      for (const kid of kids) await assert.rejects(verifier[kind](forge({ alg: 'RS256', kid }, claims, keyA)), invalid)
+      for (const alg of ['none', 'HS256', 'RS512', undefined, 7])
+        await assert.rejects(verifier[kind](forge({ alg, kid: '1' }, claims, keyA)), invalid)
+      for (const wrong of [{}, { Zone: 1, Name: 1 }, { Zone: ['east'], Name: ['jo'] }, { Zone: '', Name: '' }, []])
+        await assert.rejects(verifier[kind](forge({ alg: 'RS256', kid: '1' }, wrong, keyA)), invalid)
+    })
+  }
+})
+
 describe('keys that have not arrived', () => {
   it('are told apart from a bad token', async () => {
     const { issuer, clock } = await setUp()

@@ -198,6 +198,7 @@ async function checkHealth(options: HealthOptions): Promise<void> {
   if (!isClosed()) later(nextMs, () => void checkHealth(options))
 }
 
+/** Whether to begin anew with another connection; of one that is not admitted any more the credentials are read again. */
 function isConnectionLoss(code: status): boolean {
-  return code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED
+  return code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED || code === status.UNAUTHENTICATED
 }
