@@ -70,6 +70,11 @@ export function openGlobalToZone(context: StreamContext, ended: Ended): RunningS
       // versions of another incarnation say nothing about this one
       resume: memory.peer !== 'own' || storeId === undefined || storeId === memory.storeId,
       quarantine: context.journal.refusedHere,
+      feed: context.feed,
+      drifted: (type) => {
+        context.metrics.drifted(type)
+        context.journal.drifted(type)
+      },
       namesRefusals: () => memory.peer === 'own',
       write: stream.write,
       pause: stream.pause,

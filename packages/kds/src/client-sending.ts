@@ -61,6 +61,7 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended, described
       log,
       identifier: zone,
       chunked: features.has(nodeFeatures.chunkedLists),
+      digests: features.has(nodeFeatures.digests),
       paceMs: (type) => (inventory.has(type) ? inventoryPaceMs : 0),
       quarantine: context.journal.refusedThere,
       write: stream.write,

@@ -15,6 +15,7 @@ import { watchDependencies } from './filter-dependencies.ts'
 import { fromGlobal } from './incoming.ts'
 import { stringMembers } from './json.ts'
 import { openOriginLedger } from './origin-ledger.ts'
+import { createQuarantine } from './quarantine.ts'
 import { defaultMassDelete } from './mass-delete-guard.ts'
 import { createGlobalOutgoing } from './outgoing-to-zone.ts'
 import { memberOf, memoryStore, registry } from './testing/federation.ts'
@@ -47,6 +48,10 @@ class World {
     features: new Set(zoneFeatures),
     secondGeneration: false,
   })
+  readonly zoneFeed = createChangeFeed(this.zone, silentLogger)
+  readonly quarantine = createQuarantine(this.clock)
+  /** Types that were found to differ. */
+  readonly drifted: string[] = []
   readonly ledger = openOriginLedger({ store: this.zone, log: silentLogger, origin: 'global' })
   readonly accepted: AcceptedVersions = new Map()
   /** What was written in the zone and not deleted there. */
@@ -68,6 +73,7 @@ class World {
       log: silentLogger,
       identifier: 'global',
       chunked: true,
+      digests: true,
       write: (bytes) => {
         down.push(bytes)
         // full after every other message, so that waiting for room is exercised too
@@ -87,6 +93,10 @@ class World {
       node: { id: 'zone-1', metadata: undefined },
       accepted: this.accepted,
       resume,
+      feed: this.zoneFeed,
+      quarantine: this.quarantine,
+      namesRefusals: () => true,
+      drifted: (type) => void this.drifted.push(type),
       write: (bytes) => {
         up.push(bytes)
         return true
@@ -232,7 +242,30 @@ const localWrite: fc.Arbitrary<Step> = fc
     else
       await memberOf(world.zone).put(type, 'default', at, type === 'Secret' ? { data: 'Yw==' } : { to: [] }, { [labelKeys.origin]: 'zone' })
   })
+/** What no message explains: a copy is lost, altered or left over at the receiver. */
+const drift: fc.Arbitrary<Step> = fc
+  .record({
+    type: fc.constantFrom('Secret', 'MeshTimeout', 'MeshService'),
+    kind: fc.constantFrom('missing', 'altered', 'extra'),
+    at: fc.nat(),
+  })
+  .map(({ type, kind, at }) => async (world) => {
+    const context = { actor: 'bug', reason: 'test', class: 'observed' } as const
+    const copies = world.zone.list(type).filter(({ labels }) => labels[labelKeys.origin] === 'global')
+    const copy = copies[at % Math.max(1, copies.length)]
+    if (kind === 'extra') {
+      const key = { type, mesh: 'default', name: `extra-${at % 3}` }
+      const spec =
+        type === 'Secret' ? { data: 'eA==' } : type === 'MeshTimeout' ? { to: [] } : { ports: [], selector: {}, state: 'Available' }
+      await world.zone.transact([{ op: 'put', resource: { ...key, labels: { [labelKeys.origin]: 'global' }, spec } }], context)
+    } else if (copy && kind === 'missing') await world.zone.transact([{ op: 'delete', key: copy }], context)
+    else if (copy) {
+      const { mesh, name, spec } = copy
+      await world.zone.transact([{ op: 'put', resource: { type, mesh, name, spec, labels: { ...copy.labels, altered: 'yes' } } }], context)
+    }
+  })
 const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 2, arbitrary: drift },
   { weight: 6, arbitrary: globalWrite },
   { weight: 2, arbitrary: globalDelete },
   { weight: 3, arbitrary: localWrite },
@@ -261,6 +294,11 @@ test('sender and receiver converge', async () => {
         await memberOf(world.global).put('MeshTimeout', 'default', policy.name, { to: [] }, policy.labels)
       await world.settle()
       world.check()
+      for (const type of received) for (const { labels: found } of world.zone.list(type)) assert.equal(found['altered'], undefined, type)
+      // quiet and equal: nothing is asked for again
+      const found = world.drifted.length
+      await world.settle()
+      assert.equal(world.drifted.length, found)
       world.link.close()
       world.feed.close()
     }),

@@ -6,9 +6,12 @@ import type { Logger } from '@weft/foundation/log'
 import type { Clock } from '@weft/foundation/time'
 import { nameKey, type Registry, type ResourceDescriptor, type ResourceKey } from '@weft/resources'
 import type { Store } from '@weft/store'
+import type { ChangeFeed } from './change-feed.ts'
 import { decodeIncoming } from './decode-incoming.ts'
+import { digestsType } from './digest.ts'
 import type { DeletionSource, Explain } from './explained-deletions.ts'
 import { recalledVersion } from './features.ts'
+import { followHoldings, type Holdings, noteApplied } from './holdings.ts'
 import { describeFailure, type Incoming, type RefusedResource, splitWireName, writeClassOf } from './incoming.ts'
 import type { MassDeleteGuard } from './mass-delete-guard.ts'
 import type { OriginLedger } from './origin-ledger.ts'
@@ -42,6 +45,10 @@ export interface ReceiverOptions {
   readonly recall?: boolean
   /** Where what cannot be accepted is kept with its reason. */
   readonly quarantine?: Quarantine
+  /** Changes of the store, to know what is held when the peer tells what should be; without it digests are not compared. */
+  readonly feed?: ChangeFeed
+  /** What is held differs from what the peer says that it sent; the type is asked for again. */
+  drifted?(type: string): void
   /** Tell the peer which resources of a response were refused, each with its reason; only own peers understand that. */
   namesRefusals?(): boolean
   write(bytes: Uint8Array): boolean
@@ -60,7 +67,8 @@ export interface ReceiverOptions {
 interface ReceivingType {
   readonly kind: ResourceDescriptor
   readonly accepted: Map<string, string>
-  readonly resumed: boolean
+  resumed: boolean
+  holdings: Holdings | undefined
   /** The whole first list has come. */
   complete: boolean
   /** What the first list has, sent now or known from before. Kept until it is settled what is missing. */
@@ -97,6 +105,7 @@ export class DeltaReceiver {
         kind,
         accepted,
         resumed: accepted.size > 0,
+        holdings: undefined,
         complete: false,
         listed: new Map([...accepted.keys()].map((name) => this.#storedKey(type, name)).map((key) => [nameKey(key), key])),
         gone: [],
@@ -125,6 +134,7 @@ export class DeltaReceiver {
   receive(bytes: Uint8Array): void {
     const response = decodeResponse(bytes)
     this.#options.incoming.heard?.(response.sender)
+    if (response.type === digestsType) return this.#compare(response)
     const state = this.#types.get(response.type)
     if (!state) {
       const isKnown = this.#options.other?.(response) ?? false
@@ -141,6 +151,48 @@ export class DeltaReceiver {
 
   close(): void {
     this.#abort.abort()
+    for (const state of this.#types.values()) state.holdings?.close()
+  }
+
+  /** Digests follow what they speak of, so they are looked at once that is applied. */
+  #compare({ resources }: DeltaResponse): void {
+    for (const { name: type, version: digest } of resources) {
+      const state = this.#types.get(type)
+      if (state)
+        this.#enqueue(type, state, async () => {
+          const { holdings } = state
+          if (!state.complete || state.listed || !holdings || holdings.digest() === digest) return
+          this.#askAgain(state, holdings.versions())
+        })
+    }
+  }
+
+  /** A list of this type only, of what is lacking or too much here. */
+  #askAgain(state: ReceivingType, versions: ReadonlyMap<string, string>): void {
+    const { type } = state.kind
+    this.#options.log.warn({ type, count: versions.size }, 'kds drift found; the type is asked for again')
+    this.#options.drifted?.(type)
+    state.complete = false
+    state.resumed = versions.size > 0
+    state.listed = new Map([...versions.keys()].map((name) => this.#storedKey(type, name)).map((key) => [nameKey(key), key]))
+    state.refusedFirst.clear()
+    this.#options.write(encodeRequest({ type, node: { id: this.#options.node.id, metadata: undefined }, subscribe: versions }))
+  }
+
+  /** From the first complete list on. */
+  #follow(state: ReceivingType): void {
+    const { feed, store, incoming, ledger, quarantine } = this.#options
+    const { kind } = state
+    if (!feed || state.holdings || this.#abort.signal.aborted) return
+    state.holdings = followHoldings({
+      kind,
+      store,
+      feed,
+      keepsOwnStatus: incoming.keepsOwnStatus,
+      owns: (stored) => incoming.owns(kind, stored),
+      accepted: (wireName) => state.accepted.get(wireName),
+      isExcepted: (key, wireName) => ledger.isHeld(key) || (quarantine?.has(kind.type, wireName) ?? false),
+    })
   }
 
   /** Stored names are wire names here: own peers always hash theirs. */
@@ -224,6 +276,7 @@ export class DeltaReceiver {
       state.complete = true
       this.#options.quarantine?.keepOnly(state.kind.type, state.refusedFirst)
       await this.#settle(state)
+      this.#follow(state)
       this.#options.listed?.(state.kind.type)
     }
     const problems = refused.map(describeFailure)
@@ -329,10 +382,12 @@ export class DeltaReceiver {
       if (bad.has(name)) state.accepted.delete(name)
       else {
         state.accepted.set(name, version)
+        noteApplied(this.#options.store.get(this.#storedKey(type, name)), version)
         quarantine?.release(type, name)
       }
     }
     for (const { key, wireName, reason } of refused) quarantine?.add({ ...key, wireName, reason, certain: true })
+    state.holdings?.touch([...response.removed, ...response.resources.map(({ name }) => name)].map((name) => this.#storedKey(type, name)))
   }
 
   #answer(response: DeltaResponse, failure: string | undefined, refused: readonly RefusedResource[] = []): void {

@@ -8,13 +8,15 @@ import type { Clock, Timer } from '@weft/foundation/time'
 import { nameKey, type Resource, type ResourceKey } from '@weft/resources'
 import type { Change, Store } from '@weft/store'
 import type { ChangeFeed } from './change-feed.ts'
-import { type PlannedResponse, type SendingType, sendingType } from './sending-type.ts'
+import { isAccepted, isQuiet, type PlannedResponse, type SendingType, sendingType } from './sending-type.ts'
 import type { Encoded, Outgoing } from './outgoing.ts'
 import { composeDelta } from './compose-delta.ts'
 import { planFirstList } from './first-list.ts'
+import { type DigestTelling, tellDigests } from './tell-digests.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { SyncCursor } from './sync-journal.ts'
-import { listLimitBytes, sizeOf, type TypeSize } from './type-size.ts'
+import { sizeOf, type TypeSize } from './type-size.ts'
+import { tellSize } from './tell-size.ts'
 import { composeResponse, type DeltaRequest } from './wire.ts'
 
 /** What sending needs. */
@@ -28,6 +30,8 @@ export interface SenderOptions {
   readonly identifier: string
   /** The peer takes a first list in several responses. */
   readonly chunked: boolean
+  /** The peer compares digests with what it holds, and asks again for a type that differs. */
+  readonly digests?: boolean
   /** Hands bytes to the transport; false when it is full until `drained`. */
   write(bytes: Uint8Array): boolean
   count(type: string, outcome: 'sent' | 'acknowledged' | 'rejected', failure?: string): void
@@ -64,15 +68,24 @@ export class DeltaSender {
   #closed = false
   #ordered = true
   #orderTimer: Timer | undefined
+  readonly #telling: DigestTelling | undefined
 
   constructor(options: SenderOptions) {
     this.#options = options
     this.#rank = new Map(options.outgoing.types.map((type, index) => [type, index]))
+    if (options.digests) this.#telling = tellDigests({ ...options, types: () => [...this.#types.values()], isQuiet })
   }
 
-  /** Takes a subscribe, an ACK or a NACK. */
+  /** Takes a subscribe, an ACK or a NACK; or that the peer asks again for a type, with what it holds. */
   request(request: DeltaRequest): void {
     const state = this.#types.get(request.type)
+    if (state?.phase === 'live' && request.subscribes && request.nonce === '' && request.error === undefined) {
+      state.resume = request.initialVersions
+      state.phase = 'listing'
+      this.#fallBehind(state, this.#options.store.seq)
+      this.#startListing(state)
+      return
+    }
     if (!state) this.#subscribe(request)
     else if (state.pending && request.nonce === state.pending.nonce) this.#answered(state, request.error, request.initialVersions)
   }
@@ -117,6 +130,7 @@ export class DeltaSender {
   close(): void {
     this.#closed = true
     this.#orderTimer?.cancel()
+    this.#telling?.close()
     for (const state of this.#types.values()) {
       state.unsubscribe()
       state.pending?.stall.cancel()
@@ -244,7 +258,7 @@ export class DeltaSender {
       // other types must not wait for one that does not come
       state.listed = true
     }
-    this.#checkSize(state)
+    tellSize(state, this.#options)
     this.#ready.add(state)
     this.#flush()
   }
@@ -262,18 +276,6 @@ export class DeltaSender {
     this.#options.log.info({ type: state.type, bytes: state.bytes, count: state.count }, 'kds list fits again and is sent')
     state.queue.push(...responses)
     state.phase = 'live'
-  }
-
-  /** Warns once when a type gets near the limit, once when it is over it. */
-  #checkSize(state: SendingType): void {
-    const { log, chunked } = this.#options
-    const size = state.bytes > listLimitBytes / 2 || state.phase === 'withheld' ? sizeOf(state, chunked) : undefined
-    if (size?.state === state.sizeTold) return
-    state.sizeTold = size?.state
-    if (!size) return
-    const fields = { type: size.type, bytes: size.bytes, count: size.count, limitBytes: size.limitBytes, largest: size.largest }
-    if (size.state === 'withheld') log.error(fields, 'kds list is larger than the peer accepts and is not sent')
-    else log.warn(fields, 'kds list is large; past the limit it could not be sent again')
   }
 
   /** What the peer has of an earlier life of this side, once it is certain that it will not come back. */
@@ -338,7 +340,7 @@ export class DeltaSender {
   #composeDelta(state: SendingType): PlannedResponse | undefined {
     const delta = composeDelta(state, this.#options)
     if (state.dirty.size > 0) this.#ready.add(state)
-    this.#checkSize(state)
+    tellSize(state, this.#options)
     return delta
   }
 
@@ -360,6 +362,7 @@ export class DeltaSender {
     }
     this.#ready.add(state)
     this.#flush()
+    this.#telling?.quiet()
   }
 
   #rejected(
@@ -387,9 +390,4 @@ export class DeltaSender {
       this.#options.log.error({ type: state.type, err: messageOf(error) }, 'kds retry failed')
     }
   }
-}
-
-/** The peer has what there is of a type. */
-function isAccepted(state: SendingType): boolean {
-  return state.phase === 'live' && !state.pending && state.queue.length === 0 && state.dirty.size === 0 && state.rejected.size === 0
 }

@@ -11,6 +11,8 @@ export const nodeFeatures = {
   chunkedLists: 'weft-chunked-lists',
   /** Own peers: the zone tells which roots its proxies trust, and wants to be told the same of the others (`trustSpreadType`). */
   trustSpread: 'weft-trust-spread',
+  /** Own peers: what is sent of each type is compared by digest (`digestsType`). */
+  digests: 'weft-digests',
   /** Own peers: global pings, the zone opens the stream for it. */
   ping: 'weft-ping',
 } as const

@@ -24,6 +24,8 @@ export interface Incoming {
   readonly types: readonly string[]
   /** True when the stored resource came from this origin, so that the origin may change and delete it. */
   owns(kind: ResourceDescriptor, stored: Resource): boolean
+  /** The status of what is stored is written here and does not come from the origin. */
+  readonly keepsOwnStatus: boolean
   /** The name under which a resource is stored here. */
   storedName(name: string): string
   /** The sender of a response names itself. */
@@ -68,6 +70,7 @@ export function fromZone(options: FromZoneOptions): Incoming {
   }
   return {
     actor: `zone:${zone}`,
+    keepsOwnStatus: false,
     types,
     owns: (_kind, stored) => stored.labels[labelKeys.zone] === zone && stored.labels[labelKeys.origin] === 'zone',
     storedName: (name) => (hashedNames ? name : `${zone}.${name}`),
@@ -105,6 +108,7 @@ export function fromZone(options: FromZoneOptions): Incoming {
 export function fromGlobal(types: readonly string[]): Incoming {
   return {
     actor: 'global',
+    keepsOwnStatus: true,
     types,
     // kinds a zone cannot write belong to global wholly; of the others only what says that it is not this zone's
     owns: (kind, stored) => !isOwnConfig(stored) && (!isProvidedBy(kind, 'zone') || (stored.labels[labelKeys.origin] || 'zone') !== 'zone'),

@@ -21,6 +21,7 @@ export interface Quarantine {
   release(type: string, wireName: string): void
   /** Forgets everything of a type but these wire names. */
   keepOnly(type: string, wireNames: ReadonlySet<string>): void
+  has(type: string, wireName: string): boolean
   /** Sorted by type, mesh and name. */
   list(): readonly QuarantinedResource[]
   readonly size: number
@@ -54,6 +55,7 @@ export function createQuarantine(clock: Pick<Clock, 'now'>): Quarantine {
     keepOnly: (type, wireNames) => {
       for (const name of types.get(type)?.keys() ?? []) if (!wireNames.has(name)) release(type, name)
     },
+    has: (type, wireName) => types.get(type)?.has(wireName) ?? false,
     list: () =>
       [...types.values()]
         .flatMap((ofType) => [...ofType.values()])

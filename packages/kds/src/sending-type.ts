@@ -2,6 +2,7 @@
 import type { Timer } from '@weft/foundation/time'
 import type { ResourceKey } from '@weft/resources'
 import { inChunks } from './chunks.ts'
+import { createDigest, type DigestPart, digestPart } from './digest.ts'
 import { splitWireName } from './incoming.ts'
 import type { Encoded } from './outgoing.ts'
 import type { Quarantine } from './quarantine.ts'
@@ -67,6 +68,8 @@ export interface SendingType {
    * in two halves, so that it becomes known.
    */
   takeRejected(): readonly PlannedResponse[]
+  /** Of what the peer has, without what it refuses. */
+  digest(): string
   /** Bytes and number of what the peer has or is about to get. */
   readonly bytes: number
   readonly count: number
@@ -85,6 +88,7 @@ export function sendingType(
   quarantine?.keepOnly(type, new Set())
   const known = new Map<string, Encoded>()
   let bytes = 0
+  const digest = createDigest()
   /** Which key a wire name stands for: display names may coincide, and two keys must not fight over one name. */
   const owners = new Map<string, string>()
   const dirty = new Map<string, ResourceKey>()
@@ -96,13 +100,18 @@ export function sendingType(
     if (!before) return undefined
     known.delete(key)
     bytes -= before.frame.length
+    digest.remove(partOf(before))
     owners.delete(before.name)
     for (const [other, resource] of displaced) dirty.set(other, resource)
     displaced.clear()
     return before.name
   }
   const keep = (key: string, encoded: Encoded): void => {
-    bytes += encoded.frame.length - (known.get(key)?.frame.length ?? 0)
+    const before = known.get(key)
+    if (before === encoded) return
+    if (before) digest.remove(partOf(before))
+    digest.add(partOf(encoded))
+    bytes += encoded.frame.length - (before?.frame.length ?? 0)
     known.set(key, encoded)
   }
   const claim = (key: string, encoded: Encoded): boolean => {
@@ -192,6 +201,10 @@ export function sendingType(
       }
       return [...inParts(again(true)), ...inHalves(again(false)).flatMap(inParts)]
     },
+    digest: () => {
+      const refused = [...state.rejected.keys()].flatMap((name) => known.get(owners.get(name) ?? '') ?? [])
+      return digest.text(refused.map(partOf))
+    },
     get bytes() {
       return bytes
     },
@@ -210,6 +223,25 @@ export function sendingType(
 function keyOf(type: string, key: string): ResourceKey {
   const slash = key.indexOf('/')
   return { type, mesh: key.slice(0, slash), name: key.slice(slash + 1) }
+}
+
+/** Nothing of a type is on its way or waits. */
+export function isQuiet(state: SendingType): boolean {
+  return state.phase === 'live' && !state.pending && state.queue.length === 0 && state.dirty.size === 0
+}
+
+/** The peer has what there is of a type. */
+export function isAccepted(state: SendingType): boolean {
+  return isQuiet(state) && state.rejected.size === 0
+}
+
+const parts = new WeakMap<Encoded, DigestPart>()
+
+/** Shared by all streams that send the resource. */
+function partOf(encoded: Encoded): DigestPart {
+  let part = parts.get(encoded)
+  if (!part) parts.set(encoded, (part = digestPart(encoded.name, encoded.version)))
+  return part
 }
 
 function namesOf({ entries, removed }: PlannedResponse): readonly string[] {

@@ -70,6 +70,7 @@ export function openGlobalToZone(stream: ServerStream, context: SyncContext): St
       log: stream.log,
       identifier: 'global',
       chunked: facts.features.has(nodeFeatures.chunkedLists),
+      digests: facts.features.has(nodeFeatures.digests),
       quarantine: journal.refusedThere,
       write: stream.write,
       count: (type, outcome, failure) => {
@@ -142,6 +143,11 @@ export function openZoneToGlobal(stream: ServerStream, context: SyncContext): St
     recall:
       stream.storeId !== undefined && (incarnation !== ledger.incarnation || ledger.held().some((held) => held.reason === 'incarnation')),
     quarantine: context.board.journal(zone).refusedHere,
+    feed: context.feed,
+    drifted: (type) => {
+      context.metrics.drifted(type)
+      context.board.journal(zone).drifted(type)
+    },
     namesRefusals: () => stream.storeId !== undefined,
     write: stream.write,
     pause: stream.pause,

@@ -34,6 +34,9 @@ export interface ReceivedType {
   readonly refused: number
   /** RFC 3339 of the last response. */
   readonly lastApplied: string
+  /** How often what is held here was found to differ from what the peer sends, and when last (RFC 3339). Absent: never. */
+  readonly drifts?: number
+  readonly lastDrift?: string
 }
 
 /** The last thing that went wrong. */
@@ -75,6 +78,8 @@ export interface SyncJournal {
   sending(source: () => SendingSource | undefined): () => void
   response(type: string, outcome: ResponseOutcome, refusal?: string): void
   applied(type: string, facts: { readonly refused: number }): void
+  /** What is held of a type differs from what the peer sends. */
+  drifted(type: string): void
   failed(where: string, reason: string): void
   /** How far the peer says what it sends us is; undefined when it no longer tells. */
   peerCursor(cursor: SyncCursor | undefined): void
@@ -142,6 +147,12 @@ export function createSyncJournal(clock: Pick<Clock, 'now'>): SyncJournal {
       counted.applied += 1
       counted.refused += refused
       counted.lastApplied = timestamp(clock.now())
+      received.set(type, counted)
+    },
+    drifted: (type) => {
+      const counted = received.get(type) ?? { type, applied: 0, refused: 0, lastApplied: '' }
+      counted.drifts = (counted.drifts ?? 0) + 1
+      counted.lastDrift = timestamp(clock.now())
       received.set(type, counted)
     },
     failed,

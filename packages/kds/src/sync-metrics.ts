@@ -10,6 +10,8 @@ export interface SyncMetrics {
   response(type: string, outcome: ResponseOutcome): void
   /** A response of the peer was applied; `refused` resources of it were not. */
   applied(type: string, ms: number, refused: number): void
+  /** What is held of a type was found to differ from what the peer sends. */
+  drifted(type: string): void
 }
 
 /** Metrics of one end; without a registry they go nowhere. */
@@ -20,10 +22,16 @@ export function createSyncMetrics(metrics: Metrics | undefined, known: (type: st
   ])
   const applies = metrics?.histogram('kds_apply_seconds', 'Time to bring the store to what one sync response says.', ['type'])
   const refusals = metrics?.counter('kds_refused_resources_total', 'Resources of peers that could not be accepted.', ['type'])
+  const drifts = metrics?.counter(
+    'kds_drifts_total',
+    'Types that were found to differ from what the peer sends, and were asked for again.',
+    ['type'],
+  )
   // peers choose type names, and labels must stay few
   const label = (type: string): string => (known(type) ? type : 'unknown')
   return {
     response: (type, outcome) => responses?.inc({ type: label(type), result: outcome }),
+    drifted: (type) => drifts?.inc({ type: label(type) }),
     applied: (type, ms, refused) => {
       applies?.observe(ms / 1000, { type: label(type) })
       if (refused > 0) refusals?.inc({ type: label(type) }, refused)
