@@ -68,6 +68,7 @@ test('one subscribe per type with the node of a zone, answered with an ACK that 
       'optional-top-level-target-ref',
       'weft-chunked-lists',
       'weft-trust-spread',
+      'weft-digests',
       'weft-ping',
     ])
     assert.deepEqual((metadata['version'] as { kumaCp?: unknown }).kumaCp, {
