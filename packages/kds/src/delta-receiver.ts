@@ -2,67 +2,18 @@
 // never waits for writing: types are applied independently, in order within a type. Deleting what a first list lacks needs a known
 // incarnation of the origin; until then it waits.
 import { AppError, messageOf } from '@weft/foundation/errors'
-import type { Logger } from '@weft/foundation/log'
-import type { Clock } from '@weft/foundation/time'
-import { nameKey, type Registry, type ResourceDescriptor, type ResourceKey } from '@weft/resources'
-import type { Store } from '@weft/store'
-import type { ChangeFeed } from './change-feed.ts'
+import { nameKey, type ResourceDescriptor, type ResourceKey } from '@weft/resources'
 import { decodeIncoming } from './decode-incoming.ts'
 import { digestsType } from './digest.ts'
-import type { DeletionSource, Explain } from './explained-deletions.ts'
+import type { DeletionSource } from './explained-deletions.ts'
 import { recalledVersion } from './features.ts'
 import { followHoldings, type Holdings, noteApplied } from './holdings.ts'
-import { describeFailure, type Incoming, type RefusedResource, splitWireName, writeClassOf } from './incoming.ts'
-import type { MassDeleteGuard } from './mass-delete-guard.ts'
-import type { OriginLedger } from './origin-ledger.ts'
-import type { Quarantine } from './quarantine.ts'
+import { describeFailure, type RefusedResource, splitWireName, writeClassOf } from './incoming.ts'
 import { reconcile, type ReconcileOptions } from './reconcile.ts'
-import { type DeltaResponse, decodeResponse, encodeRequest, type NodeValue } from './wire.ts'
+import type { ReceiverOptions } from './receiver-options.ts'
+import { type DeltaResponse, decodeResponse, encodeRequest } from './wire.ts'
 
-/** Wire names and versions that were accepted, by type: what a later stream may resume from. */
-export type AcceptedVersions = Map<string, Map<string, string>>
-
-/** What receiving needs. */
-export interface ReceiverOptions {
-  readonly registry: Registry
-  readonly store: Store
-  readonly clock: Clock
-  readonly log: Logger
-  readonly incoming: Incoming
-  readonly ledger: OriginLedger
-  readonly guard: MassDeleteGuard
-  /** Deletions that the guard does not count. */
-  readonly explain?: Explain
-  /** A delta, not a list, says that these are deleted; told before the guard looks at them. */
-  deleting?(keys: readonly ResourceKey[]): void
-  /** Node of the first request of each type. */
-  readonly node: NodeValue
-  /** Kept by the caller beyond this stream. */
-  readonly accepted: AcceptedVersions
-  /** Subscribe with what was accepted before. */
-  readonly resume: boolean
-  /** Name to the origin what is held here of an earlier incarnation, so that it can say later that this is really gone. */
-  readonly recall?: boolean
-  /** Where what cannot be accepted is kept with its reason. */
-  readonly quarantine?: Quarantine
-  /** Changes of the store, to know what is held when the peer tells what should be; without it digests are not compared. */
-  readonly feed?: ChangeFeed
-  /** What is held differs from what the peer says that it sent; the type is asked for again. */
-  drifted?(type: string): void
-  /** Tell the peer which resources of a response were refused, each with its reason; only own peers understand that. */
-  namesRefusals?(): boolean
-  write(bytes: Uint8Array): boolean
-  pause(): void
-  proceed(): void
-  /** Ends the stream: the peer cannot be understood, or this side cannot go on. */
-  fail(error: AppError): void
-  /** A response of a type that is no resource kind. False when nobody knows it: it is refused then. */
-  other?(response: DeltaResponse): boolean
-  /** The complete first list of a type was applied. */
-  listed?(type: string): void
-  /** A response of a type was applied. */
-  applied?(type: string, facts: { readonly ms: number; readonly refused: number }): void
-}
+export type { AcceptedVersions, ReceiverOptions } from './receiver-options.ts'
 
 interface ReceivingType {
   readonly kind: ResourceDescriptor
@@ -195,8 +146,7 @@ export class DeltaReceiver {
     })
   }
 
-  /** Stored names are wire names here: own peers always hash theirs. */
-  /** Only what control planes write themselves: of what a person wished, an origin that lost it cannot know whether it is gone. */
+  /** By their names here, which are wire names of own peers. Only what control planes write themselves: of what a person wished, an origin that lost it cannot know whether it is gone. */
   #recalled(kind: ResourceDescriptor): [string, string][] {
     return this.#options.store
       .list(kind.type)
