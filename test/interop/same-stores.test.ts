@@ -122,11 +122,11 @@ async function settled(plan: FederationPlan): Promise<Readonly<Record<string, Vi
       const now = JSON.stringify(await views(fed))
       if (now !== last) since = performance.now()
       last = now
-      return performance.now() - since > 4_000
+      return performance.now() - since > 8_000
     },
     60_000,
   )
-  // everything still runs
+  // everything still runs; states of services follow every 5 s on stock zones
   return await views(fed)
 }
 

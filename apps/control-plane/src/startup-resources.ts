@@ -5,7 +5,7 @@ import { type MeshRulesDeps, newMeshOps } from '@weft/api'
 import { hasCode } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import { generateSigningKey, secretSpec, signingKeyRef, type TokenIssuer, type TokenKind } from '@weft/identity'
-import { computeLabels, displayName, labelKeys, type LabelPlace, type Registry, type ResourceKey } from '@weft/resources'
+import { computeLabels, displayName, labelKeys, type LabelPlace, type Labels, type Registry, type ResourceKey } from '@weft/resources'
 import type { PutOp, Store, StoreOp } from '@weft/store'
 
 export interface StartupDeps {
@@ -100,6 +100,13 @@ function labelled(deps: StartupDeps, key: ResourceKey, spec: unknown): PutOp {
   return { op: 'put', resource: { ...key, labels: computeLabels(kind, { ...key, labels: {}, spec }, deps.place), spec }, expect: 'absent' }
 }
 
+/** The default generators of a stock control plane do not say where they were made, and those of a stock global say nothing at all. */
+function defaultGeneratorLabels(labels: Labels, { mode }: LabelPlace): Labels {
+  if (mode === 'global') return {}
+  const { [labelKeys.env]: _, ...rest } = labels
+  return rest
+}
+
 async function create(deps: StartupDeps, ...ops: readonly (PutOp | undefined)[]): Promise<void> {
   for (const op of ops) {
     if (!op || deps.store.get(op.resource)) continue
@@ -146,7 +153,9 @@ async function createHostnameGenerators(deps: StartupDeps): Promise<void> {
   const definitions = deps.place.mode === 'global' ? globalGenerators : zoneGenerators
   const present = new Set(deps.store.list('HostnameGenerator').map(displayName))
   for (const { name, template, selector } of definitions) {
-    if (!present.has(name)) await create(deps, labelled(deps, { type: 'HostnameGenerator', mesh: '', name }, { template, selector }))
+    if (present.has(name)) continue
+    const op = labelled(deps, { type: 'HostnameGenerator', mesh: '', name }, { template, selector })
+    await create(deps, { ...op, resource: { ...op.resource, labels: defaultGeneratorLabels(op.resource.labels, deps.place) } })
   }
 }
 
