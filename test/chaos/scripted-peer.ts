@@ -173,11 +173,13 @@ export function provide(peer: ScriptedPeer, resources: (type: string) => NonNull
   const types = new Set<string>()
   let nonce = 0
   const waiting = new Map<string, () => void>()
-  const respond = (typeUrl: string, more: Partial<Response>): Promise<void> => {
+  const respondRaw = (compose: (nonce: string) => Uint8Array): Promise<void> => {
     const id = `n${++nonce}`
-    call.send(encodeResponse({ typeUrl, nonce: id, controlPlane: { identifier: peer.zone }, ...more }))
+    call.send(compose(id))
     return new Promise((done) => waiting.set(id, done))
   }
+  const respond = (typeUrl: string, more: Partial<Response>): Promise<void> =>
+    respondRaw((id) => encodeResponse({ typeUrl, nonce: id, controlPlane: { identifier: peer.zone }, ...more }))
   call.onMessage((message) => {
     const request = codec('envoy.service.discovery.v3.DeltaDiscoveryRequest').decode(message)
     const typeUrl = request.typeUrl ?? ''
@@ -191,7 +193,7 @@ export function provide(peer: ScriptedPeer, resources: (type: string) => NonNull
     types.add(typeUrl)
     void respond(typeUrl, { resources: [...resources(typeUrl)] })
   })
-  return { call, failures, types, respond }
+  return { call, failures, types, respond, respondRaw }
 }
 
 export interface Provider {
@@ -202,4 +204,6 @@ export interface Provider {
   readonly types: ReadonlySet<string>
   /** One more response; resolves with its answer. */
   respond(type: string, response: Partial<Response>): Promise<void>
+  /** The same for a response that the caller encodes. */
+  respondRaw(compose: (nonce: string) => Uint8Array): Promise<void>
 }

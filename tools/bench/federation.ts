@@ -27,6 +27,8 @@ export interface Federation {
   dataplaneServer(zone: string): string
   /** A port for the federation's own use, from 0 to 29. */
   ownPort(index: number): number
+  /** Where zones reach global. */
+  readonly kdsPort: number
   pid(controlPlane: string): number
   start(controlPlane: string): void
   /** SIGKILL. Resolves when it is gone. */
@@ -121,6 +123,7 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     api,
     dataplaneServer: (zone) => `127.0.0.1:${port(zone, 'dataplane')}`,
     ownPort: (index) => first + controlPlanes.length * roles.length + index,
+    kdsPort: port('global', 'kds'),
     pid: (of) => processes.pid(processOf(of)) ?? 0,
     start: (of) => processes.start(processOf(of), controlPlane.program, { args: [...controlPlane.args, 'run'], env: environment(of) }),
     kill: (of) => processes.kill(processOf(of)),

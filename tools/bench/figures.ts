@@ -6,10 +6,11 @@ export interface Figure {
   readonly id: string
   readonly step: Step
   readonly label: string
-  readonly unit: 'ms' | 's' | '%' | 'KiB' | 'MiB' | ''
-  /** At most this; absent where none was set. `below`: less than this. */
+  readonly unit: 'ms' | 's' | '%' | 'KiB' | 'MiB' | '/s' | ''
+  /** At most this; absent where none was set. `below`: less than this. `above`: at least this. */
   readonly goal?: number
   readonly below?: true
+  readonly above?: true
 }
 
 /** In the order they are printed. */
@@ -91,6 +92,42 @@ export const catalogue = [
   { id: 'large.editLast', step: 'large', label: 'one large zone: policy edit to last ACK', unit: 'ms' },
   { id: 'large.cpu', step: 'large', label: 'one large zone: idle CPU', unit: '%' },
   { id: 'large.rss', step: 'large', label: 'one large zone: memory', unit: 'MiB' },
+  ...(
+    [
+      ['federation', ''],
+      ['federationLarge', '10 x 200: '],
+    ] as const
+  ).flatMap(([id, size]) => [
+    {
+      id: `${id}.firstAckP50`,
+      step: 'federation',
+      label: `${size}policy commit at global to first remote ACK, p50`,
+      unit: 'ms',
+      goal: 80,
+    } as const,
+    { id: `${id}.firstAckP99`, step: 'federation', label: `${size}  p99 (worst of fewer than 100 rounds)`, unit: 'ms', goal: 300 } as const,
+    {
+      id: `${id}.stateP99`,
+      step: 'federation',
+      label: `${size}service state in one zone to ACK in another, p99`,
+      unit: 'ms',
+      goal: 500,
+    } as const,
+    { id: `${id}.globalCpu`, step: 'federation', label: `${size}  CPU of global meanwhile`, unit: '%' } as const,
+    { id: `${id}.zoneCpu`, step: 'federation', label: `${size}  CPU of the busiest zone meanwhile`, unit: '%' } as const,
+  ]),
+  { id: 'federation.frozen', step: 'federation', label: 'a frozen zone is shown', unit: 'ms', goal: 8000 },
+  { id: 'federation.quietCpu', step: 'federation', label: 'global with 50 quiet zones', unit: '%', goal: 2, below: true },
+  {
+    id: 'federation.ingest',
+    step: 'federation',
+    label: 'resource updates taken for each second of CPU',
+    unit: '/s',
+    goal: 5000,
+    above: true,
+  },
+  { id: 'federation.join', step: 'federation', label: 'a zone with 10,000 dataplanes joins', unit: 'ms', goal: 3000 },
+  { id: 'federation.memory', step: 'federation', label: 'global memory for each Dataplane with its insight', unit: 'KiB', goal: 8 },
 ] as const satisfies readonly Figure[]
 
 export type FigureId = (typeof catalogue)[number]['id']
@@ -148,15 +185,15 @@ export function rowsOf(runs: readonly (readonly Measured[])[], steps: ReadonlySe
   ]
 }
 
-function row({ id, label, unit, goal, below }: Figure, values: readonly (number | undefined)[]): Row {
+function row({ id, label, unit, goal, below, above }: Figure, values: readonly (number | undefined)[]): Row {
   const [first, second] = values
   return {
     id,
     label,
     unit,
-    goal: goal === undefined ? '' : `${below ? '<' : '<='} ${formatted(goal)}`,
+    goal: goal === undefined ? '' : `${below ? '<' : above ? '>=' : '<='} ${formatted(goal)}`,
     values,
-    isMet: goal === undefined || first === undefined ? undefined : below ? first < goal : first <= goal,
+    isMet: goal === undefined || first === undefined ? undefined : below ? first < goal : above ? first >= goal : first <= goal,
     ratio: first !== undefined && second !== undefined && first !== 0 ? second / first : undefined,
   }
 }

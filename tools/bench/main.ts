@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createProcesses } from '../../apps/demo/src/processes.ts'
 import { messageOf } from '../../packages/foundation/src/errors/index.ts'
 import { findEnvoy } from '../envoy-binary.mjs'
+import { measureFederation } from './federation-step.ts'
 import { type Measured, rowsOf, table } from './figures.ts'
 import { type ControlPlane, type Options, parseOptions, usage } from './options.ts'
 import { machineCpuSeconds } from './processes-usage.ts'
@@ -114,10 +115,13 @@ async function runOne(session: Session, controlPlane: ControlPlane, keep: (measu
         await context.attempt('traffic', () => measureTraffic(context))
       } else context.progress('traffic: no Envoy (ENVOY_PATH, PATH or python3 with pip); left out')
     }
-    const simulated = new Set([...steps].filter((step) => step !== 'traffic' && step !== 'embedded' && step !== 'large'))
+    const simulated = new Set(
+      [...steps].filter((step) => step !== 'traffic' && step !== 'embedded' && step !== 'large' && step !== 'federation'),
+    )
     if (simulated.size > 0) await measureSimulated(context, simulated)
     if (steps.has('embedded')) await measureEmbedded(context)
     if (steps.has('large')) await measureLarge(context)
+    if (steps.has('federation')) await measureFederation(context)
   } finally {
     keep(collected())
   }

@@ -4,14 +4,22 @@ import { test } from 'node:test'
 import { root } from '../run-command.ts'
 import { parseOptions, steps } from './options.ts'
 
-test('without arguments everything but the large zone is measured, of this repository', () => {
+test('without arguments everything but the large zone and the federation is measured, of this repository', () => {
   const options = parseOptions([])
   assert.deepEqual(
     [...(options?.steps ?? [])],
-    steps.filter((step) => step !== 'large'),
+    steps.filter((step) => step !== 'large' && step !== 'federation'),
   )
   assert.deepEqual(options?.controlPlanes, [{ label: 'weft', program: join(root, 'weft'), args: ['cp'], needsSharedTrust: false }])
   assert.equal(options?.base, undefined)
+})
+
+test('federation is a command of its own, at both sizes unless one is named', () => {
+  const options = parseOptions(['federation'])
+  assert.deepEqual([[...(options?.steps ?? [])], options?.zones, options?.dps, options?.isFullFederation], [['federation'], 5, 100, true])
+  const small = parseOptions(['federation', '--zones', '2', '--dps', '10'])
+  assert.deepEqual([small?.zones, small?.dps, small?.isFullFederation], [2, 10, false])
+  assert.throws(() => parseOptions(['fedration']), /the only command is federation/)
 })
 
 test('--only and --large choose steps', () => {

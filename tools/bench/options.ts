@@ -16,6 +16,7 @@ export const steps = [
   'restart',
   'embedded',
   'large',
+  'federation',
 ] as const
 export type Step = (typeof steps)[number]
 
@@ -48,9 +49,15 @@ export interface Options {
   readonly env: Readonly<Record<string, string>>
   readonly output: 'table' | 'json'
   readonly keep: boolean
+  /** The federation at both sizes of its goals. False when the command line names a size. */
+  readonly isFullFederation: boolean
 }
 
 export const usage = `npm run bench -- [options]
+npm run bench -- federation [options]
+
+With "federation": what crosses zones, at 5 x 100 and 10 x 200 proxies (once, at --zones and --dps, where they are given), a frozen zone,
+and global with 50 quiet zones, a zone of 10,000 dataplanes and a stream of updates.
 
 Measures the control plane with simulated proxies and real Envoys, all on loopback, and prints every figure beside its goal. Never fails on a figure.
 
@@ -62,7 +69,7 @@ Measures the control plane with simulated proxies and real Envoys, all on loopba
   --probes N           new services (3)
   --endpoint-rounds N  changes of the last endpoint (5)
   --only LIST          of ${steps.join(',')}
-                       (all but large; what a step builds on is run, and measured, too)
+                       (all but large and federation; what a step builds on is run, and measured, too)
   --large              also one zone with --large-dps sidecars (1000)
   --idle SECONDS       idle time before memory is read, and over which CPU is (60)
   --settle SECONDS     quiet time before idling starts (8)
@@ -78,12 +85,12 @@ Measures the control plane with simulated proxies and real Envoys, all on loopba
 
 /** Options of a command line. Throws with one line for the user when it makes no sense; undefined when help was asked for. */
 export function parseOptions(argv: readonly string[]): Options | undefined {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     args: [...argv],
-    allowPositionals: false,
+    allowPositionals: true,
     options: {
-      dps: { type: 'string', default: '100' },
-      zones: { type: 'string', default: '2' },
+      dps: { type: 'string' },
+      zones: { type: 'string' },
       services: { type: 'string', default: '20' },
       reachable: { type: 'string', default: '10' },
       rounds: { type: 'string', default: '10' },
@@ -106,6 +113,8 @@ export function parseOptions(argv: readonly string[]): Options | undefined {
     },
   })
   if (values.help) return undefined
+  const isFederation = positionals[0] === 'federation' && positionals.length === 1
+  if (positionals.length > 0 && !isFederation) throw new Error(`${positionals.join(' ')}: the only command is federation`)
   if (values.output !== 'table' && values.output !== 'json') throw new Error(`-o ${values.output}: table or json`)
   const ours: ControlPlane =
     values.cp === undefined
@@ -113,9 +122,10 @@ export function parseOptions(argv: readonly string[]): Options | undefined {
       : { ...command(values.cp), needsSharedTrust: false }
   return {
     controlPlanes: values.compare === undefined ? [ours] : [ours, { ...command(values.compare), needsSharedTrust: true }],
-    steps: chosen(values.only, values.large),
-    dps: whole('dps', values.dps, 1),
-    zones: whole('zones', values.zones, 1),
+    steps: isFederation ? new Set<Step>(['federation']) : chosen(values.only, values.large),
+    dps: whole('dps', values.dps ?? '100', 1),
+    zones: whole('zones', values.zones ?? (isFederation ? '5' : '2'), 1),
+    isFullFederation: isFederation && values.dps === undefined && values.zones === undefined,
     services: whole('services', values.services, 1),
     reachable: whole('reachable', values.reachable, 1),
     rounds: whole('rounds', values.rounds, 1),
@@ -134,7 +144,10 @@ export function parseOptions(argv: readonly string[]): Options | undefined {
 }
 
 function chosen(only: string | undefined, withLarge: boolean): ReadonlySet<Step> {
-  const names = only === undefined ? steps.filter((step) => step !== 'large') : only.split(',').map((name) => stepNamed(name.trim()))
+  const names =
+    only === undefined
+      ? steps.filter((step) => step !== 'large' && step !== 'federation')
+      : only.split(',').map((name) => stepNamed(name.trim()))
   return new Set(withLarge ? [...names, 'large'] : names)
 }
 

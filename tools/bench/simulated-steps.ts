@@ -76,7 +76,7 @@ export async function measureLarge(context: RunContext): Promise<void> {
   }
 }
 
-async function start(context: RunContext, { federation }: FleetStage): Promise<void> {
+export async function start(context: RunContext, { federation }: FleetStage): Promise<void> {
   federation.start('global')
   const answered = await federation.answers('global')
   if (/\/src\/main\.ts\b/.test(commandLineOf(federation.pid('global')))) {
@@ -134,7 +134,7 @@ async function measureEmpty(context: RunContext, stage: FleetStage): Promise<Rea
   return after
 }
 
-async function measureCold(context: RunContext, stage: FleetStage, as: 'cold' | 'embedded' | 'large'): Promise<void> {
+export async function measureCold(context: RunContext, stage: FleetStage, as: 'cold' | 'embedded' | 'large' | 'federation'): Promise<void> {
   const { options } = context
   const total = stage.size.sidecars + 1
   context.progress(`${as}: ${stage.size.zones} x ${stage.size.sidecars} proxies and an ingress each start at once`)
@@ -280,7 +280,7 @@ async function measureServices(context: RunContext, stage: FleetStage): Promise<
 }
 
 /** The load assignment of the service of all zones: its only endpoint is the probe in the first zone. */
-const assignment = `mzsvc_${meshName}___probe-0`
+export const assignment = `mzsvc_${meshName}___probe-0`
 
 async function measureEndpoints(context: RunContext, stage: FleetStage): Promise<void> {
   const { federation, own, other } = stage
@@ -316,7 +316,7 @@ async function measureEndpoints(context: RunContext, stage: FleetStage): Promise
 }
 
 /** A Dataplane as the zone has it, with its inbound in another state. */
-async function withState(url: string, state: string): Promise<unknown> {
+export async function withState(url: string, state: string): Promise<unknown> {
   const answer = await http('GET', url)
   if (answer.status !== 200) throw new Error(`GET ${url}: ${answer.status} ${answer.text}`)
   // the probe's own Dataplane: one inbound (packages/testkit simulated-dataplane)
