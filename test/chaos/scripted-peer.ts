@@ -176,7 +176,8 @@ export function provide(peer: ScriptedPeer, resources: (type: string) => NonNull
   const respondRaw = (compose: (nonce: string) => Uint8Array): Promise<void> => {
     const id = `n${++nonce}`
     call.send(compose(id))
-    return new Promise((done) => waiting.set(id, done))
+    // a call that ends is an answer too
+    return Promise.race([new Promise<void>((done) => waiting.set(id, done)), call.ended.then(() => {})])
   }
   const respond = (typeUrl: string, more: Partial<Response>): Promise<void> =>
     respondRaw((id) => encodeResponse({ typeUrl, nonce: id, controlPlane: { identifier: peer.zone }, ...more }))

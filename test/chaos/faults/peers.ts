@@ -2,9 +2,9 @@
 import { randomFillSync } from 'node:crypto'
 import { connect as tlsConnect } from 'node:tls'
 import { gzipSync } from 'node:zlib'
-import { until } from '../../../apps/demo/src/rest.ts'
+import { getJson, until } from '../../../apps/demo/src/rest.ts'
 import { jsonResource } from '../../../packages/kds/src/testing/raw-zone.ts'
-import { authorLabel } from '../canonical.ts'
+import { authorLabel, isObject } from '../canonical.ts'
 import type { ChaosFederation } from '../federation.ts'
 import { type Fault, type FaultKind, pause } from '../fault.ts'
 import { keyOf } from '../history.ts'
@@ -167,5 +167,22 @@ export const peerFaults: readonly FaultKind[] = [
       await until('global subscribes', async () => provider.types.has('MeshService'), 15_000)
       await pause(800)
     }
+  }),
+  peerFault('mass deletion', async ({ federation }, zone) => {
+    await using peer = await admitted(federation, zone, { headers: { 'weft-store-id': `store-of-${zone}` } })
+    let isOver = false
+    const resources = Array.from({ length: 30 }, (_, n) => service(`${zone}-${n}`, { 'kuma.io/display-name': `many-${n}` }))
+    const provider = provide(peer, (type) => (type === 'MeshService' ? resources : []))
+    void provider.call.ended.then(() => (isOver = true))
+    const here = async (): Promise<number> => {
+      const list = await getJson(`${federation.plane('global').api}/meshservices?size=1000&filter[labels.kuma.io/zone]=${zone}`)
+      return isObject(list) && typeof list['total'] === 'number' ? list['total'] : -1
+    }
+    await until('all listed', async () => isOver || (await here()) === resources.length, 15_000)
+    await provider.respond('MeshService', { removedResources: resources.slice(1).map(({ name }) => name ?? '') })
+    await pause(500)
+    // a global that was killed meanwhile has another story
+    const left = await here()
+    if (!isOver && left !== resources.length && left !== -1) throw new Error(`mass deletion: ${left} of ${resources.length} are left`)
   }),
 ]

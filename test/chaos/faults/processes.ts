@@ -61,7 +61,6 @@ export const processFaults: readonly FaultKind[] = [
   },
   {
     name: 'global without its store',
-    awaits: 'zones that refuse another global than the one they belong to',
     draw: (random): Fault => {
       const ms = random.between(1_000, 3_000)
       return {
