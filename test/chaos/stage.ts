@@ -257,7 +257,11 @@ async function remember(stage: Stage, plane: Plane): Promise<void> {
 }
 
 async function tokenFor(api: string, workload: string): Promise<string> {
-  const answer = await http('POST', `${api}/tokens/dataplane`, { mesh: 'default', workload, validFor: '1h' })
-  if (answer.status !== 200) throw new Error(`no token: ${answer.status} ${answer.text}`)
-  return answer.text.trim()
+  let token = ''
+  await until(`a token for ${workload}`, async () => {
+    const answer = await http('POST', `${api}/tokens/dataplane`, { mesh: 'default', workload, validFor: '1h' })
+    token = answer.text.trim()
+    return answer.status === 200
+  })
+  return token
 }

@@ -109,7 +109,7 @@ export function createWriter(
       history.add({ kind: 'acknowledged', id })
       subject.exists = !isDeletion
       if (subject === everywhere) followed = subject.value
-    } else if (answer.status !== 0) refusals.push(`${place}: ${subject.path}: ${answer.status} ${answer.text.slice(0, 200)}`)
+    } else if (!isBusy(answer.status)) refusals.push(`${place}: ${subject.path}: ${answer.status} ${answer.text.slice(0, 200)}`)
     return isDone
   }
   const loop = async (): Promise<void> => {
@@ -141,6 +141,11 @@ export function createWriter(
       return everywhere.value
     },
   }
+}
+
+/** No answer, or one that says that the request was not carried out because somebody was too busy for it. */
+function isBusy(status: number): boolean {
+  return status === 0 || status === 408 || status === 503
 }
 
 /** Unique among all writers of this process. */
