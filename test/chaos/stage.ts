@@ -222,6 +222,8 @@ export async function createStage({ random, keep = false }: StageOptions): Promi
       60_000,
     )
     await stage.follows(federation.zones, 30_000)
+    // a zone that loses its memory before global knows its proxies waits for them as long as any zone does
+    await until('all places agree', async () => (await converged()).length === 0, 60_000)
     isWatching = true
     for (const observer of observers.values()) observer.start()
     for (const writer of writers.values()) writer.resume()

@@ -7,10 +7,10 @@ import type { Federation } from './federation.ts'
 import { meshName } from './resources.ts'
 
 /** What a zone control plane subscribes to. */
-const consumed = [
-  ...['Mesh', 'Config', 'Secret', 'GlobalSecret', 'HostnameGenerator', 'MeshExternalService', 'MeshIdentity', 'MeshMultiZoneService'],
-  ...['MeshService', 'MeshTrust', 'MeshZoneAddress', 'MeshTimeout', 'MeshRetry', 'MeshCircuitBreaker', 'MeshTrafficPermission', 'MeshTLS'],
-]
+const consumed =
+  'Mesh Config Secret GlobalSecret HostnameGenerator MeshExternalService MeshIdentity MeshMultiZoneService MeshService MeshTrust MeshZoneAddress MeshTimeout MeshRetry MeshCircuitBreaker MeshTrafficPermission MeshTLS'.split(
+    ' ',
+  )
 
 export interface ScriptedZone extends AsyncDisposable {
   readonly provider: Provider
