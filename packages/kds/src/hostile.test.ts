@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { connect as http2Connect } from 'node:http2'
+import { connect as http2Connect, constants as http2Constants } from 'node:http2'
 import { status } from '@grpc/grpc-js'
 import { codec } from '@weft/proto'
 import { createKdsServer } from './server.ts'
@@ -209,6 +209,28 @@ test('connections that do not speak HTTP/2 are closed', () =>
       socket.resume()
       socket.end()
       await new Promise((resolve) => socket.on('close', resolve))
+    }
+  }))
+
+test('ten thousand streams that are reset at once cost only their own connection', () =>
+  witness(async ({ port }) => {
+    for (let round = 0; round < 5; round++) {
+      const session = http2Connect(`http://127.0.0.1:${port}`)
+      const gone = new Promise((resolve) => session.on('close', resolve))
+      session.on('error', () => {})
+      for (let count = 0; count < 2_000 && !session.destroyed && !session.closed; count++) {
+        const stream = session.request({
+          ':method': 'POST',
+          ':path': methods.globalToZone,
+          'content-type': 'application/grpc',
+          'client-id': 'flood',
+        })
+        stream.on('error', () => {})
+        stream.close(http2Constants.NGHTTP2_CANCEL)
+        if (count % 100 === 99) await new Promise((resolve) => setImmediate(resolve))
+      }
+      session.destroy()
+      await gone
     }
   }))
 
