@@ -68,6 +68,7 @@ export function openGlobalToZone(context: StreamContext, ended: Ended): RunningS
       node: describingNode(zone, context.self, { features: zoneFeatures, config: client.config() }),
       accepted: memory.accepted,
       // versions of another incarnation say nothing about this one
+      offersDigest: storeId !== undefined,
       resume: memory.peer !== 'own' || storeId === undefined || storeId === memory.storeId,
       quarantine: context.journal.refusedHere,
       feed: context.feed,

@@ -4,9 +4,9 @@
 import { AppError, messageOf } from '@weft/foundation/errors'
 import { nameKey, type ResourceDescriptor, type ResourceKey } from '@weft/resources'
 import { decodeIncoming } from './decode-incoming.ts'
-import { digestsType } from './digest.ts'
+import { createDigest, digestPart, digestsType } from './digest.ts'
 import type { DeletionSource } from './explained-deletions.ts'
-import { recalledVersion } from './features.ts'
+import { digestOffer, recalledVersion } from './features.ts'
 import { followHoldings, type Holdings, noteApplied } from './holdings.ts'
 import { describeFailure, type RefusedResource, splitWireName, writeClassOf } from './incoming.ts'
 import { reconcile, type ReconcileOptions } from './reconcile.ts'
@@ -19,6 +19,8 @@ interface ReceivingType {
   readonly kind: ResourceDescriptor
   readonly accepted: Map<string, string>
   resumed: boolean
+  /** What is held, offered as a digest. */
+  readonly offer: string | undefined
   holdings: Holdings | undefined
   /** The whole first list has come. */
   complete: boolean
@@ -32,6 +34,8 @@ interface ReceivingType {
 }
 
 const maxQueued = 64
+/** Fewer versions are simply named. */
+const offeredFrom = 200
 const maxFailureText = 8 * 1024
 const maxReasonText = 1024
 
@@ -52,13 +56,15 @@ export class DeltaReceiver {
       if (!kind) continue
       const accepted = new Map(options.resume ? this.#stillStored(kind, options.accepted.get(type)) : [])
       options.accepted.set(type, accepted)
+      const offer = options.offersDigest && !options.recall && accepted.size >= offeredFrom ? offerOf(accepted) : undefined
       this.#types.set(type, {
         kind,
         accepted,
-        resumed: accepted.size > 0,
+        resumed: accepted.size > 0 && offer === undefined,
+        offer,
         holdings: undefined,
         complete: false,
-        listed: new Map([...accepted.keys()].map((name) => this.#storedKey(type, name)).map((key) => [nameKey(key), key])),
+        listed: offer === undefined ? this.#keysOf(type, accepted) : new Map(),
         gone: [],
         refusedFirst: new Set(),
         tail: Promise.resolve(),
@@ -69,7 +75,8 @@ export class DeltaReceiver {
   /** Subscribes to every type. */
   start(): void {
     for (const [type, state] of this.#types) {
-      const subscribe = new Map([...(this.#options.recall ? this.#recalled(state.kind) : []), ...state.accepted])
+      const held = state.offer === undefined ? state.accepted : new Map([[digestOffer, state.offer]])
+      const subscribe = new Map([...(this.#options.recall ? this.#recalled(state.kind) : []), ...held])
       this.#options.write(encodeRequest({ type, node: this.#options.node, subscribe }))
     }
   }
@@ -125,7 +132,7 @@ export class DeltaReceiver {
     this.#options.drifted?.(type)
     state.complete = false
     state.resumed = versions.size > 0
-    state.listed = new Map([...versions.keys()].map((name) => this.#storedKey(type, name)).map((key) => [nameKey(key), key]))
+    state.listed = this.#keysOf(type, versions)
     state.refusedFirst.clear()
     this.#options.write(encodeRequest({ type, node: { id: this.#options.node.id, metadata: undefined }, subscribe: versions }))
   }
@@ -162,6 +169,10 @@ export class DeltaReceiver {
       const stored = store.get(key)
       return stored !== undefined && incoming.owns(kind, stored)
     })
+  }
+
+  #keysOf(type: string, versions: ReadonlyMap<string, string>): Map<string, ResourceKey> {
+    return new Map([...versions.keys()].map((name) => this.#storedKey(type, name)).map((key) => [nameKey(key), key]))
   }
 
   #storedKey(type: string, wireName: string): ResourceKey {
@@ -211,6 +222,7 @@ export class DeltaReceiver {
     if (isFirst && state.resumed) state.gone.push(...removed)
     else this.#options.deleting?.(gone)
     const deletable = await this.#withoutHeld(state.kind, gone, isFirst ? 'list' : 'live')
+    if (isFirst && response.same) state.listed = this.#keysOf(state.kind.type, state.accepted)
     for (const [name, key] of received) state.listed?.set(name, key)
     for (const key of removed) state.listed?.delete(nameKey(key))
     const reconciled = await reconcile(decoded.resources, deletable, this.#reconciling(state.kind))
@@ -353,4 +365,10 @@ export class DeltaReceiver {
       }),
     )
   }
+}
+
+function offerOf(accepted: ReadonlyMap<string, string>): string {
+  const digest = createDigest()
+  for (const [name, version] of accepted) digest.add(digestPart(name, version))
+  return digest.text()
 }

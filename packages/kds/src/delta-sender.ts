@@ -247,7 +247,12 @@ export class DeltaSender {
   }
 
   #listComplete(state: SendingType, entries: readonly Encoded[]): void {
-    const { responses, recalledGone } = planFirstList({ entries, resume: state.resume, chunked: this.#options.chunked })
+    const { responses, recalledGone } = planFirstList({
+      entries,
+      resume: state.resume,
+      chunked: this.#options.chunked,
+      digest: state.digest,
+    })
     state.resume = new Map()
     this.#removeLater(state, recalledGone)
     if (responses) {
@@ -271,7 +276,7 @@ export class DeltaSender {
       state.replace(key, resource && outgoing.encode(resource))
     }
     state.dirty.clear()
-    const { responses } = planFirstList({ entries: [...state.entries()], resume: new Map(), chunked: false })
+    const { responses } = planFirstList({ entries: [...state.entries()], resume: new Map(), chunked: false, digest: state.digest })
     if (!responses) return
     this.#options.log.info({ type: state.type, bytes: state.bytes, count: state.count }, 'kds list fits again and is sent')
     state.queue.push(...responses)
@@ -328,6 +333,7 @@ export class DeltaSender {
       frames: next.entries.map((entry) => entry.frame),
       removed: next.removed,
       partial: next.partial,
+      same: next.same ?? false,
     })
     this.#options.count(state.type, 'sent')
     this.#options.log.debug(

@@ -47,5 +47,11 @@ export const storeIdField = 'weft-store-id'
 /** Version under which a receiver names what it holds of an earlier incarnation of an own peer. */
 export const recalledVersion = 'weft:recalled'
 
+/** Name under which a receiver offers the digest of what it holds instead of all its versions. */
+export const digestOffer = 'weft:digest'
+
+/** `system_version_info` of a first list that is exactly what was offered. */
+export const sameMarker = 'weft:same'
+
 /** `system_version_info` of a response that is not the last one of a first list; only towards own peers. */
 export const partialMarker = 'weft:more'

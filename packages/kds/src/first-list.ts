@@ -1,6 +1,6 @@
 // What the first responses of a type are: all of it, or what the peer lacks of it when it said what it has.
 import { inChunks } from './chunks.ts'
-import { recalledVersion } from './features.ts'
+import { digestOffer, recalledVersion } from './features.ts'
 import type { Encoded } from './outgoing.ts'
 import type { PlannedResponse } from './sending-type.ts'
 import { listLimitBytes, withoutTooLarge } from './type-size.ts'
@@ -12,6 +12,8 @@ export interface FirstListOptions {
   readonly resume: ReadonlyMap<string, string>
   /** The peer takes a first list in several responses. */
   readonly chunked: boolean
+  /** Of all entries. */
+  digest(): string
 }
 
 /** The first list of a type. */
@@ -22,7 +24,11 @@ export interface FirstList {
   readonly recalledGone: readonly string[]
 }
 
-export function planFirstList({ entries, resume, chunked }: FirstListOptions): FirstList {
+export function planFirstList({ entries, resume: given, chunked, digest }: FirstListOptions): FirstList {
+  const offered = given.get(digestOffer)
+  if (offered !== undefined && offered === digest())
+    return { responses: [{ entries: [], removed: [], partial: false, same: true }], recalledGone: [] }
+  const resume = offered === undefined ? given : new Map<string, string>()
   // a peer that only recalls names takes the list for a whole one
   const resumed = [...resume.values()].some((version) => version !== recalledVersion)
   const missing = resumed ? entries.filter((entry) => resume.get(entry.name) !== entry.version) : entries

@@ -19,6 +19,8 @@ export interface OriginLedger {
   isHeld(key: ResourceKey): boolean
   /** What it deleted lately, over all of its streams. */
   readonly deletions: RecentDeletions
+  /** What was accepted of its present incarnation since this process started. */
+  readonly accepted: Map<string, Map<string, string>>
   hold(keys: readonly ResourceKey[], reason: HoldReason): Promise<void>
   /** Someone wants to keep these although the origin deleted them. Those that are not held are left alone. */
   keep(keys: readonly ResourceKey[]): Promise<void>
@@ -47,6 +49,7 @@ export function openOriginLedger({ store, log, origin, now = Date.now }: LedgerO
   let incarnation = read.incarnation
   const held = read.held
   const deletions = createRecentDeletions()
+  const accepted = new Map<string, Map<string, string>>()
 
   const save = async (): Promise<void> => {
     const config = JSON.stringify({
@@ -89,6 +92,7 @@ export function openOriginLedger({ store, log, origin, now = Date.now }: LedgerO
     },
     isHeld: (item) => held.get(item.type)?.has(nameKey(item)) ?? false,
     deletions,
+    accepted,
     keep: async (keys) => {
       for (const item of keys) {
         const ofType = held.get(item.type)

@@ -34,6 +34,8 @@ export interface ReceiverOptions {
   readonly accepted: AcceptedVersions
   /** Subscribe with what was accepted before. */
   readonly resume: boolean
+  /** The peer is asked whether what is held is all there is, before versions or a list travel; only own peers answer that. */
+  readonly offersDigest?: boolean
   /** Name to the origin what is held here of an earlier incarnation, so that it can say later that this is really gone. */
   readonly recall?: boolean
   /** Where what cannot be accepted is kept with its reason. */

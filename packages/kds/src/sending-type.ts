@@ -14,6 +14,8 @@ export interface PlannedResponse {
   readonly removed: readonly string[]
   /** More of the same first list follows. */
   readonly partial: boolean
+  /** A first list that is what the peer offered by digest. */
+  readonly same?: boolean
 }
 
 /** State of one type on one stream. */

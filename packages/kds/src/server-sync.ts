@@ -137,9 +137,10 @@ export function openZoneToGlobal(stream: ServerStream, context: SyncContext): St
     guard: options.massDelete,
     explain: explainFromZone(options.store),
     node: describingNode(zone, self, { features: globalFeatures, config: '' }),
-    // a stock zone is always asked for everything; our own zones' lists are cheap to compare
-    accepted: new Map(),
-    resume: false,
+    // a stock zone is always asked for everything
+    accepted: stream.storeId === undefined ? new Map() : ledger.accepted,
+    resume: stream.storeId !== undefined && incarnation === ledger.incarnation,
+    offersDigest: stream.storeId !== undefined,
     recall:
       stream.storeId !== undefined && (incarnation !== ledger.incarnation || ledger.held().some((held) => held.reason === 'incarnation')),
     quarantine: context.board.journal(zone).refusedHere,

@@ -1,7 +1,7 @@
 // Messages of the sync streams as plain values, and the framed fast path: a response is a concatenation of resources framed once.
 import { AppError, messageOf } from '@weft/foundation/errors'
 import { codec, frame, str, wrap } from '@weft/proto'
-import { partialMarker } from './features.ts'
+import { partialMarker, sameMarker } from './features.ts'
 
 /** `Any` type of every synced resource. Only the part after the last slash counts for a receiver. */
 export const kumaResourceUrl = 'type.googleapis.com/kuma.mesh.v1alpha1.KumaResource'
@@ -45,6 +45,8 @@ export interface DeltaResponse {
   readonly removed: readonly string[]
   /** More responses of the same first list follow. */
   readonly partial: boolean
+  /** The first list is what this side offered by digest. */
+  readonly same: boolean
   /** `control_plane.identifier`: what the sender calls itself. Proves nothing. */
   readonly sender: string
 }
@@ -82,6 +84,7 @@ export function decodeResponse(bytes: Uint8Array): DeltaResponse {
     })),
     removed: [...(message.removedResources ?? [])],
     partial: message.systemVersionInfo === partialMarker,
+    same: message.systemVersionInfo === sameMarker,
     sender: message.controlPlane?.identifier || '',
   }
 }
@@ -132,12 +135,14 @@ export interface ResponseFields {
   readonly frames: readonly Uint8Array[]
   readonly removed: readonly string[]
   readonly partial?: boolean
+  readonly same?: boolean
 }
 
 /** A response from framed resources. */
 export function composeResponse(fields: ResponseFields): Uint8Array {
   return Buffer.concat([
     ...(fields.partial ? [str(1, partialMarker)] : []),
+    ...(fields.same ? [str(1, sameMarker)] : []),
     ...fields.frames,
     str(4, fields.type),
     str(5, fields.nonce),
