@@ -142,7 +142,11 @@ export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipelin
     },
     rejections: (key) => trials.rejections(key),
     effectiveFacts: (facts) => trials.apply(facts),
-    idle: () => queue.idle(),
+    idle: async () => {
+      // what waits for its turn is not built yet
+      pace.release()
+      await queue.idle()
+    },
     start: async () => {
       detach.push(
         follow(mesh.loadAssignments, (id, fact) => (fact ? builder.setLoadAssignment(fact) : builder.removeLoadAssignment(id))),
@@ -182,6 +186,8 @@ interface Pace {
   /** True for the first change after a quiet time; false: the change is remembered and `again` is called for it soon. */
   mayGo(key: string): boolean
   drop(key: string): void
+  /** Lets everything that waits go at once. */
+  release(): void
   stop(): void
 }
 
@@ -217,6 +223,11 @@ function createPace(clock: Clock, again: (key: string) => void): Pace {
     drop: (key) => {
       last.delete(key)
       waiting.delete(key)
+    },
+    release: () => {
+      if (timer === undefined) return
+      timer.cancel()
+      release()
     },
     stop: () => timer?.cancel(),
   }
