@@ -1,7 +1,8 @@
-// npm run generate: rewrites every generated file. The check compares instead of writing.
+// npm run generate: rewrites every generated file. The check compares instead of writing; message types are compared by the tests of proto.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { generators } from './generate/generators.ts'
+import { generateProto } from './generate/proto.ts'
 import { root } from './run-command.ts'
 
 /** Problems with generated files: missing or stale ones, by path. */
@@ -28,6 +29,7 @@ function read(path: string): string | undefined {
 }
 
 if (import.meta.main) {
+  await generateProto(root)
   for (const [path, content] of await all(root)) {
     if (read(join(root, path)) === content) continue
     mkdirSync(dirname(join(root, path)), { recursive: true })
