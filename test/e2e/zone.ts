@@ -1,4 +1,4 @@
-// A standalone zone control plane with real proxies and services, for tests of traffic. Ports come from the kernel.
+// A standalone zone control plane with real proxies and services, for tests of traffic.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -145,23 +145,32 @@ export async function startZone(environment: Readonly<Record<string, string>> = 
   return zone
 }
 
-/** Ports that were free a moment ago, all different. */
+const firstPort = 10_000
+const lastPort = 31_999
+
+/** Where this process looks for its next port: processes that run at the same time begin in different places. */
+let nextPort = firstPort + ((process.pid * 61) % (lastPort - firstPort))
+
+/**
+ * Ports that were free a moment ago, all different, and none that this process got before. They lie below the range from which the kernel takes
+ * the local ports of connections (32,768 and up on Linux): there a connection could take a port before its server listens or while it restarts.
+ */
 export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<import('node:net').Server>((done, fail) => {
-          const server = createServer()
-          server.once('error', fail)
-          server.listen(0, '127.0.0.1', () => done(server))
-        }),
-    ),
-  )
-  const ports = servers.map((server) => {
-    const address = server.address()
-    return typeof address === 'object' && address ? address.port : 0
-  })
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))))
+  const ports: number[] = []
+  for (let tried = 0; ports.length < count; tried++) {
+    if (tried > lastPort - firstPort) throw new Error('no free ports')
+    const port = nextPort
+    nextPort = port === lastPort ? firstPort : port + 1
+    if (await isFree(port)) ports.push(port)
+  }
   return ports
+}
+
+/** Whether a server can listen on this port of 127.0.0.1 now. */
+export function isFree(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const server = createServer()
+    server.once('error', () => done(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => done(true)))
+  })
 }
