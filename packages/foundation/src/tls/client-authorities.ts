@@ -5,16 +5,10 @@ import { readFile } from 'node:fs/promises'
 import { AppError, messageOf } from '../errors/index.ts'
 import type { Logger } from '../log/index.ts'
 import type { Clock } from '../time/index.ts'
-import { watchFiles } from './watch-files.ts'
+import { loadFromFiles, type ValueFromFiles } from './value-from-files.ts'
 
-export interface ClientAuthorities {
-  /** PEM of one or more certificates. */
-  readonly current: string
-  /** Called after each replacement. Returns the unsubscriber. */
-  onChange(listener: (pem: string) => void): () => void
-  /** Stops watching. */
-  close(): void
-}
+/** PEM of one or more certificates. */
+export type ClientAuthorities = ValueFromFiles<string>
 
 /** Loads the bundle and watches its file. Errors: config/unreadable, config/invalid. */
 export async function loadClientAuthorities(options: {
@@ -22,34 +16,17 @@ export async function loadClientAuthorities(options: {
   readonly clock: Clock
   readonly log: Logger
 }): Promise<ClientAuthorities> {
-  const { file, log } = options
-  let current = await readBundle(file)
-  const listeners = new Set<(pem: string) => void>()
-  const reload = async (): Promise<void> => {
-    try {
-      const next = await readBundle(file)
-      if (next === current) return
-      current = next
-      log.info({ file }, 'client authorities replaced')
-      for (const listener of listeners) listener(next)
-    } catch (error) {
-      log.warn({ file, err: messageOf(error) }, 'client authorities not replaced: keeping the last good ones')
-    }
-  }
-  const stopWatching = watchFiles([file], () => void reload(), options)
-  return {
-    get current() {
-      return current
+  const { file } = options
+  return loadFromFiles({
+    ...options,
+    files: [file],
+    read: () => readBundle(file),
+    isSame: (a, b) => a === b,
+    messages: {
+      replaced: 'client authorities replaced',
+      refused: 'client authorities not replaced: keeping the last good ones',
     },
-    onChange: (listener) => {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
-    close: () => {
-      stopWatching()
-      listeners.clear()
-    },
-  }
+  })
 }
 
 async function readBundle(file: string): Promise<string> {

@@ -6,7 +6,7 @@ import { createSecureContext } from 'node:tls'
 import { AppError, messageOf } from '../errors/index.ts'
 import type { Logger } from '../log/index.ts'
 import type { Clock } from '../time/index.ts'
-import { watchFiles } from './watch-files.ts'
+import { loadFromFiles, type ValueFromFiles } from './value-from-files.ts'
 
 /** A certificate chain and its private key, both PEM. */
 export interface TlsMaterial {
@@ -14,15 +14,10 @@ export interface TlsMaterial {
   readonly privateKeyPem: string
 }
 
-export interface ServerTls {
-  readonly current: TlsMaterial
+export interface ServerTls extends ValueFromFiles<TlsMaterial> {
   /** The files it is read from. */
   readonly certificateFile: string
   readonly privateKeyFile: string
-  /** Called after each replacement. Returns the unsubscriber. */
-  onChange(listener: (material: TlsMaterial) => void): () => void
-  /** Stops watching. */
-  close(): void
 }
 
 export interface ServerTlsOptions {
@@ -51,35 +46,23 @@ export async function loadServerTls(options: ServerTlsOptions): Promise<ServerTl
     ? { certificate: certificateFile, key: privateKeyFile }
     : { certificate: join(options.workDir, 'kuma-cp.crt'), key: join(options.workDir, 'kuma-cp.key') }
   if (!isNamed) await makeUnlessKept(files, options)
-  let current = await readPair(files)
-  const listeners = new Set<(material: TlsMaterial) => void>()
-
-  const reload = async (): Promise<void> => {
-    try {
-      const next = await readPair(files)
-      if (next.certificatePem === current.certificatePem && next.privateKeyPem === current.privateKeyPem) return
-      current = next
-      options.log.info({ file: files.certificate }, 'server certificate replaced')
-      for (const listener of listeners) listener(next)
-    } catch (error) {
-      options.log.warn({ file: files.certificate, err: messageOf(error) }, 'server certificate not replaced: keeping the last good one')
-    }
-  }
-  const stopWatching = watchFiles([files.certificate, files.key], () => void reload(), options)
+  const pair = await loadFromFiles({
+    files: [files.certificate, files.key],
+    file: files.certificate,
+    read: () => readPair(files),
+    isSame: (a, b) => a.certificatePem === b.certificatePem && a.privateKeyPem === b.privateKeyPem,
+    messages: { replaced: 'server certificate replaced', refused: 'server certificate not replaced: keeping the last good one' },
+    clock: options.clock,
+    log: options.log,
+  })
   return {
     get current() {
-      return current
+      return pair.current
     },
     certificateFile: files.certificate,
     privateKeyFile: files.key,
-    onChange: (listener) => {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
-    close: () => {
-      stopWatching()
-      listeners.clear()
-    },
+    onChange: pair.onChange,
+    close: pair.close,
   }
 }
 
