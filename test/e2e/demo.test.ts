@@ -3,29 +3,15 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { freeRange } from '../../tools/bench/port-range.ts'
 import { root } from '../../tools/run-command.ts'
-import { envoyBinary, freePorts, isFree } from './zone.ts'
-
-/**
- * A base above which the ports the demo uses are free now. It lies below the ports the kernel gives to connections (32,768 and up on Linux):
- * closed ones of earlier tests hold thousands of those for a minute.
- */
-async function freeBase(): Promise<number> {
-  const [start = 0] = await freePorts(1)
-  for (let attempt = 0; attempt < 40; attempt++) {
-    const base = 12_000 + ((start + attempt * 7) % 40) * 500
-    const used = [0, 100, 200].flatMap((zone) => [76, 78, 80, 81, 82, 83, 85].map((offset) => base + zone + offset))
-    const proxies = Array.from({ length: 80 }, (_, index) => base + 300 + index)
-    if ((await Promise.all([...used, ...proxies].map(isFree))).every(Boolean)) return base
-  }
-  throw new Error('no free range of ports')
-}
+import { envoyBinary } from './zone.ts'
 
 test('npm run demo -- --check proves the whole federation', {
   skip: envoyBinary ? false : 'no Envoy binary: set ENVOY_PATH',
   timeout: 240_000,
 }, async () => {
-  const base = await freeBase()
+  const base = await freeRange(380)
   const child = spawn(process.execPath, [join(root, 'tools/demo.ts'), '--check', '--port-base', String(base)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })

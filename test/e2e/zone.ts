@@ -1,11 +1,11 @@
 // A standalone zone control plane with real proxies and services, for tests of traffic.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createProcesses, type Processes } from '../../apps/demo/src/processes.ts'
 import { http, put, until } from '../../apps/demo/src/rest.ts'
 import { type Service, startService } from '../../apps/demo/src/services.ts'
+import { isFree } from '../../tools/bench/port-range.ts'
 import { root } from '../../tools/run-command.ts'
 
 export interface TestZone extends AsyncDisposable {
@@ -164,13 +164,4 @@ export async function freePorts(count: number): Promise<readonly number[]> {
     if (await isFree(port)) ports.push(port)
   }
   return ports
-}
-
-/** Whether a server can listen on this port of 127.0.0.1 now. */
-export function isFree(port: number): Promise<boolean> {
-  return new Promise((done) => {
-    const server = createServer()
-    server.once('error', () => done(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => done(true)))
-  })
 }

@@ -24,7 +24,8 @@ async function firstTaken(from: number, count: number): Promise<number | undefin
   return undefined
 }
 
-function isFree(port: number): Promise<boolean> {
+/** Whether a server can listen on this port of loopback now. */
+export function isFree(port: number): Promise<boolean> {
   return new Promise((done) => {
     const server = createServer()
     server.once('error', () => done(false))
