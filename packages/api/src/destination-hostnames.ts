@@ -13,10 +13,11 @@ export interface HostnameScene {
   readonly zone: string
 }
 
-/** By generator name; generators that do not select the destination or cannot be rendered are left out. */
+/** By generator name; generators that do not select the destination, cannot be rendered or give a name that another destination holds are left out. */
 export function destinationHostnames(scene: HostnameScene, destination: Resource): readonly DestinationHostname[] {
   const zones = new Map<string, readonly string[]>()
   for (const generator of scene.store.list('HostnameGenerator')) {
+    if (isHeldByAnother(scene, generator, destination)) continue
     const hostname = hostnameOf(scene, generator, destination)
     // the reference names the destination itself where it has no zone
     if (hostname !== undefined) zones.set(hostname, [destination.labels[labelKeys.zone] ?? displayName(destination)])
@@ -42,6 +43,20 @@ function hostnameOf(scene: HostnameScene, generator: Resource, destination: Reso
   }
   const rendering = renderTemplate(template, { fields, labels: own })
   return 'text' in rendering ? rendering.text : undefined
+}
+
+/** A zone knows from the status which hostnames are another destination's; global, which every zone answers differently, does not. */
+function isHeldByAnother({ mode }: HostnameScene, generator: Resource, { status }: Resource): boolean {
+  if (mode !== 'zone') return false
+  return itemsOf(field(status, 'hostnameGenerators')).some(
+    (entry) =>
+      field(field(entry, 'hostnameGeneratorRef'), 'coreName') === generator.name &&
+      itemsOf(field(entry, 'conditions')).some((condition) => field(condition, 'reason') === 'Collision'),
+  )
+}
+
+function itemsOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
 }
 
 /** Labels as the zones see them: at home a destination is from the zone, everywhere else from global. */

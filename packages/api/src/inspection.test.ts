@@ -45,13 +45,15 @@ spec:
   to: [{targetRef: {kind: MeshHTTPRoute, labels: {kuma.io/display-name: route}}, default: {http: {requestTimeout: 9s}}}]
 `
 
-async function withMesh(run: (scene: Scene) => Promise<void>): Promise<void> {
+async function withMesh(run: (scene: Scene, settled: () => Promise<void>) => Promise<void>): Promise<void> {
   const documents = parseYamlDocuments(world).map(({ line, value }) => ({ source: String(line), value }))
   const place = { mode: 'zone', zone: 'default', federated: false, environment: 'universal' } as const
   const { resources, refused } = readResourceDocuments(registry, documents, place)
   assert.deepEqual(refused, [])
   await using offline = await createOfflineMesh({ registry, resources, settings: defaultMeshSettings })
-  await withApi({ role: 'standalone', deps: { store: offline.store, mesh: offline.mesh } }, run)
+  await withApi({ role: 'standalone', deps: { store: offline.store, mesh: offline.mesh } }, (scene) =>
+    run(scene, () => offline.mesh.settled()),
+  )
 }
 
 const base = '/meshes/m/dataplanes/web'
@@ -114,3 +116,16 @@ void test('an explanation names policies, fields and endpoints', async () => {
     assert.equal((await api.get(`${base}/_explain?at=elsewhere`)).status, 404)
   })
 })
+
+void test('hostnames of a destination are those it holds', () =>
+  withMesh(async ({ get, store }, settled) => {
+    const services = (name: string) => `/meshes/m/meshservices/${name}/_hostnames`
+    const context = { actor: 'user:test', reason: 'api', class: 'desired' } as const
+    const generator = { type: 'HostnameGenerator', mesh: '', name: 'flat', labels: {} }
+    const spec = { selector: { meshService: { matchLabels: {} } }, template: 'api.mesh.local' }
+    const late = { type: 'MeshService', mesh: 'm', name: 'zz-late', labels: {}, spec: { ports: [{ port: 1 }] } }
+    for (const resource of [{ ...generator, spec }, late]) await store.transact([{ op: 'put', resource }], context)
+    await settled()
+    assert.deepEqual((await get(services('api'))).json, { total: 1, items: [{ hostname: 'api.mesh.local', zones: [{ name: 'default' }] }] })
+    assert.deepEqual((await get(services('zz-late'))).json, { total: 0, items: null })
+  }))

@@ -65,3 +65,9 @@ export function isLocal(labels: Labels, settings: MeshSettings): boolean {
 export function zoneOf(labels: Labels, settings: MeshSettings): string {
   return labels[labelKeys.zone] || (isLocal(labels, settings) ? settings.zone : '')
 }
+
+/** True for what another zone owns; false for what is of this zone or of global. */
+export function isOfOtherZone(labels: Labels, settings: MeshSettings): boolean {
+  const zone = labels[labelKeys.zone]
+  return !isLocal(labels, settings) && zone !== undefined && zone !== '' && zone !== settings.zone
+}

@@ -1,6 +1,7 @@
 // A control plane in miniature for tests: memory store, graph, mesh; resources by short calls.
 import type { ProxyMetadata } from '@weft/facts'
-import { silentLogger } from '@weft/foundation/log'
+import { type Logger, silentLogger } from '@weft/foundation/log'
+import type { Metrics } from '@weft/foundation/metrics'
 import { FakeClock } from '@weft/foundation/time'
 import { type Collection, type NetChange, createGraph } from '@weft/graph'
 import { coreDescriptors, createRegistry, defineResource, labelKeys, type Labels, type Resource } from '@weft/resources'
@@ -33,6 +34,8 @@ export interface WorldOptions {
   readonly store?: Store
   readonly clock?: FakeClock
   readonly holdsListener?: (kri: string) => boolean
+  readonly log?: Logger
+  readonly metrics?: Metrics
 }
 
 export interface World extends AsyncDisposable {
@@ -92,15 +95,16 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const store = options.store ?? createMemoryStore({ clock, log: silentLogger })
   const graph = createGraph({ clock, log: silentLogger })
   const settings: MeshSettings = { ...defaultMeshSettings, zone: 'zone-a', ...options.settings }
-  const { holdsListener } = options
+  const { holdsListener, metrics, log = silentLogger } = options
   const mesh = createMesh({
     graph,
     store,
     registry: createRegistry([...coreDescriptors, testPolicy, testTelemetryPolicy]),
     settings,
     clock,
-    log: silentLogger,
+    log,
     ...(holdsListener ? { holdsListener } : {}),
+    ...(metrics ? { metrics } : {}),
   })
   const generated: Change[] = []
   store.watch(store.seq, (changes) => generated.push(...changes.filter((change) => change.actor.startsWith('generator:'))))

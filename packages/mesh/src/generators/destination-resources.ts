@@ -1,6 +1,7 @@
 // The three kinds of destinations under one kind of key, for what treats them alike: virtual IPs and hostnames.
 import type { Collection, Graph } from '@weft/graph'
 import { displayName, keyText, kriText, labelKeys, type Labels, type Registry, type Resource } from '@weft/resources'
+import { isOfOtherZone, type MeshSettings } from '../settings.ts'
 import { fieldsOf } from './generated-part.ts'
 
 export interface DestinationResource {
@@ -14,6 +15,8 @@ export interface DestinationResource {
   readonly zone: string
   readonly labels: Labels
   readonly creationTime: string
+  /** Of another zone; not of this one and not of global. */
+  readonly isForeign: boolean
 }
 
 /** Kinds of destinations. */
@@ -23,12 +26,12 @@ export const destinationTypes = ['MeshService', 'MeshMultiZoneService', 'MeshExt
 export function deriveDestinationResources(
   graph: Graph,
   of: (type: string) => Collection<Resource>,
-  registry: Registry,
+  { registry, settings }: { readonly registry: Registry; readonly settings: MeshSettings },
 ): Collection<DestinationResource> {
   const parts = destinationTypes.map((type) => {
     const short = registry.get(type)?.short ?? ''
     return graph.derive({ name: `destinationResources.${type}`, from: of(type) }, (_, resource) => [
-      [keyText(resource), describe(resource, short)] as const,
+      [keyText(resource), describe(resource, short, settings)] as const,
     ])
   })
   return graph.union('destinationResources', parts)
@@ -44,7 +47,7 @@ export function storedVips(resource: { readonly type: string; readonly status?: 
   })
 }
 
-function describe(resource: Resource, short: string): DestinationResource {
+function describe(resource: Resource, short: string, settings: MeshSettings): DestinationResource {
   const { [labelKeys.graceStarted]: _, ...labels } = resource.labels
   return {
     key: keyText(resource),
@@ -57,5 +60,6 @@ function describe(resource: Resource, short: string): DestinationResource {
     zone: labels[labelKeys.zone] ?? '',
     labels,
     creationTime: resource.creationTime,
+    isForeign: isOfOtherZone(labels, settings),
   }
 }

@@ -13,8 +13,6 @@ const vipOf = (world: World, name: string, type = 'MeshService'): string | undef
   const status = world.find(type, name)?.status as { vips?: { ip: string }[]; vip?: { ip: string } } | undefined
   return status?.vip?.ip ?? status?.vips?.[0]?.ip
 }
-const hostnamesOf = (world: World, name: string, type = 'MeshService'): readonly string[] =>
-  ((world.get(type, name).status as { addresses?: { hostname: string }[] }).addresses ?? []).map((address) => address.hostname)
 
 describe('generated services and workloads', () => {
   it('writes service, workload, VIP, hostname and status, and nothing the second time', async () => {
@@ -238,59 +236,5 @@ describe('virtual IPs', () => {
     held.clear()
     await put(world, 'e')
     assert.equal(vipOf(world, 'e'), first)
-  })
-})
-
-describe('hostnames', () => {
-  const remote = {
-    [labelKeys.origin]: 'global',
-    [labelKeys.zone]: 'zone-b',
-    [labelKeys.env]: 'universal',
-    [labelKeys.displayName]: 'backend',
-  }
-
-  it('follow generators of the right origin and show collisions and template errors', async () => {
-    await using world = await createWorld()
-    await world.put('HostnameGenerator', 'z-synced', {
-      labels: { [labelKeys.origin]: 'global' },
-      spec: hostnameGenerator('meshService', '{{ .DisplayName }}.svc.{{ .Zone }}.mesh.local', { [labelKeys.origin]: 'global' }),
-    })
-    await world.put('HostnameGenerator', 'local', {
-      labels: { [labelKeys.origin]: 'zone' },
-      spec: hostnameGenerator('meshService', '{{ .DisplayName }}.svc.mesh.local', { [labelKeys.origin]: 'zone' }),
-    })
-    await world.dataplane('backend-1', { workload: 'backend', address: '10.0.0.1', ports: port })
-    await world.put('MeshService', 'backend-x', { labels: remote, spec: { ports: [{ port: 1 }] } })
-    assert.deepEqual(hostnamesOf(world, 'backend'), ['backend.svc.mesh.local'])
-    assert.deepEqual(hostnamesOf(world, 'backend-x'), ['backend.svc.zone-b.mesh.local'])
-    // the same name for a second service of the mesh: the older one keeps it
-    world.clock.advance(1000)
-    await world.put('MeshService', 'late', {
-      labels: { [labelKeys.origin]: 'zone', [labelKeys.displayName]: 'backend' },
-      spec: { ports: [{ port: 1 }] },
-    })
-    assert.deepEqual(hostnamesOf(world, 'late'), [])
-    const conditions = (name: string) =>
-      (
-        world.get('MeshService', name).status as { hostnameGenerators: { conditions: { status: string; reason: string }[] }[] }
-      ).hostnameGenerators.map((g) => g.conditions[0]?.reason)
-    assert.deepEqual(conditions('late'), ['Collision'])
-    assert.deepEqual(conditions('backend'), ['Generated'])
-    await world.put('HostnameGenerator', 'broken', {
-      labels: { [labelKeys.origin]: 'zone' },
-      spec: hostnameGenerator('meshService', '{{ label "none" }}', { [labelKeys.origin]: 'zone' }),
-    })
-    assert.deepEqual(conditions('backend'), ['TemplateError', 'Generated'])
-    // a zone generator precedes one of global, whatever their age
-    await world.put('HostnameGenerator', 'local-2', {
-      labels: { [labelKeys.origin]: 'zone' },
-      spec: hostnameGenerator('meshService', 'backend.svc.zone-b.mesh.local', {
-        [labelKeys.displayName]: 'backend',
-        [labelKeys.origin]: 'zone',
-      }),
-    })
-    assert.deepEqual(hostnamesOf(world, 'backend-x'), [])
-    await world.remove('HostnameGenerator', 'local-2', '')
-    assert.deepEqual(hostnamesOf(world, 'backend-x'), ['backend.svc.zone-b.mesh.local'])
   })
 })

@@ -1,5 +1,5 @@
-// Hostnames of destinations from HostnameGenerators (contract/resources.md section 10). Within a mesh a hostname belongs to the claim of the first
-// generator in order, then of the oldest service; every other claim shows a collision.
+// Hostnames of destinations from HostnameGenerators (contract/resources.md section 10). Within a mesh a hostname belongs to one destination; every
+// other claim on it shows a collision.
 import type { Collection, Graph } from '@weft/graph'
 import {
   type HostnameGeneratorSpec,
@@ -9,11 +9,14 @@ import {
   type Labels,
   renderTemplate,
   type Resource,
+  templateNames,
 } from '@weft/resources'
 import { hasLabels } from '../label-selection.ts'
-import type { MeshSettings } from '../settings.ts'
+import { isOfOtherZone, type MeshSettings } from '../settings.ts'
 import { type DestinationResource, destinationTypes } from './destination-resources.ts'
 import { fieldsOf, type GeneratedPart } from './generated-part.ts'
+import type { HostnameCollision } from './hostname-collisions.ts'
+import { byAge, compare, type DestinationClaims, type HostnameClaim, holderOf } from './hostname-precedence.ts'
 
 interface Generator {
   readonly name: string
@@ -21,19 +24,7 @@ interface Generator {
   readonly creationTime: string
   readonly selectors: ReadonlyMap<string, Labels>
   readonly template: string
-}
-
-interface Claim {
-  readonly generator: string
-  /** Place of the generator in the order of precedence. */
-  readonly rank: number
-  readonly hostname: string | undefined
-  readonly problem: string | undefined
-}
-
-interface Claims {
-  readonly service: DestinationResource
-  readonly claims: readonly Claim[]
+  readonly namesZone: boolean
 }
 
 export interface Hostnames {
@@ -43,6 +34,7 @@ export interface Hostnames {
     readonly hostnameGeneratorRef: { readonly coreName: string }
   }[]
   readonly hostnameGenerators: readonly unknown[]
+  readonly collisions: readonly HostnameCollision[]
 }
 
 export interface HostnameInputs {
@@ -52,14 +44,17 @@ export interface HostnameInputs {
 
 /** By `keyText` of the destination. */
 export function deriveHostnames(graph: Graph, inputs: HostnameInputs, settings: MeshSettings): Collection<Hostnames> {
-  const generators = graph.map({ name: 'hostnameGenerators', from: inputs.generators }, (_, resource) => generatorOf(resource))
+  const generators = graph.map({ name: 'hostnameGenerators', from: inputs.generators }, (_, resource) =>
+    // a generator never comes from another zone: one that says so has no say here
+    isOfOtherZone(resource.labels, settings) ? undefined : generatorOf(resource),
+  )
   const ordered = graph.map(
     { name: 'orderedHostnameGenerators', from: graph.group('allHostnameGenerators', generators, () => ['all']) },
     (_, list) => [...list].sort(byPrecedence),
   )
   const claims = graph.map(
     { name: 'hostnameClaims', from: inputs.destinations, reads: [ordered] },
-    (scope, service): Claims => ({
+    (scope, service): DestinationClaims => ({
       service,
       claims: (scope.get(ordered, 'all') ?? []).flatMap((generator, rank) => claimOf(generator, rank, service, settings)),
     }),
@@ -70,19 +65,21 @@ export function deriveHostnames(graph: Graph, inputs: HostnameInputs, settings: 
   return graph.map({ name: 'hostnames', from: claims, reads: [byHostname] }, (scope, { service, claims: list }): Hostnames => {
     const sorted = [...list].sort((a, b) => compare(a.generator, b.generator))
     const results = sorted.map((claim) => {
-      const rivals = claim.hostname === undefined ? [] : scope.lookup(byHostname, `${service.mesh}/${claim.hostname}`)
-      return { claim, winner: winnerOf(rivals, claim.hostname)?.service }
+      const holder =
+        claim.hostname === undefined ? undefined : holderOf(scope.lookup(byHostname, `${service.mesh}/${claim.hostname}`), claim.hostname)
+      return { claim, holder }
     })
     return {
-      addresses: results.flatMap(({ claim, winner }) =>
-        claim.hostname !== undefined && winner?.key === service.key
+      addresses: results.flatMap(({ claim, holder }) =>
+        claim.hostname !== undefined && holder?.key === service.key
           ? [{ hostname: claim.hostname, origin: 'HostnameGenerator', hostnameGeneratorRef: { coreName: claim.generator } }]
           : [],
       ),
-      hostnameGenerators: results.map(({ claim, winner }) => ({
+      hostnameGenerators: results.map(({ claim, holder }) => ({
         hostnameGeneratorRef: { coreName: claim.generator },
-        conditions: [conditionOf(claim, winner, service)],
+        conditions: [conditionOf(claim, holder, service)],
       })),
+      collisions: results.flatMap(({ claim, holder }) => collisionOf(claim, holder, service)),
     }
   })
 }
@@ -97,7 +94,8 @@ export function createHostnamePart(hostnames: Collection<Hostnames>): GeneratedP
       const status = fieldsOf(draft.status)
       const isEmpty =
         wanted.hostnameGenerators.length === 0 && status['addresses'] === undefined && status['hostnameGenerators'] === undefined
-      return isEmpty ? draft : { ...draft, status: { ...status, ...wanted } }
+      const { addresses, hostnameGenerators } = wanted
+      return isEmpty ? draft : { ...draft, status: { ...status, addresses, hostnameGenerators } }
     },
   }
 }
@@ -109,16 +107,19 @@ function generatorOf(resource: Resource): Generator {
   if (spec.selector?.meshService) selectors.set('MeshService', spec.selector.meshService.matchLabels ?? {})
   if (spec.selector?.meshMultiZoneService) selectors.set('MeshMultiZoneService', spec.selector.meshMultiZoneService.matchLabels ?? {})
   if (spec.selector?.meshExternalService) selectors.set('MeshExternalService', spec.selector.meshExternalService.matchLabels ?? {})
+  const template = spec.template ?? ''
+  const names = templateNames(template)
   return {
     name: resource.name,
     isZoneOrigin: resource.labels[labelKeys.origin] === 'zone',
     creationTime: resource.creationTime,
     selectors,
-    template: spec.template ?? '',
+    template,
+    namesZone: names.fields.has('Zone') || names.labels.has(labelKeys.zone),
   }
 }
 
-function claimOf(generator: Generator, rank: number, service: DestinationResource, settings: MeshSettings): readonly Claim[] {
+function claimOf(generator: Generator, rank: number, service: DestinationResource, settings: MeshSettings): readonly HostnameClaim[] {
   const wanted = generator.selectors.get(service.type)
   if (!wanted || generator.template === '' || !hasLabels(service.labels, wanted)) return []
   const fields = {
@@ -129,41 +130,30 @@ function claimOf(generator: Generator, rank: number, service: DestinationResourc
     Zone: service.zone || settings.zone,
   }
   const rendering = renderTemplate(generator.template, { fields, labels: service.labels })
-  const claim = { generator: generator.name, rank }
+  const claim = { generator: generator.name, rank, namesZone: generator.namesZone }
   if ('problem' in rendering) return [{ ...claim, hostname: undefined, problem: rendering.detail }]
   const { text } = rendering
   if (!isRfc1123Subdomain(text)) return [{ ...claim, hostname: undefined, problem: `not a host name: ${text}` }]
   return [{ ...claim, hostname: text, problem: undefined }]
 }
 
-function winnerOf(rivals: readonly Claims[], hostname: string | undefined): Claims | undefined {
-  let best: { readonly rank: number; readonly claims: Claims } | undefined
-  for (const claims of rivals) {
-    const rank = Math.min(...claims.claims.filter((claim) => claim.hostname === hostname).map((claim) => claim.rank))
-    if (!best || rank < best.rank || (rank === best.rank && byAge(claims.service, best.claims.service) < 0)) best = { rank, claims }
-  }
-  return best?.claims
+function collisionOf(
+  { generator, hostname }: HostnameClaim,
+  holder: DestinationResource | undefined,
+  { type, mesh, name, key }: DestinationResource,
+): readonly HostnameCollision[] {
+  if (hostname === undefined || !holder || holder.key === key) return []
+  return [{ type, mesh, name, hostname, generator, holder: { type: holder.type, name: holder.name } }]
 }
 
-function conditionOf(claim: Claim, winner: DestinationResource | undefined, service: DestinationResource): unknown {
+function conditionOf(claim: HostnameClaim, holder: DestinationResource | undefined, service: DestinationResource): unknown {
   const condition = (status: string, reason: string, message: string): unknown => ({ type: 'Generated', status, reason, message })
   if (claim.hostname === undefined) return condition('False', 'TemplateError', claim.problem ?? '')
-  if (winner && winner.key !== service.key) return condition('False', 'Collision', `Hostname collision with ${winner.type}: ${winner.name}`)
+  if (holder && holder.key !== service.key) return condition('False', 'Collision', `Hostname collision with ${holder.type}: ${holder.name}`)
   return condition('True', 'Generated', '')
 }
 
 function byPrecedence(a: Generator, b: Generator): number {
   if (a.isZoneOrigin !== b.isZoneOrigin) return a.isZoneOrigin ? -1 : 1
   return byAge(a, b)
-}
-
-function byAge(
-  a: { readonly creationTime: string; readonly name: string },
-  b: { readonly creationTime: string; readonly name: string },
-): number {
-  return compare(a.creationTime, b.creationTime) || compare(a.name, b.name)
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }

@@ -9,6 +9,7 @@ import type { Store } from '@weft/store'
 import type { MeshSettings } from '../settings.ts'
 import { deriveDestinationResources } from './destination-resources.ts'
 import type { GeneratedPart } from './generated-part.ts'
+import { reportHostnameCollisions } from './hostname-collisions.ts'
 import { createHostnamePart, deriveHostnames } from './hostnames.ts'
 import { createMeshServicePart, deriveWantedServices, groupByWorkload } from './mesh-service-generator.ts'
 import { createServiceStatusPart, deriveServiceStatus, type ServiceStatusInputs } from './mesh-service-status.ts'
@@ -97,7 +98,7 @@ function wireZone(wiring: GeneratorWiring): Generators {
     parts.push(createVipPart({ graph, of, registry: wiring.registry, settings, resting }))
   }
   if (flags.hostnames) {
-    const destinations = deriveDestinationResources(graph, of, wiring.registry)
+    const destinations = deriveDestinationResources(graph, of, wiring)
     const hostnames = deriveHostnames(graph, { generators: of('HostnameGenerator'), destinations }, settings)
     hostnames.onCommit((changes) => {
       for (const { key } of changes) {
@@ -105,6 +106,8 @@ function wireZone(wiring: GeneratorWiring): Generators {
         mark({ type, mesh, name })
       }
     })
+    const { log, metrics } = wiring
+    reportHostnameCollisions(graph, hostnames, { log, ...(metrics ? { metrics } : {}) })
     parts.push(createHostnamePart(hostnames))
   }
   return {
