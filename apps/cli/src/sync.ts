@@ -103,11 +103,27 @@ function sizeText(size: Item): string {
   return `${String(size['type'])} ${what}: ${String(size['count'])} resources, ${bytes} bytes (${Math.round((bytes / limit) * 100)} % of a message); largest: ${largest.join(', ')}`
 }
 
+/** What waits for the peer to read, and whether it was cut off for not reading. */
+function readerLines(sending: Item): readonly string[] {
+  const [unread, cuts] = [asRecord(sending['unread']), asRecord(sending['cutOffs'])]
+  return [
+    ...(unread['waitingBytes'] === undefined
+      ? []
+      : [`${String(unread['waitingBytes'])} bytes wait to be read, nothing was taken for ${span(Number(unread['stillMs']))}`]),
+    ...(cuts['count'] === undefined
+      ? []
+      : [
+          `cut off ${String(cuts['count'])} times for not reading, last ${age(cuts['last'], Date.now())} ago on ${String(cuts['stream'])}: ${String(cuts['reason'])}`,
+        ]),
+  ]
+}
+
 /** Reasons for a bad state, and the counters of every type that was sent or received. */
 function printDetails(of: Item, print: (text: string) => void): void {
   const reasons = of['reasons']
   if (Array.isArray(reasons)) for (const reason of reasons) print(`  ${String(reason)}`)
   for (const size of listOf(asRecord(of['sending'])['sizes'])) print(`  ${sizeText(size)}`)
+  for (const line of readerLines(asRecord(of['sending']))) print(`  ${line}`)
   const unlisted = of['unlisted']
   if (Array.isArray(unlisted) && unlisted.length > 0) print(`lists still to come: ${unlisted.join(', ')}`)
   for (const { type, mesh, name, fields } of listOf(of['leftOut']))

@@ -28,7 +28,7 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended, described
   let isOver = false
   /** Subscribes of a stock global that wait until first lists are complete. */
   let held: DeltaRequest[] | undefined
-  const stopShowing = context.journal.sending(() => sender)
+  let stopShowing = (): void => {}
 
   const finish = (): void => {
     isOver = true
@@ -71,7 +71,7 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended, described
         recorder.responseCounted(zone, id, type, outcome, failure)
       },
       ...(client.recovered ? { recovered: client.recovered } : {}),
-      stalled: (type) => fail(status.DEADLINE_EXCEEDED, `no answer to a response of type ${type}`),
+      reader: stream.reader,
     })
   }
   const take = (request: DeltaRequest): void => {
@@ -112,6 +112,7 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended, described
       ended(code, details)
     },
   })
+  stopShowing = context.journal.sending(() => sender, stream.reader)
   return {
     stop: () => {
       finish()

@@ -22,6 +22,7 @@ import { createZoneOutgoing } from './outgoing-to-global.ts'
 import type { Self } from './peer.ts'
 import { createRecallMemory } from './returned-dataplanes.ts'
 import { createSyncJournal, refusalsOf } from './sync-journal.ts'
+import { defaultReaderLimits, type ReaderLimits } from './reader-watch.ts'
 import { createSyncMetrics } from './sync-metrics.ts'
 import { createStoreLease, type ZoneLease } from './zone-lease.ts'
 import type { ReachabilityEntry } from './sync-status.ts'
@@ -49,6 +50,8 @@ export interface KdsClientOptions {
   /** Label prefixes that are not sent to global. */
   readonly skipPrefixes: readonly string[]
   readonly massDelete: MassDeleteGuard
+  /** What a global that reads slowly, or not at all, may cost before it is cut off. */
+  readonly readers?: ReaderLimits
   /**
    * Resolves when this zone has recovered from a start without its former state. Until then an own global keeps what this zone does not
    * list; afterwards it is told that it is gone. Never told when absent.
@@ -203,6 +206,12 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
       instanceId: options.self.instanceId,
       epoch,
       token: credentials.token,
+      readers: options.readers ?? defaultReaderLimits,
+      cutOff: (path, cutOff) => {
+        metrics.cutOff(cutOff.reason)
+        log.warn({ error: cutOff.error.code, reason: cutOff.error.message }, 'kds global is cut off: it does not read')
+        journal.cutOff(path.slice(path.lastIndexOf('/') + 1), cutOff)
+      },
       keepaliveMs: memory.peer === 'own' ? ownKeepaliveMs : stockKeepaliveMs,
     })
     changed('connecting')

@@ -80,7 +80,7 @@ class World {
         return down.length % 2 === 0
       },
       count: () => {},
-      stalled: () => {},
+      reader: { asked: () => {}, answered: () => {} },
     })
     const receiver = new DeltaReceiver({
       registry,

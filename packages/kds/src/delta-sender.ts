@@ -14,6 +14,7 @@ import { composeDelta } from './compose-delta.ts'
 import { planFirstList } from './first-list.ts'
 import { type DigestTelling, tellDigests } from './tell-digests.ts'
 import type { Quarantine } from './quarantine.ts'
+import type { ReaderWatch } from './reader-watch.ts'
 import type { SyncCursor } from './sync-journal.ts'
 import { sizeOf, type TypeSize } from './type-size.ts'
 import { tellSize } from './tell-size.ts'
@@ -47,11 +48,10 @@ export interface SenderOptions {
    * the same keys then travel together.
    */
   readonly paceMs?: (type: string) => number
-  /** The peer took no response of this type for a long time. */
-  stalled(type: string): void
+  /** Judges how long the peer takes to answer. */
+  readonly reader: Pick<ReaderWatch, 'asked' | 'answered'>
 }
 
-const stallMs = 120_000
 const orderGraceMs = 250
 const firstRetryMs = 5_000
 const lastRetryMs = 300_000
@@ -133,7 +133,6 @@ export class DeltaSender {
     this.#telling?.close()
     for (const state of this.#types.values()) {
       state.unsubscribe()
-      state.pending?.stall.cancel()
       state.retry?.cancel()
       state.pacing?.cancel()
     }
@@ -320,7 +319,6 @@ export class DeltaSender {
     state.pending = {
       nonce,
       response: next,
-      stall: clock.after(stallMs, () => this.#options.stalled(state.type)),
       seq: isAll ? store.seq : state.acceptedSeq,
       at: isAll ? clock.monotonic() : state.behindSince,
     }
@@ -336,6 +334,7 @@ export class DeltaSender {
       same: next.same ?? false,
     })
     this.#options.count(state.type, 'sent')
+    this.#options.reader.asked(state.type, bytes.length)
     this.#options.log.debug(
       { type: state.type, count: next.entries.length, removed: next.removed.length, bytes: bytes.length },
       'kds response sent',
@@ -351,8 +350,8 @@ export class DeltaSender {
   }
 
   #answered(state: SendingType, failure: string | undefined, reasons: ReadonlyMap<string, string>): void {
-    const { response, stall, seq, at } = state.pending ?? {}
-    stall?.cancel()
+    const { response, seq, at } = state.pending ?? {}
+    this.#options.reader.answered(state.type)
     state.pending = undefined
     if (failure === undefined) {
       this.#options.count(state.type, 'acknowledged')

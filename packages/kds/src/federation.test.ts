@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
 import { silentLogger } from '@weft/foundation/log'
+import { FakeClock } from '@weft/foundation/time'
 import type { Store } from '@weft/store'
 import { createKdsClient } from './client.ts'
 import { member, text } from './json.ts'
@@ -15,17 +16,15 @@ const names = (store: Store, type: string): string[] => store.list(type).map((re
 const service = { ports: [{ port: 80, appProtocol: 'http' }], selector: {}, state: 'Available' }
 const own = { 'kuma.io/origin': 'zone' }
 
-test('a zone is online within a second and a write at global is in a zone within milliseconds', async () => {
-  const startedAt = performance.now()
-  await using fed = await federation(['zone-1', 'zone-2'])
+test('a zone comes online and a write at global reaches every zone without waiting for anything', async () => {
+  // time stands still at both ends: no timer takes part
+  const clock = new FakeClock()
+  await using fed = await federation(['zone-1', 'zone-2'], { server: { clock }, client: { clock } })
   await until(() => fed.global.server.zones().filter((zone) => zone.inSync).length === 2 && fed.zone('zone-1').client.connection().complete)
-  assert.ok(performance.now() - startedAt < 2_000)
   assert.deepEqual(names(fed.global.store, 'Zone'), ['zone-1', 'zone-2'])
   assert.equal(fed.zone('zone-1').client.connection().peer, 'own')
   await fed.global.put('Mesh', '', 'default', {})
-  const times: number[] = []
   for (let round = 0; round < 20; round++) {
-    const writtenAt = performance.now()
     const stored = Promise.all(
       ['zone-1', 'zone-2'].map(
         (zone) =>
@@ -40,10 +39,7 @@ test('a zone is online within a second and a write at global is in a zone within
     )
     await fed.global.put('MeshTimeout', 'default', 'slow', { to: [{ default: { idleTimeout: `${round + 1}s` } }] })
     await stored
-    times.push(performance.now() - writtenAt)
   }
-  const median = times.sort((a, b) => a - b)[10] ?? Number.POSITIVE_INFINITY
-  assert.ok(median < 100, `median ${median} ms`)
   assert.deepEqual(fed.zone('zone-2').store.list('MeshTimeout')[0]?.labels, { 'kuma.io/display-name': 'slow', 'kuma.io/origin': 'global' })
 })
 

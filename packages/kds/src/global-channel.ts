@@ -16,6 +16,7 @@ import type { Clock } from '@weft/foundation/time'
 import type { ByteMethod } from '@weft/proto'
 import { headerFeatures, headerKeys } from './features.ts'
 import { epochOf } from './server-stream.ts'
+import { createReaderWatch, type CutOff, type ReaderLimits, type ReaderWatch } from './reader-watch.ts'
 import { maxMessageBytes } from './wire.ts'
 
 /** Where a global is. */
@@ -67,6 +68,9 @@ export interface ChannelOptions {
   readonly token: string | undefined
   /** A stock global refuses pings more often than every 15 s. */
   readonly keepaliveMs: number
+  readonly readers: ReaderLimits
+  /** Global is cut off on this stream; called before its end is told. */
+  cutOff(path: string, cutOff: CutOff): void
 }
 
 /** A byte stream of grpc-js. */
@@ -82,6 +86,9 @@ export interface StreamEvents {
 
 /** Our side of a stream. */
 export interface OpenedStream {
+  /** How well global takes what is written. */
+  readonly reader: ReaderWatch
+  /** False: nothing more should be written until `drained`. */
   write(bytes: Uint8Array): boolean
   pause(): void
   proceed(): void
@@ -129,7 +136,7 @@ export function openGlobalChannel(options: ChannelOptions): GlobalChannel {
       call.on('error', ({ metadata: trailers }: ServiceError) => {
         newerEpoch = epochOf(trailers?.get(headerKeys.epoch).map(String)[0]) ?? newerEpoch
       })
-      return attach(call, events)
+      return attach(call, { events, options, path: method.path })
     },
     unary: (method, message, limitMs) =>
       new Promise((resolve, reject) => {
@@ -164,30 +171,57 @@ export function openGlobalChannel(options: ChannelOptions): GlobalChannel {
   }
 }
 
-function attach(call: StreamCall, events: StreamEvents): OpenedStream {
+interface Attachment {
+  readonly events: StreamEvents
+  readonly options: ChannelOptions
+  readonly path: string
+}
+
+function attach(call: StreamCall, { events, options, path }: Attachment): OpenedStream {
   let ended = false
+  const finish = (): void => {
+    ended = true
+    reader.close()
+  }
   const end = (outcome: { readonly code: status; readonly details: string }): void => {
     if (ended) return
-    ended = true
+    finish()
     events.ended(outcome)
   }
+  const reader = createReaderWatch({
+    clock: options.clock,
+    limits: options.readers,
+    room: () => {
+      if (!ended) events.drained()
+    },
+    cut: (cutOff) => {
+      if (ended) return
+      options.cutOff(path, cutOff)
+      // a reset also frees what waits in the transport
+      call.cancel()
+      end({ code: status.DEADLINE_EXCEEDED, details: cutOff.error.message })
+    },
+  })
   call.on('metadata', (metadata: Metadata) => {
     if (!ended) events.greeted(metadata)
   })
   call.on('data', (bytes: Buffer) => {
     if (!ended) events.data(bytes)
   })
-  call.on('drain', () => {
-    if (!ended) events.drained()
-  })
   call.on('error', (error: ServiceError) => end({ code: error.code ?? status.UNKNOWN, details: error.details || error.message }))
   call.on('status', ({ code, details }: StatusObject) => end({ code, details }))
   return {
-    write: (bytes) => (ended ? false : call.write(bytes)),
+    reader,
+    write: (bytes) => {
+      if (ended) return false
+      const passed = reader.handed(bytes.length)
+      if (!ended) call.write(bytes, passed)
+      return !reader.isFull
+    },
     pause: () => void call.pause(),
     proceed: () => void (ended || call.resume()),
     cancel: () => {
-      ended = true
+      finish()
       call.cancel()
     },
   }

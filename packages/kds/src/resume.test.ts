@@ -55,7 +55,7 @@ async function scene() {
         return true
       },
       count: () => {},
-      stalled: () => {},
+      reader: { asked: () => {}, answered: () => {} },
     })
     const incoming = fromZone({ registry, zone: 'zone-1', hashedNames: true, types: ['Dataplane'], zones: () => [], claimed: () => {} })
     const receiver = new DeltaReceiver({

@@ -35,7 +35,6 @@ export interface SendingType {
     | {
         readonly nonce: string
         readonly response: PlannedResponse
-        readonly stall: Timer
         /** The peer has everything up to here once it acknowledges, and lacks what comes later since `at`. */
         readonly seq: number
         readonly at: number | undefined

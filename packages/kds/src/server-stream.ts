@@ -2,8 +2,10 @@
 import { Metadata, type ServerDuplexStream, type ServerUnaryCall, status } from '@grpc/grpc-js'
 import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
+import type { Clock } from '@weft/foundation/time'
 import type { Admitted, AdmitRequest, ZoneCredential } from './contract.ts'
 import { headerKeys } from './features.ts'
+import { createReaderWatch, type CutOff, type ReaderLimits, type ReaderWatch } from './reader-watch.ts'
 import type { ZoneConnection } from './zone-port.ts'
 
 /** A byte stream of grpc-js. */
@@ -32,6 +34,7 @@ export interface StreamOutcome {
 /** What a stream does with what arrives. Throwing ends the stream. */
 export interface StreamHandler {
   data(bytes: Buffer): void
+  /** There is room for more after a write that returned false. */
   drained?(): void
   /** Called exactly once, whoever ended the stream; with what we ended it, if we did and not in order. */
   closed(outcome?: StreamOutcome): void
@@ -41,6 +44,9 @@ export interface StreamHandler {
 export interface ServerStream extends CallFacts {
   readonly credential: ZoneCredential
   readonly log: Logger
+  /** How well the zone takes what is written. */
+  readonly reader: ReaderWatch
+  /** False: nothing more should be written until the handler is told of room. */
   write(bytes: Uint8Array): boolean
   pause(): void
   proceed(): void
@@ -97,17 +103,23 @@ export interface StreamRun {
   readonly facts: CallFacts
   readonly admitted: Admitted
   readonly log: Logger
+  readonly clock: Clock
+  readonly limits: ReaderLimits
+  /** The zone is cut off; the stream has its status. */
+  cutOff(cutOff: CutOff): void
   /** Called with the stream; returns its handler. */
   open(stream: ServerStream): StreamHandler
 }
 
 /** Runs an admitted stream until one side ends it. */
-export function runStream(call: ByteCall, { facts, admitted, log, open }: StreamRun): void {
+export function runStream(call: ByteCall, run: StreamRun): void {
+  const { facts, admitted, log } = run
   let handler: StreamHandler | undefined
   let ended = false
   const close = (outcome?: StreamOutcome): void => {
     if (ended) return
     ended = true
+    reader.close()
     try {
       handler?.closed(outcome)
     } catch (error) {
@@ -132,11 +144,27 @@ export function runStream(call: ByteCall, { facts, admitted, log, open }: Stream
       end(hasCode(error, 'kds/bad-message') ? status.INVALID_ARGUMENT : status.INTERNAL, messageOf(error))
     }
   }
+  const reader = createReaderWatch({
+    clock: run.clock,
+    limits: run.limits,
+    room: () => guarded(() => handler?.drained?.()),
+    cut: (cutOff) => {
+      log.warn({ error: cutOff.error.code, reason: cutOff.error.message }, 'kds zone is cut off: it does not read')
+      end(status.UNAVAILABLE, cutOff.error.message)
+      run.cutOff(cutOff)
+    },
+  })
   const stream: ServerStream = {
     ...facts,
     credential: admitted.credential,
     log,
-    write: (bytes) => (ended ? false : call.write(bytes)),
+    reader,
+    write: (bytes) => {
+      if (ended) return false
+      const passed = reader.handed(bytes.length)
+      if (!ended) call.write(bytes, passed)
+      return !reader.isFull
+    },
     pause: () => void call.pause(),
     proceed: () => void (ended || call.resume()),
     run: guarded,
@@ -146,9 +174,8 @@ export function runStream(call: ByteCall, { facts, admitted, log, open }: Stream
   call.on('error', () => close())
   call.on('close', () => close())
   call.on('end', () => end(status.OK, ''))
-  call.on('drain', () => guarded(() => handler?.drained?.()))
   guarded(() => {
-    handler = open(stream)
+    handler = run.open(stream)
   })
   call.on('data', (bytes: Buffer) => guarded(() => handler?.data(bytes)))
 }

@@ -53,7 +53,7 @@ export function openGlobalToZone(stream: ServerStream, context: SyncContext): St
 
   const journal = context.board.journal(zone)
   const unsubscribed = context.board.subscribed(zone, id)
-  const stopShowing = journal.sending(() => sender)
+  const stopShowing = journal.sending(() => sender, stream.reader)
 
   const describe = (facts: NodeFacts): DeltaSender => {
     const { version, config, instanceId } = facts
@@ -78,7 +78,7 @@ export function openGlobalToZone(stream: ServerStream, context: SyncContext): St
         journal.response(type, outcome, failure)
         recorder.responseCounted(zone, id, type, outcome, failure)
       },
-      stalled: (type) => stream.end(status.UNAVAILABLE, `no answer to a response of type ${type}`),
+      reader: stream.reader,
     })
   }
   const stopDependencies = context.onDependency((type, keys) => sender?.mark(type, keys))

@@ -32,6 +32,7 @@ import {
   type StreamHandler,
 } from './server-stream.ts'
 import { openGlobalToZone, openZoneToGlobal, type SyncContext } from './server-sync.ts'
+import { defaultReaderLimits, type ReaderLimits } from './reader-watch.ts'
 import { createSyncMetrics } from './sync-metrics.ts'
 import { maxMessageBytes } from './wire.ts'
 import { watchDependencies } from './filter-dependencies.ts'
@@ -65,6 +66,8 @@ export interface KdsServerOptions {
   /** How often zones have to be heard; every 2 s by default. Stock zones are asked to check their health as often. */
   readonly liveness?: LivenessSettings
   readonly massDelete: MassDeleteGuard
+  /** What a zone that reads slowly, or not at all, may cost before it is cut off. */
+  readonly readers?: ReaderLimits
   /**
    * Whether a MeshTrust that a zone sent reaches the other zones: a new root of it is then used only when they trust it. Default: none does.
    */
@@ -98,6 +101,7 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
     ...(options.metrics ? { metrics: options.metrics } : {}),
   })
   const broker = createAdminBroker(clock)
+  const metrics = createSyncMetrics(options.metrics, (type) => registry.get(type) !== undefined)
   const healthAnswers = codec('kuma.mesh.v1alpha1.ZoneHealthCheckResponse')
   const refusals = createRefusalLog(log)
   let server: Server | undefined
@@ -132,6 +136,14 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
           facts,
           admitted,
           log: log.child({ zone: facts.zone, stream: name }),
+          clock,
+          limits: options.readers ?? defaultReaderLimits,
+          cutOff: (cutOff) => {
+            metrics.cutOff(cutOff.reason)
+            board.journal(facts.zone).cutOff(name, cutOff)
+            // the status waits behind what is not read
+            if (cutOff.reason !== 'unanswered') zonePort?.connection(facts.peerAddress)?.drop()
+          },
           open: (stream) => endWhenRefused(stream, gateStream(stream, { sessions, name, open: () => opened(stream) }), follow),
         })
       },
@@ -212,7 +224,7 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
         trustBoard,
         board,
         claimed: createClaimLog({ store, clock, log, ...(options.metrics ? { metrics: options.metrics } : {}) }),
-        metrics: createSyncMetrics(options.metrics, (type) => registry.get(type) !== undefined),
+        metrics,
         outgoing: createGlobalOutgoing({
           registry,
           store,

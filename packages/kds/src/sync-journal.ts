@@ -2,6 +2,7 @@
 // that a reconnect loses none; the cursor is that of the present streams. Pure bookkeeping.
 import { type Clock, timestamp } from '@weft/foundation/time'
 import { createQuarantine, type Quarantine, type QuarantinedResource } from './quarantine.ts'
+import type { CutOff, ReaderView, ReaderWatch } from './reader-watch.ts'
 import type { ResponseOutcome } from './sync-metrics.ts'
 import type { TypeSize } from './type-size.ts'
 
@@ -48,6 +49,17 @@ export interface SyncFailure {
   readonly reason: string
 }
 
+/** Streams that ended because the peer does not read. */
+export interface SlowReaderCuts {
+  readonly count: number
+  /** RFC 3339 of the last one. */
+  readonly last: string
+  readonly stream: string
+  /** kds/slow-reader. */
+  readonly code: string
+  readonly reason: string
+}
+
 /** Both directions. A cursor is absent while its stream is not open, or the peer does not tell. */
 export interface SyncProgress {
   readonly sending: {
@@ -57,6 +69,10 @@ export interface SyncProgress {
     readonly sizes: readonly TypeSize[]
     /** What the peer refuses. */
     readonly quarantined: number
+    /** What waits for the peer to read; absent while nothing does. */
+    readonly unread?: ReaderView
+    /** How often the peer was cut off because it does not read, and when and why last. Absent: never. */
+    readonly cutOffs?: SlowReaderCuts
   }
   readonly receiving: {
     readonly cursor?: SyncCursor
@@ -74,13 +90,15 @@ export interface SendingSource {
 }
 
 export interface SyncJournal {
-  /** A stream on which we send is open; the function returned says that it is not any more. */
-  sending(source: () => SendingSource | undefined): () => void
+  /** A stream on which we send is open, with the watch of its reader; the function returned says that it is not any more. */
+  sending(source: () => SendingSource | undefined, reader?: Pick<ReaderWatch, 'view'>): () => void
   response(type: string, outcome: ResponseOutcome, refusal?: string): void
   applied(type: string, facts: { readonly refused: number }): void
   /** What is held of a type differs from what the peer sends. */
   drifted(type: string): void
   failed(where: string, reason: string): void
+  /** A stream ended because the peer does not read. */
+  cutOff(stream: string, cutOff: CutOff): void
   /** How far the peer says what it sends us is; undefined when it no longer tells. */
   peerCursor(cursor: SyncCursor | undefined): void
   /** Of what we send; undefined while we do not. */
@@ -119,6 +137,8 @@ export function createSyncJournal(clock: Pick<Clock, 'now'>): SyncJournal {
   const refusedThere = createQuarantine(clock)
   const refusedHere = createQuarantine(clock)
   let source: (() => SendingSource | undefined) | undefined
+  let reader: Pick<ReaderWatch, 'view'> | undefined
+  let cuts: SlowReaderCuts | undefined
   let theirs: SyncCursor | undefined
   let lastError: SyncFailure | undefined
 
@@ -126,10 +146,13 @@ export function createSyncJournal(clock: Pick<Clock, 'now'>): SyncJournal {
     lastError = { time: timestamp(clock.now()), where, reason: reason.slice(0, longestText) }
   }
   return {
-    sending: (next) => {
+    sending: (next, of) => {
       source = next
+      reader = of
       return () => {
-        if (source === next) source = undefined
+        if (source !== next) return
+        source = undefined
+        reader = undefined
       }
     },
     response: (type, outcome, refusal) => {
@@ -156,6 +179,9 @@ export function createSyncJournal(clock: Pick<Clock, 'now'>): SyncJournal {
       received.set(type, counted)
     },
     failed,
+    cutOff: (stream, { error }) => {
+      cuts = { count: (cuts?.count ?? 0) + 1, last: timestamp(clock.now()), stream, code: error.code, reason: error.message }
+    },
     peerCursor: (cursor) => {
       theirs = cursor
     },
@@ -166,8 +192,16 @@ export function createSyncJournal(clock: Pick<Clock, 'now'>): SyncJournal {
     },
     progress: () => {
       const { cursor, sizes = [] } = source?.() ?? {}
+      const unread = reader?.view
       return {
-        sending: { ...(cursor ? { cursor } : {}), types: byType(sent), sizes, quarantined: refusedThere.size },
+        sending: {
+          ...(cursor ? { cursor } : {}),
+          types: byType(sent),
+          sizes,
+          quarantined: refusedThere.size,
+          ...(unread ? { unread } : {}),
+          ...(cuts ? { cutOffs: cuts } : {}),
+        },
         receiving: { ...(theirs ? { cursor: theirs } : {}), types: byType(received), quarantined: refusedHere.size },
         ...(lastError ? { lastError } : {}),
       }

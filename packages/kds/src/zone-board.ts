@@ -205,6 +205,9 @@ function degradations({ streams, journal }: Entry, now: number): readonly string
     if (!streams.has(name) && now - oldest > streamGraceMs) reasons.push(`the stream ${name} is not open`)
   }
   const { sending, receiving } = journal.progress()
+  const { unread } = sending
+  if (unread && unread.stillMs > lagLimitMs)
+    reasons.push(`the zone has not read for ${seconds(unread.stillMs)} s; ${unread.waitingBytes} bytes wait for it`)
   const late = (lagMs: number | undefined): boolean => lagMs !== undefined && lagMs > lagLimitMs
   if (late(sending.cursor?.lagMs)) reasons.push(`the zone has not acknowledged changes for ${seconds(sending.cursor?.lagMs)} s`)
   if (late(receiving.cursor?.lagMs)) reasons.push(`changes of the zone have been waiting for ${seconds(receiving.cursor?.lagMs)} s`)

@@ -30,6 +30,8 @@ export interface ZoneConnection {
   ping(limitMs: number): Promise<boolean>
   /** A stream of a zone was admitted: the connection may stay. */
   admitted(): void
+  /** Ends it and everything on it without another word: a peer that does not read would not hear one. */
+  drop(): void
 }
 
 export interface ZonePort {
@@ -95,6 +97,7 @@ export function createZonePort(options: ZonePortOptions): ZonePort {
       session: undefined,
       ping: (limitMs) => ping(connection.session, limitMs, clock),
       admitted: () => isKnown(raw),
+      drop: () => raw.destroy(),
     }
     connections.set(peer, connection)
     socket.once('close', () => {

@@ -42,9 +42,9 @@ export const meshTimeout = defineResource({
 
 export const registry = createRegistry([...coreDescriptors, meshTimeout])
 
-/** Waits for a condition that an event of the system under test brings about; fails after 5 s. */
+/** Waits for a condition that an event of the system under test brings about; fails after 30 s, for machines that are busy. */
 export async function until(condition: () => boolean, what = 'the condition'): Promise<void> {
-  const deadline = Date.now() + 5_000
+  const deadline = Date.now() + 30_000
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`timed out waiting for ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 2))
