@@ -7,6 +7,7 @@ import { remove } from './delete.ts'
 import { explainDataplane } from './explain.ts'
 import { generateToken } from './generate.ts'
 import { get } from './get.ts'
+import { addHistoryCommands } from './history-commands.ts'
 import { inspectDataplanes, inspectZones } from './inspect.ts'
 import { asFormat } from './output.ts'
 import { endRecovery, recoveryStatus } from './recovery.ts'
@@ -35,6 +36,7 @@ Examples:
   weft inspect zones
   weft explain dataplane web-1 --to backend
   weft sync status
+  weft history meshtimeout slow
   weft generate dataplane-token --mesh default --workload backend --valid-for 24h
 
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not found.`,
@@ -270,6 +272,7 @@ trust
   .description('Put exported trust into the zone at --address, or into a global for all its zones.')
   .option('-f, --file <path>', 'file, folder or "-" for standard input', '-')
   .action(async (options: { file: string }) => applyTrust(connection(), options.file, print))
+addHistoryCommands(program, { connection, print, mesh, output })
 const recovery = program.command('recovery').description('Recovery of a zone that started without its former state.')
 recovery
   .command('status')
@@ -296,19 +299,11 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.
 if (process.argv.length <= 2) program.outputHelp()
 else {
   try {
-    program.exitOverride((error) => {
-      process.exit(error.exitCode === 0 ? 0 : 2)
-    })
-    for (const command of [
-      ...program.commands,
-      ...inspect.commands,
-      ...explain.commands,
-      ...generate.commands,
-      ...recovery.commands,
-      ...trust.commands,
-      ...sync.commands,
-    ])
+    const override = (command: Command): void => {
       command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+      command.commands.forEach(override)
+    }
+    override(program)
     await program.parseAsync(process.argv)
   } catch (error) {
     warn(`Error: ${messageOf(error)}`)

@@ -334,6 +334,18 @@ export const smallSections = {
         default: 'info',
         env: 'WEFT_LOG_LEVEL',
       },
+      history: {
+        type: 'object',
+        properties: {
+          maxEntries: {
+            ...count(100_000),
+            minimum: 1,
+            env: 'WEFT_HISTORY_MAX_ENTRIES',
+            description: 'Changes of desired state that are kept for history, rollback and audit.',
+          },
+          maxAge: { ...span('0s'), env: 'WEFT_HISTORY_MAX_AGE', description: 'Older changes are not kept. 0: however old.' },
+        },
+      },
       massDelete: {
         type: 'object',
         properties: {

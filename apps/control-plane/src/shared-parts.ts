@@ -20,7 +20,7 @@ import { createInsightWriter, createMeshInsights, type InsightWriter } from '@we
 import { createMesh, type MeshFacts } from '@weft/mesh'
 import { policyDescriptors } from '@weft/policies'
 import { computeLabels, coreDescriptors, createRegistry, type LabelPlace, type Registry } from '@weft/resources'
-import { createMemoryStore, openEmbeddedStore, type Store } from '@weft/store'
+import { createMemoryStore, type History, openEmbeddedStore, type Store } from '@weft/store'
 import { join } from 'node:path'
 import { type ControlPlaneConfig, isFederated, publicConfig, workDirOf } from './config.ts'
 import { createProcessIdentity, type ProcessIdentity } from './process-identity.ts'
@@ -38,6 +38,8 @@ export interface SharedParts {
   readonly identity: ProcessIdentity
   readonly registry: Registry
   readonly store: Store
+  /** Undefined with a store that keeps none. */
+  readonly history: History | undefined
   readonly place: LabelPlace
   readonly graph: Graph
   readonly mesh: MeshFacts
@@ -61,10 +63,7 @@ export async function createSharedParts(
   const metrics = createMetrics()
   const workDir = workDirOf(config)
   const registry = createRegistry([...coreDescriptors, ...policyDescriptors])
-  const store =
-    config.store.type === 'memory'
-      ? createMemoryStore({ clock, log: logOf('store'), metrics })
-      : await openEmbeddedStore({ dir: join(workDir, 'store'), clock, log: logOf('store'), metrics })
+  const { store, history } = await openStore(config, { registry, clock, log: logOf('store'), metrics })
   const settings = meshSettings(config)
   const place: LabelPlace = { mode: settings.mode, zone: settings.zone, federated: settings.federated, environment: settings.environment }
   const graph = createGraph({ clock, log: logOf('graph'), metrics })
@@ -81,6 +80,7 @@ export async function createSharedParts(
     identity,
     registry,
     store,
+    history,
     place,
     graph,
     mesh: createMesh({
@@ -119,6 +119,21 @@ export async function createSharedParts(
     }),
     configJson: () => JSON.stringify(publicConfig(config)),
   }
+}
+
+async function openStore(
+  config: ControlPlaneConfig,
+  { registry, ...deps }: Pick<SharedParts, 'registry' | 'clock' | 'log' | 'metrics'>,
+): Promise<Pick<SharedParts, 'store' | 'history'>> {
+  if (config.store.type === 'memory') return { store: createMemoryStore(deps), history: undefined }
+  const { maxEntries, maxAge } = config.weft.history
+  const store = await openEmbeddedStore({
+    ...deps,
+    dir: join(workDirOf(config), 'store'),
+    retention: { maxEntries, maxAgeMs: maxAge },
+    sealedTypes: registry.all.filter((kind) => kind.isConfidential === true).map((kind) => kind.type),
+  })
+  return { store, history: store.history }
 }
 
 /** The store as the last thing to close. */
@@ -184,10 +199,11 @@ export function meshInsightsComponent({ store, clock, log, registry, config }: S
 export type RoleApi = Pick<ApiServerDeps, 'envoyAdmin' | 'proxyConfig' | 'rejections' | 'routes' | 'sync'>
 
 export function httpComponents(parts: SharedParts, role: RoleApi, unready: () => readonly string[]): readonly Component[] {
-  const { store, registry, clock, log, metrics, config, identity, place, tls, tokens, verifier } = parts
+  const { store, history, registry, clock, log, metrics, config, identity, place, tls, tokens, verifier } = parts
   const settings = apiSettings(config, tls)
   const api = createApiServer({
     store,
+    ...(history ? { history } : {}),
     registry,
     clock,
     log: log.child({ component: 'api' }),

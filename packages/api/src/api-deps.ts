@@ -5,7 +5,7 @@ import type { Clock } from '@weft/foundation/time'
 import type { TokenIssuer } from '@weft/identity'
 import type { InspectionSource } from '@weft/inspect'
 import type { Registry, Resource } from '@weft/resources'
-import type { Store } from '@weft/store'
+import type { History, Store } from '@weft/store'
 import type { ApiRoute } from './api-route.ts'
 
 /** Who asks. Known system names: contract/rest-cli-gui.md section 7.1. */
@@ -145,6 +145,8 @@ export interface DestinationHostname {
 
 export interface ApiServerDeps {
   readonly store: Store
+  /** Absent: the store keeps none. */
+  readonly history?: History
   readonly registry: Registry
   readonly clock: Clock
   readonly log: Logger

@@ -7,6 +7,7 @@ import { createHttpApp } from './http-app.ts'
 import { type Listener, listen } from './listener.ts'
 import { controlPlaneRoutes } from './routes/control-plane.ts'
 import { explainRoutes } from './routes/explain.ts'
+import { historyRoutes } from './routes/history.ts'
 import { inspectionRoutes } from './routes/inspection.ts'
 import { legacyRoutes } from './routes/legacy.ts'
 import { overviewRoutes } from './routes/overviews.ts'
@@ -112,6 +113,7 @@ export function apiRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
     ...explainRoutes(deps),
     ...tokenRoutes(deps),
     ...syncRoutes(deps),
+    ...historyRoutes(deps),
     ...reachabilityRoutes(deps),
     ...legacyRoutes(),
   ]

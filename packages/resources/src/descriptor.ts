@@ -70,6 +70,8 @@ interface KindFacets {
   readonly hashedName?: boolean
   /** `label`: the display name must be an RFC 1035 label; otherwise an RFC 1123 subdomain. */
   readonly naming?: 'label' | 'subdomain'
+  /** Its spec is a secret: sealed in the history, never shown there. */
+  readonly isConfidential?: boolean
   /** On Kubernetes only allowed in the system namespace. */
   readonly systemNamespaceOnly?: boolean
   readonly kubernetes?: { readonly scope: 'Cluster' | 'Namespaced'; readonly object?: 'Secret' | 'ConfigMap'; readonly secretType?: string }

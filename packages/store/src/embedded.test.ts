@@ -98,48 +98,15 @@ it('only the owner can read the files', async () => {
   })
 })
 
-it('history keeps bodies of desired changes, keys of observed ones, and prunes the latter', async () => {
-  await inFolder(async (dir) => {
-    const clock = new FakeClock()
-    const store = await openEmbeddedStore({ dir, clock, log: silentLogger })
-    await store.transact([put('a', { n: 1 })], desired)
-    await store.transact([put('seen', { n: 1 })], observed)
-    await store.transact([put('a', { n: 2 })], desired)
-    await store.transact([{ op: 'delete', key: put('a').resource }], desired)
-    assert.deepEqual(
-      store.history().map(({ seq, class: kind, op, body }) => [seq, kind, op, body]),
-      [
-        [1, 'desired', 'put', { labels: {}, spec: { n: 1 } }],
-        [2, 'observed', 'put', undefined],
-        [3, 'desired', 'put', { labels: {}, spec: { n: 2 } }],
-        [4, 'desired', 'delete', undefined],
-      ],
-    )
-    assert.deepEqual(
-      store.history({ key: put('a').resource, afterSeq: 1, limit: 1 }).map((entry) => entry.seq),
-      [3],
-    )
-    for (let minute = 0; minute < 8; minute += 1) {
-      clock.advance(60_000)
-      await store.transact([put('tick', { minute })], desired)
-    }
-    assert.deepEqual(
-      store.history({ limit: 3 }).map((entry) => entry.seq),
-      [1, 3, 4],
-    )
-    await store.close()
-  })
-})
-
 it('observed changes reach the disk shortly after, coalesced', async () => {
   await inFolder(async (dir) => {
     const clock = new FakeClock()
     const store = await openEmbeddedStore({ dir, clock, log: silentLogger })
     for (let n = 0; n < 50; n += 1) await store.transact([put('a', { n })], observed)
-    assert.equal(store.history().length, 0, 'nothing is written at once')
+    assert.equal((await store.history.entries()).length, 0, 'nothing is written at once')
     clock.advance(100)
     await new Promise(setImmediate)
-    assert.equal(store.history().length, 50)
+    assert.equal((await store.history.entries()).length, 50)
     await store.close()
     const db = new DatabaseSync(join(dir, 'store.db'), { readOnly: true })
     assert.deepEqual(

@@ -4,11 +4,11 @@ import { randomUUID } from 'node:crypto'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock } from '@weft/foundation/time'
-import type { ResourceKey } from '@weft/resources'
-import type { Change, Store } from './contract.ts'
+import type { Store } from './contract.ts'
 import { createStoreCore } from './core.ts'
+import type { History } from './history.ts'
 import { openDatabase } from './sqlite-database.ts'
-import { createSqliteMedium } from './sqlite-medium.ts'
+import { createSqliteMedium, type HistoryRetention } from './sqlite-medium.ts'
 
 export interface EmbeddedStoreOptions {
   /** Folder of the database; made when missing, readable by the owner only. */
@@ -16,27 +16,15 @@ export interface EmbeddedStoreOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics?: Metrics
-  /** Desired changes kept for history; 100,000 by default. */
-  readonly maxHistory?: number
-}
-
-export interface HistoryQuery {
-  readonly key?: ResourceKey
-  /** Only changes after this sequence number. */
-  readonly afterSeq?: number
-  /** 100 by default. */
-  readonly limit?: number
-}
-
-/** One logged change of class desired, or the key of an observed one. */
-export interface HistoryEntry extends Omit<Change, 'before' | 'after'> {
-  /** Labels, spec and status as written; absent for deletes and observed changes. */
-  readonly body?: unknown
+  /** Desired changes kept for history: 100,000, however old, by default. */
+  readonly retention?: Partial<HistoryRetention>
+  /** Kinds whose specs are sealed in the history. */
+  readonly sealedTypes?: Iterable<string>
 }
 
 export interface EmbeddedStore extends Store {
-  /** Logged changes in order, oldest first. Observed ones are pruned after minutes. */
-  history(query?: HistoryQuery): readonly HistoryEntry[]
+  /** Observed changes are in it for minutes. */
+  readonly history: History
 }
 
 /**
@@ -44,16 +32,17 @@ export interface EmbeddedStore extends Store {
  * Errors: store/locked when another process has it open (details.pid when known), store/unavailable when the files cannot be used.
  */
 export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
-  const database = openDatabase(options.dir, randomUUID)
-  const { clock, log } = options
-  const medium = createSqliteMedium({ database, clock, log, metrics: options.metrics, maxHistory: options.maxHistory ?? 100_000 })
+  const { dir, clock, log, metrics } = options
+  const database = openDatabase({ dir, makeId: randomUUID, sealedTypes: new Set(options.sealedTypes) })
+  const retention = { maxEntries: 100_000, maxAgeMs: 0, ...options.retention }
+  const medium = createSqliteMedium({ database, clock, log, metrics, retention })
   const store = createStoreCore({
     id: database.id,
     seq: database.seq,
     resources: database.load(),
     clock,
     log,
-    metrics: options.metrics,
+    metrics,
     medium,
   })
   return {
@@ -66,6 +55,6 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     transact: store.transact,
     watch: store.watch,
     close: store.close,
-    history: (query = {}) => database.history(query),
+    history: database.history,
   }
 }

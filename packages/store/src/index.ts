@@ -1,5 +1,15 @@
 export type { Change, DeleteOp, PutOp, Store, StoreOp, WriteClass, WriteContext } from './contract.ts'
-export { type EmbeddedStore, type EmbeddedStoreOptions, type HistoryEntry, type HistoryQuery, openEmbeddedStore } from './embedded.ts'
+export { type EmbeddedStore, type EmbeddedStoreOptions, openEmbeddedStore } from './embedded.ts'
+export {
+  type ChainPoint,
+  type ChainReport,
+  type History,
+  type HistoryBody,
+  type HistoryEntry,
+  type HistoryQuery,
+  isSealed,
+  type SealedSpec,
+} from './history.ts'
 export { jsonEqual } from './json-value.ts'
 export { createMemoryStore, type MemoryStoreOptions } from './memory.ts'
 export { strictStore } from './strict.ts'

@@ -1,30 +1,14 @@
 // The SQLite file of an embedded store: schema, lock, reads and prepared writes. Callers bracket writes with begin and commit.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import { AppError, messageOf } from '@weft/foundation/errors'
 import type { Labels, Resource, ResourceKey } from '@weft/resources'
 import type { Change } from './contract.ts'
-import type { HistoryEntry, HistoryQuery } from './embedded.ts'
-
-/** Raised with every change of the tables; a file of a newer version is refused. */
-const schemaVersion = 1
-
-const schema = `
-  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE resources (
-    type TEXT NOT NULL, mesh TEXT NOT NULL, name TEXT NOT NULL,
-    labels TEXT NOT NULL, spec TEXT NOT NULL, status TEXT,
-    creation TEXT NOT NULL, modification TEXT NOT NULL, version INTEGER NOT NULL,
-    PRIMARY KEY (type, mesh, name)
-  ) WITHOUT ROWID;
-  CREATE TABLE log (
-    seq INTEGER PRIMARY KEY, time TEXT NOT NULL, class TEXT NOT NULL, actor TEXT NOT NULL, reason TEXT NOT NULL,
-    op TEXT NOT NULL, type TEXT NOT NULL, mesh TEXT NOT NULL, name TEXT NOT NULL, body TEXT
-  );
-  CREATE INDEX log_by_class ON log (class, seq);
-  CREATE INDEX log_by_key ON log (type, mesh, name, seq);
-`
+import { loadHistoryKey } from './history-key.ts'
+import type { History } from './history.ts'
+import { createSqliteLog, type SqliteLog, type SqliteLogOptions } from './sqlite-log.ts'
+import { migrate } from './sqlite-schema.ts'
 
 export interface Database {
   readonly id: string
@@ -40,14 +24,22 @@ export interface Database {
   remove(key: ResourceKey): void
   appendLog(change: Change): void
   setSeq(seq: number): void
-  /** Deletes up to `limit` old log entries of a class with seq at or below `upTo`. */
-  prune(entries: { readonly class: string; readonly upTo: number; readonly limit: number }): void
-  history(query: HistoryQuery): readonly HistoryEntry[]
+  readonly pruneObserved: SqliteLog['pruneObserved']
+  readonly pruneDesired: SqliteLog['pruneDesired']
+  readonly history: History
   close(): void
 }
 
-/** Opens the database in a folder. `makeId` names a new store. Errors as `openEmbeddedStore`. */
-export function openDatabase(dir: string, makeId: () => string): Database {
+export interface DatabaseOptions {
+  readonly dir: string
+  /** Names a new store. */
+  makeId(): string
+  /** Kinds whose specs are sealed in the history. */
+  readonly sealedTypes: ReadonlySet<string>
+}
+
+/** Opens the database in a folder. Errors as `openEmbeddedStore`. */
+export function openDatabase({ dir, makeId, sealedTypes }: DatabaseOptions): Database {
   const lockFile = join(dir, 'store.pid')
   let db: DatabaseSync
   try {
@@ -66,7 +58,7 @@ export function openDatabase(dir: string, makeId: () => string): Database {
     )
     writeFileSync(lockFile, `${process.pid}\n`, { mode: 0o600 })
     migrate(db, dir, makeId)
-    return bind(db)
+    return bind(db, { key: loadHistoryKey(join(dir, 'history.key')), sealedTypes })
   } catch (error) {
     db.close()
     if (error instanceof AppError) throw error
@@ -89,22 +81,7 @@ function lockedError(dir: string, lockFile: string): AppError {
   })
 }
 
-function migrate(db: DatabaseSync, dir: string, makeId: () => string): void {
-  const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0)
-  if (version > schemaVersion) {
-    throw new AppError(
-      'store/unavailable',
-      `the store in ${dir} has format ${version}, this version knows ${schemaVersion}: use the newer version that made it`,
-    )
-  }
-  if (version === schemaVersion) return
-  db.exec('BEGIN IMMEDIATE')
-  db.exec(schema)
-  db.prepare('INSERT INTO meta (key, value) VALUES (?, ?), (?, ?)').run('id', makeId(), 'seq', '0')
-  db.exec(`PRAGMA user_version = ${schemaVersion}; COMMIT`)
-}
-
-function bind(db: DatabaseSync): Database {
+function bind(db: DatabaseSync, options: Pick<SqliteLogOptions, 'key' | 'sealedTypes'>): Database {
   const meta = db.prepare('SELECT value FROM meta WHERE key = ?')
   const put = db.prepare(
     `INSERT INTO resources (type, mesh, name, labels, spec, status, creation, modification, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -112,18 +89,25 @@ function bind(db: DatabaseSync): Database {
        creation = excluded.creation, modification = excluded.modification, version = excluded.version`,
   )
   const remove = db.prepare('DELETE FROM resources WHERE type = ? AND mesh = ? AND name = ?')
-  const append = db.prepare(
-    'INSERT INTO log (seq, time, class, actor, reason, op, type, mesh, name, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-  )
   const setSeq = db.prepare("UPDATE meta SET value = ? WHERE key = 'seq'")
-  const prune = db.prepare('DELETE FROM log WHERE seq IN (SELECT seq FROM log WHERE class = ? AND seq <= ? ORDER BY seq LIMIT ?)')
+  const id = text(meta.get('id'), 'value')
+  const log = createSqliteLog({ db, id, ...options })
   return {
-    id: text(meta.get('id'), 'value'),
+    id,
     seq: Number(text(meta.get('seq'), 'value')),
     load: () => loadResources(db),
-    begin: (durable) => db.exec(`PRAGMA synchronous = ${durable ? 'FULL' : 'NORMAL'}; BEGIN IMMEDIATE`),
-    commit: () => db.exec('COMMIT'),
-    rollback: () => db.exec('ROLLBACK'),
+    begin: (durable) => {
+      db.exec(`PRAGMA synchronous = ${durable ? 'FULL' : 'NORMAL'}; BEGIN IMMEDIATE`)
+      log.begin()
+    },
+    commit: () => {
+      log.writeHead()
+      db.exec('COMMIT')
+    },
+    rollback: () => {
+      log.rollback()
+      db.exec('ROLLBACK')
+    },
     put: (r) =>
       void put.run(
         r.type,
@@ -137,22 +121,11 @@ function bind(db: DatabaseSync): Database {
         r.version,
       ),
     remove: (key) => void remove.run(key.type, key.mesh, key.name),
-    appendLog: (c) =>
-      void append.run(
-        c.seq,
-        c.time,
-        c.class,
-        c.actor,
-        c.reason,
-        c.op,
-        c.key.type,
-        c.key.mesh,
-        c.key.name,
-        c.class === 'desired' && c.after ? bodyText(c.after) : null,
-      ),
+    appendLog: log.append,
     setSeq: (seq) => void setSeq.run(String(seq)),
-    prune: (entries) => void prune.run(entries.class, entries.upTo, entries.limit),
-    history: (query) => readHistory(db, query),
+    pruneObserved: log.pruneObserved,
+    pruneDesired: log.pruneDesired,
+    history: log.history,
     close: () => db.close(),
   }
 }
@@ -172,34 +145,6 @@ function* loadResources(db: DatabaseSync): IterableIterator<Resource> {
       ...(typeof status === 'string' ? { status: JSON.parse(status) as unknown } : {}),
     }
   }
-}
-
-function readHistory(db: DatabaseSync, query: HistoryQuery): readonly HistoryEntry[] {
-  const { key } = query
-  const where = key ? 'seq > ? AND type = ? AND mesh = ? AND name = ?' : 'seq > ?'
-  const statement: StatementSync = db.prepare(`SELECT * FROM log WHERE ${where} ORDER BY seq LIMIT ?`)
-  const rows = statement.all(query.afterSeq ?? 0, ...(key ? [key.type, key.mesh, key.name] : []), query.limit ?? 100)
-  return rows.map((row) => {
-    const body = row['body']
-    return {
-      seq: Number(row['seq']),
-      time: text(row, 'time'),
-      class: row['class'] === 'desired' ? 'desired' : 'observed',
-      actor: text(row, 'actor'),
-      reason: text(row, 'reason'),
-      op: row['op'] === 'put' ? 'put' : 'delete',
-      key: { type: text(row, 'type'), mesh: text(row, 'mesh'), name: text(row, 'name') },
-      ...(typeof body === 'string' ? { body: JSON.parse(body) as unknown } : {}),
-    }
-  })
-}
-
-function bodyText(resource: Resource): string {
-  return JSON.stringify({
-    labels: resource.labels,
-    spec: resource.spec,
-    ...(resource.status === undefined ? {} : { status: resource.status }),
-  })
 }
 
 function text(row: Readonly<Record<string, unknown>> | undefined, column: string): string {

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
-import type { Clock, Timer } from '@weft/foundation/time'
+import { type Clock, type Timer, timestamp } from '@weft/foundation/time'
 import { keyText, type Resource, type ResourceKey } from '@weft/resources'
 import type { Change } from './contract.ts'
 import type { Medium } from './core.ts'
@@ -15,8 +15,14 @@ export interface SqliteMediumOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics | undefined
-  /** Desired log entries kept. */
-  readonly maxHistory: number
+  readonly retention: HistoryRetention
+}
+
+/** How long desired entries are kept. */
+export interface HistoryRetention {
+  readonly maxEntries: number
+  /** 0: however old. */
+  readonly maxAgeMs: number
 }
 
 const lazyDelayMs = 100
@@ -25,6 +31,7 @@ const stepMs = 5
 const maxObservedAgeMs = 300_000
 const maxObservedEntries = 20_000
 const pruneEveryMs = 10_000
+const maxPruned = 2000
 
 interface Lazy {
   /** Last value of each key; undefined: deleted. */
@@ -51,8 +58,13 @@ export function createSqliteMedium(options: SqliteMediumOptions): Medium {
     const old = marks.findLast((mark) => mark.at <= now - maxObservedAgeMs)
     if (old) marks = marks.filter((mark) => mark.at >= old.at)
     const upTo = Math.max(old?.seq ?? 0, seq - maxObservedEntries)
-    if (upTo > 0) database.prune({ class: 'observed', upTo, limit: 2000 })
-    if (seq > options.maxHistory) database.prune({ class: 'desired', upTo: seq - options.maxHistory, limit: 2000 })
+    if (upTo > 0) database.pruneObserved({ upTo, limit: maxPruned })
+    const { maxEntries, maxAgeMs } = options.retention
+    database.pruneDesired({
+      keep: maxEntries,
+      time: maxAgeMs > 0 ? timestamp(clock.now() - maxAgeMs) : undefined,
+      limit: maxPruned,
+    })
   }
 
   const write = async (changes: readonly Change[]): Promise<void> => {

@@ -12,6 +12,7 @@ export const secret = defineResource({
   sync: 'global-to-zones-zone-writable',
   wire: { spec: 'kuma.system.v1alpha1.Secret' },
   hashedName: false,
+  isConfidential: true,
   kubernetes: { scope: 'Namespaced', object: 'Secret', secretType: 'system.kuma.io/secret' },
   spec,
 })
@@ -25,6 +26,7 @@ export const globalSecret = defineResource({
   sync: 'global-to-zones-zone-writable',
   wire: { spec: 'kuma.system.v1alpha1.Secret' },
   hashedName: false,
+  isConfidential: true,
   kubernetes: { scope: 'Namespaced', object: 'Secret', secretType: 'system.kuma.io/global-secret' },
   spec,
 })
