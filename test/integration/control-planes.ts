@@ -12,6 +12,8 @@ export type Role = 'global' | 'zone'
 export interface ControlPlanes extends AsyncDisposable {
   /** Base URL of a REST API. */
   api(role: Role): string
+  /** Where a control plane keeps its state. */
+  workDir(role: Role): string
   /** `host:port` that proxies of the zone connect to. */
   readonly proxies: string
   /** Starts a control plane, empty. Resolves when its API answers. */
@@ -53,6 +55,7 @@ export async function controlPlanes(
   }
   return {
     api,
+    workDir: (role) => join(dataDir, role),
     proxies: `127.0.0.1:${port('zone', 3)}`,
     start: async (role) => {
       processes.start(role, join(root, 'weft'), {

@@ -1,13 +1,26 @@
 // A control plane on its embedded store, asked by the command line: what happened, what it was before, and back again, over SIGKILL too.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { root } from '../../tools/run-command.ts'
 import { controlPlanes } from './control-planes.ts'
+
+async function runWeft(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  const child = spawn(join(root, 'weft'), args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+  const [out, err, code] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    new Promise<number>((done) => child.on('close', (status) => done(status ?? -1))),
+  ])
+  return { code, out, err }
+}
 
 const timeout = (seconds: number): string => `
 type: MeshTimeout
@@ -19,18 +32,56 @@ spec:
       default: { connectionTimeout: ${seconds}s }
 `
 
+test('a backup restores a control plane, here and in another place; a running one refuses', { timeout: 120_000 }, async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'wb-'))
+  const file = join(dir, 'zone.backup')
+  await using planes = await controlPlanes({ standalone: true, env: { KUMA_STORE_TYPE: '' } })
+  const weft = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+    runWeft(args, { ...env, WEFT_ADDRESS: planes.api('zone') })
+  const restore = (workDir: string, ...more: readonly string[]) => weft(['restore', file, ...more], { KUMA_GENERAL_WORK_DIR: workDir })
+  try {
+    await planes.start('zone')
+    await writeFile(join(dir, 'slow.yaml'), timeout(1))
+    await weft(['apply', '-f', join(dir, 'slow.yaml')])
+    assert.match((await weft(['backup', '-f', file])).out, /\d+ bytes\n$/)
+    assert.equal((await stat(file)).mode & 0o077, 0)
+    await weft(['delete', 'meshtimeout', 'slow'])
+    const workDir = planes.workDir('zone')
+    const running = await restore(workDir)
+    assert.deepEqual([running.code, /in use by process \d+: stop the control plane first/.test(running.err)], [1, true], running.err)
+    await planes.kill('zone')
+    const preview = await restore(workDir)
+    assert.match(
+      preview.out,
+      /global would receive\n {2}create MeshTimeout: 1 \(default\/slow\)\n1 changes; --yes writes them/,
+      preview.err,
+    )
+    assert.match((await restore(workDir, '--yes')).out, /restored; the store is at \d+/)
+    assert.match((await restore(workDir)).out, /nothing to restore/)
+    await planes.start('zone')
+    assert.equal((await weft(['get', 'meshtimeout', 'slow'])).code, 0)
+    assert.match((await weft(['audit', 'verify'])).out, /whole/)
+
+    // another machine: all but the secrets, and with the key they too
+    const elsewhere = await restore(join(dir, 'elsewhere'), '-o', 'json')
+    const { changes, leftOut } = JSON.parse(elsewhere.out) as Record<'changes' | 'leftOut', { type: string }[]>
+    assert.ok(changes.some(({ type }) => type === 'MeshTimeout'))
+    assert.ok(leftOut.some(({ type }) => type === 'Secret'))
+    const keyed = await restore(join(dir, 'elsewhere'), '--yes', '--key', join(workDir, 'store', 'history.key'))
+    assert.match(keyed.out, /create Secret: \d+ /)
+    const broken = join(dir, 'broken')
+    await writeFile(broken, (await readFile(file)).subarray(0, 200))
+    const refused = await weft(['restore', broken], { KUMA_GENERAL_WORK_DIR: workDir })
+    assert.deepEqual([refused.code, /not a whole backup/.test(refused.err)], [1, true], refused.err)
+  } finally {
+    await rm(dir, { recursive: true, force: true })
+  }
+})
+
 test('history, difference, rollback and audit of a real control plane survive its death', { timeout: 120_000 }, async () => {
   const dir = await mkdtemp(join(tmpdir(), 'wh-'))
   await using planes = await controlPlanes({ standalone: true, env: { KUMA_STORE_TYPE: '' } })
-  const weft = async (...args: readonly string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> => {
-    const child = spawn(join(root, 'weft'), ['--address', planes.api('zone'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
-    const [out, err, code] = await Promise.all([
-      text(child.stdout),
-      text(child.stderr),
-      new Promise<number>((done) => child.on('close', (status) => done(status ?? -1))),
-    ])
-    return { code, out, err }
-  }
+  const weft = (...args: readonly string[]) => runWeft(args, { WEFT_ADDRESS: planes.api('zone') })
   const apply = async (seconds: number): Promise<void> => {
     await writeFile(join(dir, 'slow.yaml'), timeout(seconds))
     const applied = await weft('apply', '-f', join(dir, 'slow.yaml'))

@@ -1,7 +1,10 @@
 // The REST connection: one place that knows how errors of the API look (contract/rest-cli-gui.md section 2).
-import { readFileSync } from 'node:fs'
-import { request as plainRequest } from 'node:http'
+import { createWriteStream, readFileSync } from 'node:fs'
+import { rename, stat } from 'node:fs/promises'
+import { type IncomingMessage, request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
+import { text } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
 import { AppError, messageOf, type Violation } from '@weft/foundation/errors'
 
 export interface ConnectOptions {
@@ -20,6 +23,8 @@ export interface Connection {
   readonly address: string
   /** Sends and gives back any answer; throws cli/request-failed only when there is none. */
   send(method: string, path: string, body?: unknown): Promise<Answer>
+  /** Writes the bytes of a successful answer into a file that only its owner reads; a file that is there is replaced once all is here. */
+  download(path: string, file: string): Promise<number>
   /** The parsed JSON of a successful answer. Throws api/not-found or cli/request-failed with the API's own words. */
   json(method: string, path: string, body?: unknown): Promise<unknown>
   /** All items of a list, page by page. */
@@ -38,22 +43,15 @@ export function connect(options: ConnectOptions): Connection {
     throw new AppError('cli/usage', `--address is not a URL: ${options.address}`)
   }
   const ca = options.caCertFile ? readFileSync(options.caCertFile) : undefined
-  const send = (method: string, path: string, body?: unknown): Promise<Answer> =>
+  const ask = (method: string, path: string, body?: unknown): Promise<IncomingMessage> =>
     new Promise((done, fail) => {
-      const text = body === undefined ? undefined : JSON.stringify(body)
+      const sentText = body === undefined ? undefined : JSON.stringify(body)
       const headers: Record<string, string> = { accept: 'application/json' }
-      if (text !== undefined) headers['content-type'] = 'application/json'
+      if (sentText !== undefined) headers['content-type'] = 'application/json'
       if (options.token) headers['authorization'] = `Bearer ${options.token}`
       const url = new URL(base.pathname.replace(/\/$/, '') + path, base)
       const make = url.protocol === 'https:' ? tlsRequest : plainRequest
-      const sent = make(url, { method, headers, timeout: timeoutMs, ...(ca ? { ca } : {}) }, (response) => {
-        const chunks: Buffer[] = []
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
-        response.on('error', fail)
-        response.on('end', () =>
-          done({ status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString('utf8') }),
-        )
-      })
+      const sent = make(url, { method, headers, timeout: timeoutMs, ...(ca ? { ca } : {}) }, done)
       sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)))
       sent.on('error', (error) =>
         fail(
@@ -64,8 +62,14 @@ export function connect(options: ConnectOptions): Connection {
           ),
         ),
       )
-      sent.end(text)
+      sent.end(sentText)
     })
+  const textOf = async (response: IncomingMessage): Promise<Answer> => ({
+    status: response.statusCode ?? 0,
+    headers: response.headers,
+    text: await text(response),
+  })
+  const send = async (method: string, path: string, body?: unknown): Promise<Answer> => textOf(await ask(method, path, body))
   const json = async (method: string, path: string, body?: unknown): Promise<unknown> => {
     const answer = await send(method, path, body)
     if (answer.status >= 300) throw refusal(answer)
@@ -75,6 +79,15 @@ export function connect(options: ConnectOptions): Connection {
     address: options.address,
     send,
     json,
+    download: async (path, file) => {
+      const response = await ask('GET', path)
+      if ((response.statusCode ?? 0) >= 300) throw refusal(await textOf(response))
+      const partial = `${file}.partial`
+      await pipeline(response, createWriteStream(partial, { mode: 0o600 }))
+      if (!response.complete) throw new AppError('cli/request-failed', 'the connection ended too early')
+      await rename(partial, file)
+      return (await stat(file)).size
+    },
     items: async (path) => {
       const all: Record<string, unknown>[] = []
       for (let offset = 0; ; offset += pageSize) {

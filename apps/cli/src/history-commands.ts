@@ -69,6 +69,19 @@ export function addHistoryCommands(program: Command, { connection, print, mesh, 
       const target = { type, name, mesh: of ?? 'default' }
       await rollBack(connection(), { target, to, dryRun, format: asFormat(options.output) }, print)
     })
+  program
+    .command('backup')
+    .description('Save the state of a control plane into a file, for weft restore. Secrets in it are sealed with its key.')
+    .requiredOption('-f, --file <path>', 'where to')
+    .option('--with-key', 'put the key into it: whoever has the file has its secrets', false)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  weft backup -f global.backup\n  weft --address http://zone-1:5681 backup -f zone-1.backup --with-key',
+    )
+    .action(async ({ file, withKey }: { file: string; withKey: boolean }) => {
+      const bytes = await connection().download(`/_weft/backup${withKey ? '?key=true' : ''}`, file)
+      print(`${file}: ${bytes} bytes${withKey ? ', with the key to its secrets' : ''}`)
+    })
   const audit = program.command('audit').description('The record of changes.')
   audit
     .command('verify')

@@ -8,12 +8,20 @@ import { createSharedParts } from './shared-parts.ts'
 import { isFederated, loadControlPlaneConfig, publicConfig } from './config.ts'
 import { globalComponents } from './global-role.ts'
 import { productVersion } from './process-identity.ts'
+import { restore } from './restore.ts'
 import { type ZoneLink, zoneComponents } from './zone-role.ts'
 
 interface RunOptions {
   readonly configFile?: string
   readonly printConfig: boolean
   readonly logLevel?: string
+}
+
+interface RestoreArguments {
+  readonly configFile?: string
+  readonly key?: string
+  readonly yes: boolean
+  readonly output: string
 }
 
 const program = new Command('weft cp')
@@ -30,6 +38,28 @@ program
     '\nExamples:\n  KUMA_MODE=global weft cp run\n  KUMA_MULTIZONE_ZONE_NAME=east KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS=grpcs://global:5685 weft cp run\n  weft cp run -c cp.yaml',
   )
   .action(run)
+program
+  .command('restore')
+  .description(
+    'Show what a backup would change in the store of this stopped control plane, and what its peers would be told; --yes writes it.',
+  )
+  .argument('<file>', 'made by weft backup')
+  .option('-c, --config-file <file>', 'YAML configuration, as for run')
+  .option('--key <file>', 'opens the secrets of the backup; history.key of the store by default')
+  .option('--yes', 'write it', false)
+  .option('-o, --output <format>', 'table or json', 'table')
+  .addHelpText(
+    'after',
+    '\nSettings come from the same variables as for run.\n\nExamples:\n  KUMA_MODE=global weft restore global.backup\n  KUMA_MODE=global weft restore global.backup --yes',
+  )
+  .action(async (file: string, options: RestoreArguments) => {
+    const { config } = loadControlPlaneConfig({
+      env: process.env,
+      ...(options.configFile === undefined ? {} : { file: options.configFile }),
+    })
+    const { key: keyFile, yes, output } = options
+    await restore(config, { file, keyFile, yes, json: output === 'json' }, (text) => void process.stdout.write(`${text}\n`))
+  })
 program
   .command('version')
   .description('Print the version.')

@@ -4,12 +4,13 @@ import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import type { Store } from '@weft/store'
 
-const key = { type: 'Config', mesh: '', name: 'weft-recovery' }
+/** The Config that marks it. */
+export const recoveryConfig = { type: 'Config', mesh: '', name: 'weft-recovery' }
 const context = { actor: 'generator:recovery', reason: 'startup', class: 'observed' } as const
 
 /** True when a recovery was cut short. */
 export function isMarked(store: Pick<Store, 'get'>): boolean {
-  return store.get(key) !== undefined
+  return store.get(recoveryConfig) !== undefined
 }
 
 /** To be asked before anything is written: true when the store holds no mesh, or the mark of a recovery that is not over. */
@@ -20,8 +21,8 @@ export function needsRecovery(store: Pick<Store, 'get' | 'list'>): boolean {
 /** Sets or removes the mark. A failure is logged: the price is a recovery that ends with this process. */
 export async function markRecovery(store: Store, log: Logger, isOver: boolean): Promise<void> {
   try {
-    if (isOver) await store.transact([{ op: 'delete', key, ifPresent: true }], context)
-    else await store.transact([{ op: 'put', resource: { ...key, labels: {}, spec: { config: 'recovering' } } }], context)
+    if (isOver) await store.transact([{ op: 'delete', key: recoveryConfig, ifPresent: true }], context)
+    else await store.transact([{ op: 'put', resource: { ...recoveryConfig, labels: {}, spec: { config: 'recovering' } } }], context)
   } catch (error) {
     log.warn({ component: 'recovery', err: messageOf(error) }, 'recovery mark not saved')
   }

@@ -20,9 +20,9 @@ import { createInsightWriter, createMeshInsights, type InsightWriter } from '@we
 import { createMesh, type MeshFacts } from '@weft/mesh'
 import { policyDescriptors } from '@weft/policies'
 import { computeLabels, coreDescriptors, createRegistry, type LabelPlace, type Registry } from '@weft/resources'
-import { createMemoryStore, type History, openEmbeddedStore, type Store } from '@weft/store'
-import { join } from 'node:path'
+import type { Store } from '@weft/store'
 import { type ControlPlaneConfig, isFederated, publicConfig, workDirOf } from './config.ts'
+import { type OpenedStore, openStore } from './open-store.ts'
 import { createProcessIdentity, type ProcessIdentity } from './process-identity.ts'
 import { createProxyStreams, type ProxyStreams } from './proxy-streams.ts'
 import { apiSettings, meshSettings } from './role-settings.ts'
@@ -38,8 +38,7 @@ export interface SharedParts {
   readonly identity: ProcessIdentity
   readonly registry: Registry
   readonly store: Store
-  /** Undefined with a store that keeps none. */
-  readonly history: History | undefined
+  readonly durable: Omit<OpenedStore, 'store'>
   readonly place: LabelPlace
   readonly graph: Graph
   readonly mesh: MeshFacts
@@ -63,7 +62,7 @@ export async function createSharedParts(
   const metrics = createMetrics()
   const workDir = workDirOf(config)
   const registry = createRegistry([...coreDescriptors, ...policyDescriptors])
-  const { store, history } = await openStore(config, { registry, clock, log: logOf('store'), metrics })
+  const { store, ...durable } = await openStore(config, { registry, clock, log: logOf('store'), metrics })
   const settings = meshSettings(config)
   const place: LabelPlace = { mode: settings.mode, zone: settings.zone, federated: settings.federated, environment: settings.environment }
   const graph = createGraph({ clock, log: logOf('graph'), metrics })
@@ -80,7 +79,7 @@ export async function createSharedParts(
     identity,
     registry,
     store,
-    history,
+    durable,
     place,
     graph,
     mesh: createMesh({
@@ -119,21 +118,6 @@ export async function createSharedParts(
     }),
     configJson: () => JSON.stringify(publicConfig(config)),
   }
-}
-
-async function openStore(
-  config: ControlPlaneConfig,
-  { registry, ...deps }: Pick<SharedParts, 'registry' | 'clock' | 'log' | 'metrics'>,
-): Promise<Pick<SharedParts, 'store' | 'history'>> {
-  if (config.store.type === 'memory') return { store: createMemoryStore(deps), history: undefined }
-  const { maxEntries, maxAge } = config.weft.history
-  const store = await openEmbeddedStore({
-    ...deps,
-    dir: join(workDirOf(config), 'store'),
-    retention: { maxEntries, maxAgeMs: maxAge },
-    sealedTypes: registry.all.filter((kind) => kind.isConfidential === true).map((kind) => kind.type),
-  })
-  return { store, history: store.history }
 }
 
 /** The store as the last thing to close. */
@@ -199,11 +183,12 @@ export function meshInsightsComponent({ store, clock, log, registry, config }: S
 export type RoleApi = Pick<ApiServerDeps, 'envoyAdmin' | 'proxyConfig' | 'rejections' | 'routes' | 'sync'>
 
 export function httpComponents(parts: SharedParts, role: RoleApi, unready: () => readonly string[]): readonly Component[] {
-  const { store, history, registry, clock, log, metrics, config, identity, place, tls, tokens, verifier } = parts
+  const { store, durable, registry, clock, log, metrics, config, identity, place, tls, tokens, verifier } = parts
   const settings = apiSettings(config, tls)
   const api = createApiServer({
     store,
-    ...(history ? { history } : {}),
+    ...(durable.history ? { history: durable.history } : {}),
+    ...(durable.backup ? { backup: backupOf(parts, durable.backup) } : {}),
     registry,
     clock,
     log: log.child({ component: 'api' }),
@@ -234,6 +219,11 @@ export function httpComponents(parts: SharedParts, role: RoleApi, unready: () =>
     unready,
   })
   return [diagnostics, api]
+}
+
+/** Of all kinds. */
+function backupOf({ registry }: SharedParts, backup: NonNullable<OpenedStore['backup']>): NonNullable<ApiServerDeps['backup']> {
+  return ({ withKey }) => backup({ withKey, types: registry.all.map((kind) => kind.type) })
 }
 
 /** Id of the federation this control plane belongs to; '' until it is made or received. */

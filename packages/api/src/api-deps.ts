@@ -1,4 +1,5 @@
 // What the API server is given. Everything it does not do itself comes through these interfaces, so tests and roles differ only here.
+import type { Readable } from 'node:stream'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock } from '@weft/foundation/time'
@@ -147,6 +148,8 @@ export interface ApiServerDeps {
   readonly store: Store
   /** Absent: the store keeps none. */
   readonly history?: History
+  /** The bytes of a backup of this moment. Absent: the store keeps nothing that a backup could be of. */
+  backup?(options: { readonly withKey: boolean }): Readable
   readonly registry: Registry
   readonly clock: Clock
   readonly log: Logger

@@ -1,4 +1,5 @@
 // A route is a path pattern and one handler per method; handlers are functions from a request to a reply and know no HTTP library.
+import type { Readable } from 'node:stream'
 import type { ApiUser } from './api-deps.ts'
 
 export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE' | 'PATCH'
@@ -17,14 +18,16 @@ export interface ApiRequest {
   header(name: string): string
 }
 
-/** Exactly one of `json`, `text` and `bytes`; `json` is written with one space of indentation. */
+/** Exactly one of `json`, `text`, `bytes` and `stream`; `json` is written with one space of indentation. */
 export interface ApiReply {
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
   readonly json?: unknown
   readonly text?: string
   readonly bytes?: Uint8Array
-  /** Of `text` and `bytes`; text/plain by default. */
+  /** Ends the connection when it fails on its way. */
+  readonly stream?: Readable
+  /** Of `text`, `bytes` and `stream`; text/plain by default. */
   readonly contentType?: string
 }
 

@@ -170,6 +170,7 @@ function send(reply: FastifyReply, answered: ApiReply): FastifyReply {
   reply.code(answered.status ?? 200)
   if (answered.headers) reply.headers(answered.headers)
   if (answered.bytes) return reply.header('content-type', answered.contentType ?? 'text/plain').send(Buffer.from(answered.bytes))
+  if (answered.stream) return reply.header('content-type', answered.contentType ?? 'text/plain').send(answered.stream)
   if (answered.text !== undefined)
     return reply.header('content-type', answered.contentType ?? 'text/plain').send(Buffer.from(answered.text))
   return sendJson(reply, answered.json)

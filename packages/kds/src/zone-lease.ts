@@ -43,7 +43,8 @@ export function createStoreLease(store: Store): ZoneLease {
   }
 }
 
-function epochIn(spec: unknown): number {
+/** The epoch that a spec holds; 0 for none. Throws store/invalid. */
+export function epochIn(spec: unknown): number {
   const text = member(spec, 'config')
   if (text === undefined) return 0
   if (typeof text !== 'string' || !/^\d{1,15}$/.test(text)) throw new AppError('store/invalid', `${epochConfig.name} holds no number`)

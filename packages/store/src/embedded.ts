@@ -1,14 +1,16 @@
 // The store of a single control plane: memory in front, SQLite (WAL) behind. A desired transaction is on disk (fsync) before it is seen;
 // observed ones follow within 100 ms, coalesced per key. One process at a time holds the folder.
 import { randomUUID } from 'node:crypto'
+import type { Readable } from 'node:stream'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
-import type { Clock } from '@weft/foundation/time'
+import { type Clock, timestamp } from '@weft/foundation/time'
 import type { Store } from './contract.ts'
 import { createStoreCore } from './core.ts'
 import type { History } from './history.ts'
 import { openDatabase } from './sqlite-database.ts'
 import { createSqliteMedium, type HistoryRetention } from './sqlite-medium.ts'
+import { type BackupOptions, writeBackup } from './backup.ts'
 
 export interface EmbeddedStoreOptions {
   /** Folder of the database; made when missing, readable by the owner only. */
@@ -25,6 +27,8 @@ export interface EmbeddedStoreOptions {
 export interface EmbeddedStore extends Store {
   /** Observed changes are in it for minutes. */
   readonly history: History
+  /** The bytes of a backup of this moment. */
+  backup(options: BackupOptions): Readable
 }
 
 /**
@@ -33,7 +37,8 @@ export interface EmbeddedStore extends Store {
  */
 export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
   const { dir, clock, log, metrics } = options
-  const database = openDatabase({ dir, makeId: randomUUID, sealedTypes: new Set(options.sealedTypes) })
+  const sealedTypes = new Set(options.sealedTypes)
+  const { database, key } = openDatabase({ dir, makeId: randomUUID, sealedTypes })
   const retention = { maxEntries: 100_000, maxAgeMs: 0, ...options.retention }
   const medium = createSqliteMedium({ database, clock, log, metrics, retention })
   const store = createStoreCore({
@@ -56,5 +61,15 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     watch: store.watch,
     close: store.close,
     history: database.history,
+    backup: ({ types, withKey }) =>
+      writeBackup({
+        store: store.id,
+        seq: store.seq,
+        time: timestamp(clock.now()),
+        resources: [...types].flatMap((type) => store.list(type)),
+        sealedTypes,
+        key,
+        withKey,
+      }),
   }
 }

@@ -12,6 +12,8 @@ export interface SealedText {
 }
 
 export interface HistoryKey {
+  /** In hexadecimal, for a backup that is to open its own secrets. */
+  readonly secret: string
   /** `context` ties the result to its place: opened with another one, it fails. */
   seal(text: string, context: string): SealedText
   /** Undefined when it was sealed with another key or in another place, or is damaged. */
@@ -30,6 +32,7 @@ export function createHistoryKey(secret: Uint8Array): HistoryKey {
   const [sealing, digesting, signing] = [derive('seal'), derive('digest'), derive('sign')]
   const sign = (text: string): string => createHmac('sha256', signing).update(text).digest('hex')
   return {
+    secret: Buffer.from(secret).toString('hex'),
     seal: (text, context) => {
       const nonce = randomBytes(nonceBytes)
       const cipher = createCipheriv('aes-256-gcm', sealing, nonce).setAAD(Buffer.from(context))
@@ -57,6 +60,11 @@ export function createHistoryKey(secret: Uint8Array): HistoryKey {
       return wanted.length === given.length && timingSafeEqual(wanted, given)
     },
   }
+}
+
+/** The key in a file that exists. Throws store/unavailable when it holds none. */
+export function readHistoryKey(file: string): HistoryKey {
+  return createHistoryKey(readSecret(file))
 }
 
 /** The key in a file, made when there is none. Throws store/unavailable when the file cannot be used. */

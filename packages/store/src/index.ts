@@ -1,3 +1,4 @@
+export { type Backup, type BackupHeader, type BackupOptions, readBackup } from './backup.ts'
 export type { Change, DeleteOp, PutOp, Store, StoreOp, WriteClass, WriteContext } from './contract.ts'
 export { type EmbeddedStore, type EmbeddedStoreOptions, openEmbeddedStore } from './embedded.ts'
 export {
@@ -10,6 +11,7 @@ export {
   isSealed,
   type SealedSpec,
 } from './history.ts'
+export { readHistoryKey } from './history-key.ts'
 export { jsonEqual } from './json-value.ts'
 export { createMemoryStore, type MemoryStoreOptions } from './memory.ts'
 export { strictStore } from './strict.ts'

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { AppError, messageOf } from '@weft/foundation/errors'
 import type { Labels, Resource, ResourceKey } from '@weft/resources'
 import type { Change } from './contract.ts'
-import { loadHistoryKey } from './history-key.ts'
+import { type HistoryKey, loadHistoryKey } from './history-key.ts'
 import type { History } from './history.ts'
 import { createSqliteLog, type SqliteLog, type SqliteLogOptions } from './sqlite-log.ts'
 import { migrate } from './sqlite-schema.ts'
@@ -39,7 +39,7 @@ export interface DatabaseOptions {
 }
 
 /** Opens the database in a folder. Errors as `openEmbeddedStore`. */
-export function openDatabase({ dir, makeId, sealedTypes }: DatabaseOptions): Database {
+export function openDatabase({ dir, makeId, sealedTypes }: DatabaseOptions): { readonly database: Database; readonly key: HistoryKey } {
   const lockFile = join(dir, 'store.pid')
   let db: DatabaseSync
   try {
@@ -58,7 +58,8 @@ export function openDatabase({ dir, makeId, sealedTypes }: DatabaseOptions): Dat
     )
     writeFileSync(lockFile, `${process.pid}\n`, { mode: 0o600 })
     migrate(db, dir, makeId)
-    return bind(db, { key: loadHistoryKey(join(dir, 'history.key')), sealedTypes })
+    const key = loadHistoryKey(join(dir, 'history.key'))
+    return { database: bind(db, { key, sealedTypes }), key }
   } catch (error) {
     db.close()
     if (error instanceof AppError) throw error

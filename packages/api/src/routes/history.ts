@@ -1,4 +1,4 @@
-// Who changed what, what it was before, and taking it back: `/_weft/history`, `/_weft/audit`. For administrators.
+// Who changed what, what it was before, and taking it back: `/_weft/history`, `/_weft/audit`, `/_weft/backup`. For administrators.
 import { field } from '@weft/foundation/json'
 import { checkSchema } from '@weft/foundation/schema'
 import { isJsonKind, type Registry, type ResourceKey } from '@weft/resources'
@@ -8,6 +8,7 @@ import type { ApiServerDeps } from '../api-deps.ts'
 import { type ApiRequest, type ApiRoute, get } from '../api-route.ts'
 import { configDiff } from '../config-diff.ts'
 import { badRequest, notFound, Problem, titled } from '../problem.ts'
+import { queryFlag } from '../query-flag.ts'
 import { planRollback, type RollbackPlan, type RollbackTarget, targetOf, targetsOfMesh } from '../rollback.ts'
 
 const maxEntries = 1000
@@ -19,7 +20,7 @@ const rollbackBody = {
 } as const
 
 export function historyRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
-  const { registry, settings } = deps
+  const { registry, settings, log } = deps
   const admitted = (request: ApiRequest): History => {
     requireRight(settings.access, 'adminResources', { user: request.user, action: 'the history' })
     if (deps.history) return deps.history
@@ -91,6 +92,14 @@ export function historyRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
         },
       },
     },
+    get('/_weft/backup', (request) => {
+      requireRight(settings.access, 'adminResources', { user: request.user, action: 'a backup' })
+      if (!deps.backup)
+        throw new Problem(501, 'No backup', { detail: 'the store of this control plane is in memory only: there is nothing to back up' })
+      const withKey = queryFlag(request, 'key', false)
+      log.info({ user: request.user.name, seq: deps.store.seq, withKey }, 'backup taken')
+      return { stream: deps.backup({ withKey }), contentType: 'application/gzip' }
+    }),
     get('/_weft/audit/verify', async (request) => ({ json: { ...(await admitted(request).verify()) } })),
   ]
 }
