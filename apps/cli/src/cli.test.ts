@@ -120,6 +120,23 @@ const matrix = {
 const policy = { type: 'MeshTimeout', mesh: 'default' }
 const heldItem = { origin: 'east', ...policy, name: 't0', reason: 'mass-deletion', state: 'held', since: agoMs(3_000) }
 const refusedItem = { peer: 'east', refused: 'there', ...policy, name: 't1000', reason: 'bad duration', since: agoMs(3_000), certain: true }
+const tracked = {
+  items: [
+    {
+      seq: 41,
+      time: agoMs(3_000),
+      op: 'put',
+      ...policy,
+      name: 'slow',
+      zones: [
+        { zone: 'east', state: 'acked', storedMs: 12.5, pushedMs: 40, ackedMs: 61, refusing: 2 },
+        { zone: 'west', state: 'waiting' },
+      ],
+    },
+    { seq: 40, time: agoMs(5_000), op: 'delete', type: 'Mesh', mesh: '', name: 'old', zones: [] },
+  ],
+  zones: [],
+}
 let isGlobal = true
 const seen: { method: string; url: string; body: string }[] = []
 
@@ -145,6 +162,7 @@ function answer(request: IncomingMessage, response: ServerResponse, body: string
   if (url === '/_weft/sync/rejoin') return json(200, { state: 'connecting' })
   if (url.startsWith('/_weft/held/')) return json(200, { count: 3 })
   if (url.startsWith('/_weft/held')) return json(200, { total: 1, items: [heldItem] })
+  if (url.startsWith('/_weft/changes')) return json(200, tracked)
   if (url.startsWith('/_weft/quarantine')) return json(200, { total: 1, items: [refusedItem] })
   if (url.startsWith('/meshes/default/dataplanes/web/_explain')) return json(200, explanation)
   if (url.startsWith('/meshes/default/meshtimeouts/bad')) {
@@ -241,6 +259,15 @@ test('sync is shown at global, for one zone with its types, and at a zone', asyn
   isGlobal = true
   assert.match(zone, /global:5685 +connected +\d+s +own +400ms ago/)
   assert.match(zone, /lists still to come: Secret/)
+})
+
+test('changes are shown with how far they are in each zone', async () => {
+  const done = await weft(['sync', 'changes', '--type', 'MeshTimeout', '-m', 'default'])
+  assert.equal(done.code, 0, done.err)
+  assert.equal(seen.at(-1)?.url, '/_weft/changes?limit=20&type=MeshTimeout&mesh=default')
+  assert.match(done.out, /41 +put +MeshTimeout +default +slow +\d+s +east +acked, refused by 2 +13ms +40ms +61ms\n/)
+  assert.match(done.out, /41 +put +MeshTimeout +default +slow +\d+s +west +waiting +- +- +-\n40 +delete +Mesh +- +old +\d+s +-/)
+  assert.deepEqual(JSON.parse((await weft(['sync', 'changes', '-o', 'json'])).out), tracked)
 })
 
 test('a zone is told to take its place back', async () => {

@@ -14,6 +14,7 @@ import { endRecovery, recoveryStatus } from './recovery.ts'
 import { applyTrust, approveTrust, exportTrust, trustStatus } from './trust.ts'
 import { inspectReachability } from './reachability.ts'
 import { decideHeld, syncHeld, syncQuarantine } from './sync-repair.ts'
+import { type ChangeQuery, syncChanges } from './sync-changes.ts'
 import { rejoin, syncStatus } from './sync.ts'
 
 const program = new Command('weft')
@@ -199,6 +200,18 @@ sync
   .addHelpText('after', '\nExamples:\n  weft sync status\n  weft sync status east\n  weft --address http://zone-1:5681 sync status -o yaml')
   .action(async (zone: string | undefined, options: { output: string }) =>
     syncStatus(connection(), { zone, format: asFormat(options.output) }, print),
+  )
+sync
+  .command('changes')
+  .description('The last changes, and how far each has come in every zone: stored, sent to the last proxy, answered by the last proxy.')
+  .option('--limit <number>', 'so many of the newest', '20')
+  .option('--type <type>', 'such as MeshTimeout')
+  .option('-m, --mesh <name>')
+  .option('--name <name>')
+  .addOption(output())
+  .addHelpText('after', '\nExamples:\n  weft sync changes\n  weft sync changes --type MeshTimeout --name slow -o json')
+  .action(async ({ output: format, ...query }: ChangeQuery & { output: string }) =>
+    syncChanges(connection(), { query, format: asFormat(format) }, print),
   )
 sync
   .command('quarantine')

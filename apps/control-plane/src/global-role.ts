@@ -5,6 +5,7 @@ import type { Component } from '@weft/foundation/lifecycle'
 import { type ClientAuthorities, loadClientAuthorities, loadServerTls, type ServerTls } from '@weft/foundation/tls'
 import { createKdsServer, createZoneAdmission } from '@weft/kds'
 import { labelKeys, nameKey, type Resource } from '@weft/resources'
+import { changeRoutes } from './change-routes.ts'
 import { workDirOf } from './config.ts'
 import { apiSettings, livenessSettings, massDeleteGuard } from './role-settings.ts'
 import { syncRepairRoutes } from './sync-repair-routes.ts'
@@ -12,7 +13,7 @@ import { type SharedParts, clusterIdOf, httpComponents, meshComponent, meshInsig
 
 /** Components in start order. */
 export async function globalComponents(parts: SharedParts, unready: () => readonly string[]): Promise<readonly Component[]> {
-  const { config, store, registry, clock, log, identity, insights } = parts
+  const { config, store, registry, clock, log, metrics, identity, insights } = parts
   const { kds } = config.multizone.global
   const tls = kds.tlsEnabled ? await kdsTls(parts) : undefined
   const server = createKdsServer({
@@ -20,6 +21,7 @@ export async function globalComponents(parts: SharedParts, unready: () => readon
     registry,
     clock,
     log,
+    metrics,
     recorder: insights.zones,
     admit: createZoneAdmission({
       type: kds.auth.type,
@@ -45,6 +47,7 @@ export async function globalComponents(parts: SharedParts, unready: () => readon
       return server.ask(zone, kind, dataplane, options)
     },
   }
+  const { access } = apiSettings(config, parts.tls)
   const meshInsights = meshInsightsComponent(parts)
   return [
     storeComponent(parts),
@@ -58,7 +61,10 @@ export async function globalComponents(parts: SharedParts, unready: () => readon
       {
         envoyAdmin,
         sync: { zones: () => server.status(), liveness: (zone) => server.liveness(zone), reachability: () => server.reachability() },
-        routes: syncRepairRoutes({ sync: server, access: apiSettings(config, parts.tls).access, log }),
+        routes: [
+          ...syncRepairRoutes({ sync: server, access, log }),
+          ...changeRoutes({ registry, access, report: (selection) => server.changes(selection) }),
+        ],
       },
       unready,
     ),

@@ -209,13 +209,14 @@ interface ClientNeeds {
 }
 
 function createClient(parts: SharedParts, { server, recovering, reachability }: ClientNeeds): KdsClient {
-  const { config, store, registry, clock, log, identity, insights } = parts
+  const { config, store, registry, clock, log, metrics, identity, insights } = parts
   const { zone } = config.multizone
   return createKdsClient({
     store,
     registry,
     clock,
     log,
+    metrics,
     recorder: insights.zones,
     envoyAdmin: {
       ask: async (kind, proxy, options) => Buffer.from(await askAdmin(server, kind, { proxy, options })),

@@ -20,10 +20,15 @@ export const defaultAccessRules: AccessRules = {
 export const anonymousUser: ApiUser = { name: 'mesh-system:anonymous', groups: ['mesh-system:unauthenticated'] }
 export const adminUser: ApiUser = { name: 'mesh-system:admin', groups: ['mesh-system:admin', 'mesh-system:authenticated'] }
 
+/** Whether the user has the right. */
+export function hasRight(rules: AccessRules, right: AccessRight, user: ApiUser): boolean {
+  const rule = rules[right]
+  return rule.users.includes(user.name) || user.groups.some((group) => rule.groups.includes(group))
+}
+
 /** Ends the request with 403 unless the user has the right. `action` completes "cannot access". */
 export function requireRight(rules: AccessRules, right: AccessRight, request: { readonly user: ApiUser; readonly action: string }): void {
-  const rule = rules[right]
   const { user, action } = request
-  if (rule.users.includes(user.name) || user.groups.some((group) => rule.groups.includes(group))) return
+  if (hasRight(rules, right, user)) return
   throw new Problem(403, 'Access Denied', { detail: `user "${user.name}/${user.groups.join(',')}" cannot access ${action}` })
 }

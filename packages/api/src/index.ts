@@ -1,5 +1,5 @@
 // The REST API and the diagnostics server of a control plane.
-export { adminUser, anonymousUser, defaultAccessRules, requireRight } from './access.ts'
+export { adminUser, anonymousUser, defaultAccessRules, hasRight, requireRight } from './access.ts'
 export type {
   AccessRight,
   AccessRule,

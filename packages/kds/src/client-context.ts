@@ -6,8 +6,9 @@ import type { KdsClientOptions } from './client.ts'
 import type { AcceptedVersions } from './delta-receiver.ts'
 import type { GlobalChannel } from './global-channel.ts'
 import type { OriginLedger } from './origin-ledger.ts'
-import type { Outgoing } from './outgoing.ts'
+import type { ZoneOutgoing } from './outgoing-to-global.ts'
 import type { Self } from './peer.ts'
+import type { ReceivedProgress } from './received-progress.ts'
 import type { RecallMemory } from './returned-dataplanes.ts'
 import type { SyncJournal } from './sync-journal.ts'
 import type { SyncMetrics } from './sync-metrics.ts'
@@ -25,6 +26,8 @@ export interface SessionMemory {
   /** Store id of an own global at the last connection. */
   storeId: string | undefined
   readonly recall: RecallMemory
+  /** How far this zone is with what an own global sends. */
+  readonly progress: ReceivedProgress
   /** Roots that all connected proxies here accept; undefined before anyone said. */
   trusted: ReadonlySet<string> | undefined
   /** Own roots that all other zones trust, as an own global told on the present connection. */
@@ -42,7 +45,7 @@ export interface StreamContext {
   readonly self: Self
   readonly channel: GlobalChannel
   readonly memory: SessionMemory
-  readonly outgoing: Outgoing
+  readonly outgoing: ZoneOutgoing
   readonly feed: ChangeFeed
   readonly metrics: SyncMetrics
   readonly journal: SyncJournal

@@ -53,6 +53,7 @@ export function openGlobalToZone(context: StreamContext, ended: Ended): RunningS
   const begin = (storeId: string | undefined): void => {
     if (receiver) return
     wait?.cancel()
+    memory.progress.reset()
     receiver = new DeltaReceiver({
       registry: client.registry,
       store: client.store,
@@ -91,6 +92,10 @@ export function openGlobalToZone(context: StreamContext, ended: Ended): RunningS
         if (memory.listed.has(type)) return
         memory.listed.add(type)
         context.changed()
+      },
+      arrived: (type, { position, origins }) => {
+        client.changes?.originated(type, origins)
+        if (position !== undefined) memory.progress.stored(type, position)
       },
       applied: (type, { ms, refused }) => {
         context.metrics.applied(type, ms, refused)

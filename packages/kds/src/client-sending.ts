@@ -54,7 +54,7 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended, described
     recorder.subscriptionOpened({ id, zone, connectTime: now, authTokenProvided: false })
     recorder.subscriptionDescribed(zone, id, { version, config, instanceId })
     return new DeltaSender({
-      outgoing: context.outgoing,
+      outgoing: features.has(nodeFeatures.originSeq) ? context.outgoing.stamped : context.outgoing,
       store: client.store,
       feed: context.feed,
       clock,
@@ -62,6 +62,7 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended, described
       identifier: zone,
       chunked: features.has(nodeFeatures.chunkedLists),
       digests: features.has(nodeFeatures.digests),
+      positions: features.has(nodeFeatures.originSeq),
       paceMs: (type) => (inventory.has(type) ? inventoryPaceMs : 0),
       quarantine: context.journal.refusedThere,
       write: stream.write,

@@ -116,18 +116,16 @@ export function startSession(options: SessionOptions): ClientSession {
     }
     attempt()
   }
-  const supervisePings = (): void => {
+  const supervisePings = (features: ReadonlySet<string>): void => {
     if (running.has('ping')) return
-    running.set(
-      'ping',
-      answerPings(context, (code, details) => {
-        running.delete('ping')
-        if (closed) return
-        if (isConnectionLoss(code) || isFenced(code)) return lose({ code, details, stream: 'ping' })
-        log.info({ stream: 'ping', code: status[code], reason: details }, 'kds ping stream ended')
-        if (code !== status.UNIMPLEMENTED) later(adminRetryMs, supervisePings)
-      }),
-    )
+    const ended: Ended = (code, details) => {
+      running.delete('ping')
+      if (closed) return
+      if (isConnectionLoss(code) || isFenced(code)) return lose({ code, details, stream: 'ping' })
+      log.info({ stream: 'ping', code: status[code], reason: details }, 'kds ping stream ended')
+      if (code !== status.UNIMPLEMENTED) later(adminRetryMs, () => supervisePings(features))
+    }
+    running.set('ping', answerPings(context, { tellsProgress: features.has(nodeFeatures.originSeq), ended }))
   }
   const superviseAdmin = (kind: Parameters<typeof openAdmin>[1]): void => {
     running.set(
@@ -147,7 +145,7 @@ export function startSession(options: SessionOptions): ClientSession {
 
   supervise('zoneToGlobal', (ended) =>
     openZoneToGlobal(context, ended, ({ features }) => {
-      if (features.has(nodeFeatures.ping)) supervisePings()
+      if (features.has(nodeFeatures.ping)) supervisePings(features)
     }),
   )
   receive()

@@ -70,6 +70,7 @@ test('one subscribe per type with the node of a zone, answered with an ACK that 
       'weft-trust-spread',
       'weft-digests',
       'weft-ping',
+      'weft-origin-seq',
     ])
     assert.deepEqual((metadata['version'] as { kumaCp?: unknown }).kumaCp, {
       version: '3.0.0',

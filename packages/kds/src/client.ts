@@ -9,6 +9,7 @@ import type { Registry } from '@weft/resources'
 import type { Store } from '@weft/store'
 import { createBackoff } from './backoff.ts'
 import { createChangeFeed } from './change-feed.ts'
+import type { ChangeProgress } from './change-progress.ts'
 import type { SessionMemory } from './client-context.ts'
 import { consumedTypes } from './client-receiving.ts'
 import { type ClientSession, retryRangeOf, type SessionOutcome, startSession } from './client-session.ts'
@@ -20,6 +21,7 @@ import { isLoopbackTarget } from './loopback.ts'
 import { openOriginLedger } from './origin-ledger.ts'
 import { createZoneOutgoing } from './outgoing-to-global.ts'
 import type { Self } from './peer.ts'
+import { createReceivedProgress, type Delivery } from './received-progress.ts'
 import { createRecallMemory } from './returned-dataplanes.ts'
 import { createSyncJournal, refusalsOf } from './sync-journal.ts'
 import { defaultReaderLimits, type ReaderLimits } from './reader-watch.ts'
@@ -66,6 +68,10 @@ export interface KdsClientOptions {
   readonly lease?: ZoneLease
   /** What is known here of the way to the other zones; told to an own global. */
   reachability?(): readonly ReachabilityEntry[]
+  /** How far the proxies here are; told to an own global. Without it global learns only what is stored. */
+  readonly delivery?: Delivery
+  /** Told which changes of global made what is received. */
+  readonly changes?: Pick<ChangeProgress, 'originated'>
   /** 0 (inclusive) to 1 (exclusive), for jitter. */
   random?(): number
 }
@@ -92,7 +98,7 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
     systemNamespace: options.systemNamespace,
     skipPrefixes: options.skipPrefixes,
   })
-  const recall = createRecallMemory({ store, outgoing })
+  const recall = createRecallMemory({ store, outgoing: outgoing.stamped })
   const memory: SessionMemory = {
     accepted: new Map(),
     ledger: openOriginLedger({ store, log, origin: 'global' }),
@@ -101,6 +107,7 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
     peer: 'unknown',
     storeId: undefined,
     recall,
+    progress: createReceivedProgress(store, options.delivery),
     trusted: undefined,
     trustedElsewhere: new Set(),
     lastPing: undefined,

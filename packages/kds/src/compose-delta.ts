@@ -24,6 +24,7 @@ export function composeDelta(state: SendingType, { store, outgoing, chunked }: D
     if (entries.length >= softLimitEntries || (bytes > 0 && bytes + (encoded?.frame.length ?? 0) > softLimitBytes)) break
     state.dirty.delete(key)
     const change = state.replace(key, encoded)
+    if (change.entry ?? change.removed) state.carried.add(key)
     // removals are cut by bytes only: the peer has to see how many go at once
     if (change.removed !== undefined) {
       removed.push(change.removed)
@@ -37,4 +38,19 @@ export function composeDelta(state: SendingType, { store, outgoing, chunked }: D
   const present = new Set(entries.map((entry) => entry.name))
   const gone = removed.filter((name) => !present.has(name))
   return entries.length === 0 && gone.length === 0 ? undefined : { entries, removed: gone, partial: false }
+}
+
+/** Of these wire names, those that no stored resource has: what waits to be sent is not gone. */
+export function stillGone(
+  state: SendingType,
+  names: readonly string[],
+  { store, outgoing }: Pick<DeltaSources, 'store' | 'outgoing'>,
+): readonly string[] {
+  if (names.length === 0) return names
+  const waiting = new Set<string | undefined>()
+  for (const { mesh, name } of state.dirty.values()) {
+    const resource = store.get({ type: state.type, mesh, name })
+    waiting.add(resource && outgoing.encode(resource)?.name)
+  }
+  return names.filter((name) => !state.has(name) && !waiting.has(name))
 }

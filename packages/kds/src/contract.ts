@@ -3,7 +3,7 @@ import type { Component } from '@weft/foundation/lifecycle'
 import type { Resource, ResourceKey } from '@weft/resources'
 import type { ClientCertificate } from './client-certificate.ts'
 import type { SyncRefusal } from './sync-journal.ts'
-import type { GlobalSync, ReachabilityEntry, ZoneLivenessView, ZoneSync } from './sync-status.ts'
+import type { ChangeReport, ChangeSelection, GlobalSync, ReachabilityEntry, ZoneLivenessView, ZoneSync } from './sync-status.ts'
 
 /** The long-lived streams of a zone, named as the fields of `ZoneInsight.kdsStreams` (contract/kds.md section 11). */
 export type ZoneStream = 'globalToZone' | 'zoneToGlobal' | 'configDump' | 'stats' | 'clusters'
@@ -185,6 +185,8 @@ export interface KdsServer extends Component {
   liveness(zone: string): ZoneLivenessView
   /** Every resource that a zone refuses, or that is refused here of one. */
   refusals(): readonly SyncRefusal[]
+  /** The newest changes of what zones get, newest first, and how far each zone is. */
+  changes(selection: ChangeSelection): ChangeReport
   /** What each own zone last said of the way to the others. */
   reachability(): ReadonlyMap<string, readonly ReachabilityEntry[]>
   /**

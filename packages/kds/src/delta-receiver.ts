@@ -249,6 +249,9 @@ export class DeltaReceiver {
     )
     if (problems.length > 0) log.warn({ type: state.kind.type, reason: problems.join('\n').slice(0, 2000) }, 'kds resources refused')
     if (this.#abort.signal.aborted) return
+    const { position } = response
+    const deleted = position === undefined ? [] : deletable.map((key) => [nameKey(key), position] as const)
+    this.#options.arrived?.(state.kind.type, { position, origins: new Map([...decoded.origins, ...deleted]) })
     this.#answer(response, problems.length === 0 ? undefined : problems.join('\n'), refused)
     this.#options.applied?.(state.kind.type, { ms, refused: problems.length })
   }

@@ -10,12 +10,13 @@ import type { Change, Store } from '@weft/store'
 import type { ChangeFeed } from './change-feed.ts'
 import { isAccepted, isQuiet, type PlannedResponse, type SendingType, sendingType } from './sending-type.ts'
 import type { Encoded, Outgoing } from './outgoing.ts'
-import { composeDelta } from './compose-delta.ts'
+import { composeDelta, stillGone } from './compose-delta.ts'
 import { planFirstList } from './first-list.ts'
 import { type DigestTelling, tellDigests } from './tell-digests.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { ReaderWatch } from './reader-watch.ts'
 import type { SyncCursor } from './sync-journal.ts'
+import { type SendingTrace, traceSent } from './sending-trace.ts'
 import { sizeOf, type TypeSize } from './type-size.ts'
 import { tellSize } from './tell-size.ts'
 import { composeResponse, type DeltaRequest } from './wire.ts'
@@ -33,6 +34,10 @@ export interface SenderOptions {
   readonly chunked: boolean
   /** The peer compares digests with what it holds, and asks again for a type that differs. */
   readonly digests?: boolean
+  /** The peer is told up to which change of the store it has all of a type. */
+  readonly positions?: boolean
+  /** Follows changes to their end. */
+  readonly trace?: SendingTrace
   /** Hands bytes to the transport; false when it is full until `drained`. */
   write(bytes: Uint8Array): boolean
   count(type: string, outcome: 'sent' | 'acknowledged' | 'rejected', failure?: string): void
@@ -253,6 +258,7 @@ export class DeltaSender {
       digest: state.digest,
     })
     state.resume = new Map()
+    state.isListCarried = true
     this.#removeLater(state, recalledGone)
     if (responses) {
       state.queue.push(...responses)
@@ -286,44 +292,34 @@ export class DeltaSender {
   #removeLater(state: SendingType, names: readonly string[]): void {
     if (names.length === 0) return
     void this.#options.recovered?.then(() => {
-      const gone = this.#stillGone(state, names)
+      const gone = stillGone(state, names, this.#options)
       if (this.#closed || gone.length === 0) return
       state.queue.push({ entries: [], removed: gone, partial: false })
       this.#wake(state)
     })
   }
 
-  /** Of these wire names, those that no stored resource has: what waits to be sent is not gone. */
-  #stillGone(state: SendingType, names: readonly string[]): readonly string[] {
-    if (names.length === 0) return names
-    const { store, outgoing } = this.#options
-    const waiting = new Set<string | undefined>()
-    for (const { mesh, name } of state.dirty.values()) {
-      const resource = store.get({ type: state.type, mesh, name })
-      waiting.add(resource && outgoing.encode(resource)?.name)
-    }
-    return names.filter((name) => !state.has(name) && !waiting.has(name))
-  }
-
   #sendNext(state: SendingType): void {
     const planned = state.queue.shift()
     // it may have waited for an answer, and things come back meanwhile
-    const next = planned ? { ...planned, removed: this.#stillGone(state, planned.removed) } : this.#composeDelta(state)
+    const next = planned ? { ...planned, removed: stillGone(state, planned.removed, this.#options) } : this.#composeDelta(state)
+    const { clock, store, trace, positions } = this.#options
+    const position = state.queue.length === 0 && state.dirty.size === 0 ? store.seq : undefined
+    if (position !== undefined) traceSent(trace, state, position)
     if (!next) {
       if (isAccepted(state)) state.behindSince = undefined
       return
     }
-    const { clock, store } = this.#options
-    const isAll = state.queue.length === 0 && state.dirty.size === 0
     const nonce = randomUUID()
     state.pending = {
       nonce,
       response: next,
-      seq: isAll ? store.seq : state.acceptedSeq,
-      at: isAll ? clock.monotonic() : state.behindSince,
+      seq: position ?? state.acceptedSeq,
+      at: position === undefined ? state.behindSince : clock.monotonic(),
+      position,
     }
     if (state.queue.length === 0) state.listed = true
-    state.notBefore = this.#options.clock.monotonic() + (this.#options.paceMs?.(state.type) ?? 0)
+    state.notBefore = clock.monotonic() + (this.#options.paceMs?.(state.type) ?? 0)
     const bytes = composeResponse({
       type: state.type,
       nonce,
@@ -332,6 +328,7 @@ export class DeltaSender {
       removed: next.removed,
       partial: next.partial,
       same: next.same ?? false,
+      position: positions ? position : undefined,
     })
     this.#options.count(state.type, 'sent')
     this.#options.reader.asked(state.type, bytes.length)
@@ -343,14 +340,16 @@ export class DeltaSender {
   }
 
   #composeDelta(state: SendingType): PlannedResponse | undefined {
+    const isOpen = state.carried.size > 0
     const delta = composeDelta(state, this.#options)
     if (state.dirty.size > 0) this.#ready.add(state)
     tellSize(state, this.#options)
-    return delta
+    // what was cut off turned out to be nothing: the peer still learns that it has all
+    return delta ?? (isOpen && this.#options.positions ? { entries: [], removed: [], partial: false } : undefined)
   }
 
   #answered(state: SendingType, failure: string | undefined, reasons: ReadonlyMap<string, string>): void {
-    const { response, seq, at } = state.pending ?? {}
+    const { response, seq, at, position } = state.pending ?? {}
     this.#options.reader.answered(state.type)
     state.pending = undefined
     if (failure === undefined) {
@@ -365,6 +364,7 @@ export class DeltaSender {
       this.#options.count(state.type, 'rejected', failure)
       if (response) this.#rejected(state, response, { failure, reasons })
     }
+    if (position !== undefined) this.#options.trace?.answered(state.type, { upTo: position, isRefused: (key) => state.refuses(key) })
     this.#ready.add(state)
     this.#flush()
     this.#telling?.quiet()

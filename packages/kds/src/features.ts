@@ -15,6 +15,8 @@ export const nodeFeatures = {
   digests: 'weft-digests',
   /** Own peers: global pings, the zone opens the stream for it. */
   ping: 'weft-ping',
+  /** Own peers: resources and responses carry sequence numbers of the sender's store, and zones tell how far each of them is. */
+  originSeq: 'weft-origin-seq',
 } as const
 
 /** What our zone announces; the fifth makes a 2.14 global send policies without a top-level targetRef. */
@@ -52,6 +54,12 @@ export const digestOffer = 'weft:digest'
 
 /** `system_version_info` of a first list that is exactly what was offered. */
 export const sameMarker = 'weft:same'
+
+/**
+ * `system_version_info` of a response after which the receiver has all of a type up to this change of the sender's store; behind `sameMarker`
+ * and a space when both are true. Only towards own peers.
+ */
+export const positionMarker = 'weft:seq='
 
 /** `system_version_info` of a response that is not the last one of a first list; only towards own peers. */
 export const partialMarker = 'weft:more'

@@ -32,6 +32,10 @@ export { isLoopbackTarget } from './loopback.ts'
 export type { Self as KdsIdentity } from './peer.ts'
 export type { SyncRefusal, SentType, ReceivedType, SyncCursor, SyncFailure, SyncProgress } from './sync-journal.ts'
 export type {
+  ChangeInZone,
+  ChangeReport,
+  ChangeSelection,
+  ChangeView,
   GlobalSync,
   ReachabilityEntry,
   ReachabilityState,
@@ -39,6 +43,7 @@ export type {
   ZoneState,
   ZoneSync,
 } from './sync-status.ts'
+export type { Delivery } from './received-progress.ts'
 export { createKdsServer, type KdsServerOptions } from './server.ts'
 export { trustedName } from './trust-spread.ts'
 export { defaultLiveness, type LivenessSettings } from './zone-liveness.ts'

@@ -26,10 +26,19 @@ export interface ZoneOutgoingOptions {
 const leadingTypes = ['Dataplane', 'MeshService', 'MeshZoneAddress']
 
 /** The sending side of a zone. */
-export function createZoneOutgoing(options: ZoneOutgoingOptions): Outgoing {
+export interface ZoneOutgoing extends Outgoing {
+  /** The same for a global that wants to know which change of this zone made each resource. */
+  readonly stamped: Outgoing
+}
+
+export function createZoneOutgoing(options: ZoneOutgoingOptions): ZoneOutgoing {
   const { registry } = options
-  const encoder = createEncoder({ log: options.log, map: (_kind, resource) => mapForGlobal(resource, options) })
-  return {
+  const encoder = createEncoder({
+    log: options.log,
+    map: (_kind, resource) => mapForGlobal(resource, options),
+    stamped: (packing) => packing === 'stamped',
+  })
+  const packed = (packing: 'global' | 'stamped'): Outgoing => ({
     types: inOrder(
       registry.all.filter(isSentToGlobal).map((kind) => kind.type),
       leadingTypes,
@@ -39,9 +48,10 @@ export function createZoneOutgoing(options: ZoneOutgoingOptions): Outgoing {
     encode: (resource) => {
       const kind = registry.get(resource.type)
       if (!kind || !isSentToGlobal(kind) || !isZoneOwned(resource.labels)) return undefined
-      return resource.labels[labelKeys.kdsSync] === 'disabled' ? undefined : encoder.encode(kind, resource, 'global')
+      return resource.labels[labelKeys.kdsSync] === 'disabled' ? undefined : encoder.encode(kind, resource, packing)
     },
-  }
+  })
+  return { ...packed('global'), stamped: packed('stamped') }
 }
 
 /** True when a zone owns the resource: it says so, or says nothing. */

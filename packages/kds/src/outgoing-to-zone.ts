@@ -59,6 +59,7 @@ export function createGlobalOutgoing(options: GlobalOutgoingOptions): GlobalOutg
     map: (kind, resource, packing) => mapForZone(kind, resource, { packing, ...options }),
     finish: (kind, resource, { packing, bytes }) =>
       isSecondGeneration(packing) ? bytesForSecondGeneration(kind, resource.spec, bytes) : bytes,
+    stamped: (packing) => packing.endsWith(stampedMark),
   })
   const types = inOrder(
     registry.all.filter(isSentToZones).map((kind) => kind.type),
@@ -72,13 +73,19 @@ export function createGlobalOutgoing(options: GlobalOutgoingOptions): GlobalOutg
         const kind = registry.get(resource.type)
         if (!kind || !goesToZone(kind, resource, { target, store, systemNamespace: options.systemNamespace })) return undefined
         const hashed = kind.hashedName && target.features.has(nodeFeatures.hashSuffix)
-        return encoder.encode(kind, resource, `${hashed ? 'hashed' : 'plain'}${target.secondGeneration ? secondGenerationMark : ''}`)
+        return encoder.encode(kind, resource, `${hashed ? 'hashed' : 'plain'}${formOf(target)}`)
       },
     }),
   }
 }
 
 const secondGenerationMark = ' 2'
+const stampedMark = ' seq'
+
+function formOf({ secondGeneration, features }: ZoneTarget): string {
+  if (secondGeneration) return secondGenerationMark
+  return features.has(nodeFeatures.originSeq) ? stampedMark : ''
+}
 
 function isSecondGeneration(packing: string): boolean {
   return packing.endsWith(secondGenerationMark)

@@ -10,7 +10,7 @@ import { frameResource } from './wire.ts'
 export interface Encoded {
   /** `<name>.<mesh>`, with the dot also for global scope (contract/kds.md section 5). */
   readonly name: string
-  /** Hex SHA-256 of the KumaResource. */
+  /** Hex SHA-256 of the KumaResource, of its content alone. */
   readonly version: string
   readonly frame: Uint8Array
 }
@@ -37,17 +37,21 @@ export interface EncoderOptions {
   map(kind: ResourceDescriptor, resource: Resource, packing: string): KdsResource | undefined
   /** Last hand on the bytes of the KumaResource. */
   finish?(kind: ResourceDescriptor, resource: Resource, packed: { readonly packing: string; readonly bytes: Uint8Array }): Uint8Array
+  /** Resources of this packing carry the change that made them. It is no part of their content version. */
+  stamped?(packing: string): boolean
 }
 
 /** An encoder with this mapping. A resource that cannot be encoded is logged once and left out. */
-export function createEncoder({ log, map, finish }: EncoderOptions): Encoder {
+export function createEncoder({ log, map, finish, stamped }: EncoderOptions): Encoder {
   const cache = new WeakMap<Resource, Map<string, Encoded | undefined>>()
   const pack = (kind: ResourceDescriptor, resource: Resource, packing: string): Encoded | undefined => {
     try {
       const outgoing = map(kind, resource, packing)
       if (!outgoing) return undefined
       const bytes = encodeKdsResource(kind, outgoing)
-      return framed(outgoing, finish ? finish(kind, resource, { packing, bytes }) : bytes)
+      const content = finish ? finish(kind, resource, { packing, bytes }) : bytes
+      if (!stamped?.(packing)) return framed(outgoing, content, content)
+      return framed(outgoing, content, encodeKdsResource(kind, { ...outgoing, version: String(resource.version) }))
     } catch (error) {
       log.error({ type: kind.type, mesh: resource.mesh, name: resource.name, err: messageOf(error) }, 'kds resource cannot be encoded')
       return undefined
@@ -63,8 +67,9 @@ export function createEncoder({ log, map, finish }: EncoderOptions): Encoder {
   }
 }
 
-function framed(outgoing: KdsResource, bytes: Uint8Array): Encoded {
-  const version = createHash('sha256').update(bytes).digest('hex')
+/** The version is that of `content`, whatever else `bytes` say. */
+function framed(outgoing: KdsResource, content: Uint8Array, bytes: Uint8Array): Encoded {
+  const version = createHash('sha256').update(content).digest('hex')
   const name = `${outgoing.name}.${outgoing.mesh}`
   return { name, version, frame: frameResource(name, version, bytes) }
 }

@@ -1,10 +1,13 @@
 // Pings between own peers: global asks, the zone answers, and both say how far what they send is. They run on a stream of their own, so that
-// a sync stream that is held up does not look like a dead peer. The answers also carry the zone's row of the reachability matrix.
+// a sync stream that is held up does not look like a dead peer. The answers also carry the zone's row of the reachability matrix, and between
+// them the zone tells how far it is with what global sends.
 import { AppError, messageOf } from '@weft/foundation/errors'
 import { timestamp } from '@weft/foundation/time'
 import { codec, type Messages, serviceDefinition, toNumber } from '@weft/proto'
+import type { TypeProgress } from './change-progress.ts'
 import type { Ended, RunningStream, StreamContext } from './client-context.ts'
 import type { OpenedStream } from './global-channel.ts'
+import { progressOf, type ProgressTelling, tellProgress } from './progress-messages.ts'
 import type { ServerStream, StreamHandler } from './server-stream.ts'
 import type { SyncCursor, SyncJournal } from './sync-journal.ts'
 import type { ReachabilityEntry, ReachabilityState } from './sync-status.ts'
@@ -21,6 +24,8 @@ export interface PingServer {
   /** Milliseconds between a ping and its answer. */
   roundTrip(ms: number): void
   reachability(row: readonly ReachabilityEntry[]): void
+  /** How far the zone says it is. */
+  progressed(progress: readonly TypeProgress[]): void
 }
 
 /** More pings than this are not waiting for their answers. */
@@ -43,7 +48,9 @@ export function openPings(stream: ServerStream, options: PingServer): StreamHand
   return {
     data: (bytes) => {
       const pong = decoded(() => pongs.decode(bytes))
+      if (pong.progress?.length) options.progressed(pong.progress.map(progressOf))
       const at = toNumber(pong.sequence)
+      if (at === unasked) return
       const started = sentAt.get(at)
       sentAt.delete(at)
       if (started !== undefined) options.roundTrip(monotonic() - started)
@@ -57,10 +64,17 @@ export function openPings(stream: ServerStream, options: PingServer): StreamHand
   }
 }
 
-/** The zone's end: answers. */
-export function answerPings(context: StreamContext, ended: Ended): RunningStream {
+/** Sequence of a message that answers no ping. */
+const unasked = 0
+
+/** The zone's end: answers, and tells its progress to a global that asks for it. */
+export function answerPings(
+  context: StreamContext,
+  { tellsProgress, ended }: { readonly tellsProgress: boolean; readonly ended: Ended },
+): RunningStream {
   const { journal, client, memory, log } = context
   let told: string | undefined
+  let telling: ProgressTelling | undefined
   const row = (): { reachability?: Messages['weft.sync.v1.ReachabilityRow'] } => {
     const entries = client.reachability?.() ?? []
     const text = JSON.stringify(entries.map((entry) => ({ ...entry, roundTripMs: undefined })))
@@ -69,6 +83,7 @@ export function answerPings(context: StreamContext, ended: Ended): RunningStream
     return { reachability: { entries: entries.map(entryMessage) } }
   }
   const finish = (): void => {
+    telling?.stop()
     memory.lastPing = undefined
     journal.peerCursor(undefined)
   }
@@ -85,12 +100,13 @@ export function answerPings(context: StreamContext, ended: Ended): RunningStream
         log.warn({ stream: 'ping', err: messageOf(error) }, 'kds ping not understood')
       }
     },
-    drained: () => {},
+    drained: () => telling?.drained(),
     ended: ({ code, details }) => {
       finish()
       ended(code, details)
     },
   })
+  if (tellsProgress) telling = tellProgress(memory.progress, (progress) => stream.write(pongs.encode({ sequence: unasked, progress })))
   return {
     stop: () => {
       finish()

@@ -55,6 +55,11 @@ export interface ReceiverOptions {
   other?(response: DeltaResponse): boolean
   /** The complete first list of a type was applied. */
   listed?(type: string): void
+  /**
+   * What a response says is in the store, except for what is refused. `position`: with it all of the type up to this change of the origin;
+   * `origins`: by key (`mesh/name`) the change that made each resource, as far as an own peer told.
+   */
+  arrived?(type: string, what: { readonly position: number | undefined; readonly origins: ReadonlyMap<string, number> }): void
   /** A response of a type was applied. */
   applied?(type: string, facts: { readonly ms: number; readonly refused: number }): void
 }

@@ -38,6 +38,8 @@ export interface SendingType {
         /** The peer has everything up to here once it acknowledges, and lacks what comes later since `at`. */
         readonly seq: number
         readonly at: number | undefined
+        /** The response completes the type up to this change. */
+        readonly position: number | undefined
       }
     | undefined
   /** The peer has everything of this type up to here, in sequence numbers of the store; means something only while `behindSince` does. */
@@ -54,6 +56,9 @@ export interface SendingType {
   /** When deltas of a paced type may follow, monotonic ms; and the timer that waits for it. */
   notBefore: number
   pacing: Timer | undefined
+  /** Keys (`mesh/name`) that were sent since the peer was last complete, and whether a list was. */
+  readonly carried: Set<string>
+  isListCarried: boolean
   unsubscribe: () => void
   /** Takes a wire name for a key. False when another key has it: the first one keeps it. */
   claim(key: string, encoded: Encoded): boolean
@@ -64,6 +69,10 @@ export interface SendingType {
   refused(response: PlannedResponse, failure: string, reasons: ReadonlyMap<string, string>): void
   /** A live resource goes under this wire name. */
   has(name: string): boolean
+  /** The peer has the resource under this key, or is about to get it. */
+  knows(key: string): boolean
+  /** The peer refuses the present value of a key. */
+  refuses(key: string): boolean
   /**
    * The rejected names as responses to try again: present values, or removals. Those of which it is not known which one the peer refuses go
    * in two halves, so that it becomes known.
@@ -152,9 +161,13 @@ export function sendingType(
     failure: undefined,
     notBefore: 0,
     pacing: undefined,
+    carried: new Set(),
+    isListCarried: false,
     unsubscribe: () => {},
     claim,
     has: (name) => owners.has(name),
+    knows: (key) => known.has(key),
+    refuses: (key) => state.rejected.size > 0 && state.rejected.has(known.get(key)?.name ?? ''),
     replace: (key, encoded) => {
       const before = known.get(key)
       if (!encoded) {

@@ -6,6 +6,7 @@ import { AppError } from '@weft/foundation/errors'
 import { timestamp } from '@weft/foundation/time'
 import type { ResourceKey } from '@weft/resources'
 import type { ClaimLog } from './attribution.ts'
+import type { ChangeProgress } from './change-progress.ts'
 import type { ChangeFeed } from './change-feed.ts'
 import { DeltaReceiver } from './delta-receiver.ts'
 import { DeltaSender } from './delta-sender.ts'
@@ -32,6 +33,7 @@ export interface SyncContext {
   readonly metrics: SyncMetrics
   readonly trustBoard: TrustBoard
   readonly board: ZoneBoard
+  readonly changes: ChangeProgress
   readonly claimed: ClaimLog
   /** Types that zones send. */
   readonly consumed: readonly string[]
@@ -71,6 +73,8 @@ export function openGlobalToZone(stream: ServerStream, context: SyncContext): St
       identifier: 'global',
       chunked: facts.features.has(nodeFeatures.chunkedLists),
       digests: facts.features.has(nodeFeatures.digests),
+      positions: facts.features.has(nodeFeatures.originSeq),
+      trace: context.changes.trace(zone),
       quarantine: journal.refusedThere,
       write: stream.write,
       count: (type, outcome, failure) => {
@@ -154,6 +158,7 @@ export function openZoneToGlobal(stream: ServerStream, context: SyncContext): St
     pause: stream.pause,
     proceed: stream.proceed,
     fail: (error) => stream.end(status.INTERNAL, error.message),
+    arrived: (type, { origins }) => context.changes.originated(type, origins),
     applied: (type, { ms, refused }) => {
       context.metrics.applied(type, ms, refused)
       context.board.journal(zone).applied(type, { refused })

@@ -6,12 +6,13 @@ import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import { type Clock, timestamp } from '@weft/foundation/time'
 import { codec, serviceDefinition } from '@weft/proto'
-import { displayName, isSentToGlobal, labelKeys, type Registry, type Resource, type ResourceKey } from '@weft/resources'
+import { displayName, isSentToGlobal, isSentToZones, labelKeys, type Registry, type Resource, type ResourceKey } from '@weft/resources'
 import type { Store } from '@weft/store'
 import { createClaimLog } from './attribution.ts'
 import { createAdminBroker } from './admin-broker.ts'
 import { adminCodecs, adminMethods } from './admin-messages.ts'
 import { createChangeFeed } from './change-feed.ts'
+import { type ChangeProgress, createChangeProgress } from './change-progress.ts'
 import type { AdminKind, Admitted, AdmitZone, KdsServer, LeftOut, ZoneStatusRecorder, ZoneStream } from './contract.ts'
 import type { MassDeleteGuard } from './mass-delete-guard.ts'
 import { approveHeld, rejectHeld } from './held.ts'
@@ -107,6 +108,7 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
   let server: Server | undefined
   let zonePort: ZonePort | undefined
   let admissions: LiveAdmissions | undefined
+  let changes: ChangeProgress | undefined
   let closeFeed = (): void => {}
   let port = 0
 
@@ -174,6 +176,7 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
       monotonic: () => clock.monotonic(),
       roundTrip: (ms) => board.roundTrip(stream.zone, ms),
       reachability: (row) => board.reachability(stream.zone, row),
+      progressed: (progress) => changes?.reported(stream.zone, progress),
     }),
   )
   const healthCheck = (call: ServerUnaryCall<Buffer, Uint8Array>, respond: sendUnaryData<Uint8Array>): void => {
@@ -208,6 +211,17 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
     },
     start: async () => {
       const feed = createChangeFeed(store, log)
+      const followed = createChangeProgress({
+        store,
+        feed,
+        clock,
+        metrics: options.metrics,
+        types: registry.all.filter(isSentToZones).map((kind) => kind.type),
+      })
+      changes = followed
+      feed.on('Zone', (gone) => {
+        for (const { op, key } of gone) if (op === 'delete') followed.forget(key.name)
+      })
       const trustBoard = createTrustBoard({ store, feed, isShared: (trust) => options.isTrustShared?.(trust) ?? false })
       const live = followAdmissions({ admit: options.admit, feed, clock, log })
       admissions = live
@@ -223,6 +237,7 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
         records,
         trustBoard,
         board,
+        changes: followed,
         claimed: createClaimLog({ store, clock, log, ...(options.metrics ? { metrics: options.metrics } : {}) }),
         metrics,
         outgoing: createGlobalOutgoing({
@@ -279,6 +294,7 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
       }),
     liveness: (zone) => board.livenessOf(zone),
     refusals: () => board.refusals(),
+    changes: (selection) => changes?.report(selection) ?? { items: [], zones: [] },
     reachability: () => board.rows(),
     ask: (zone, kind, proxy, askOptions = {}) => {
       const namespace = hasKubernetesStore(records.description(zone)?.config ?? '') ? proxy.labels[labelKeys.namespace] : undefined

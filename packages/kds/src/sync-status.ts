@@ -79,3 +79,64 @@ export interface ReachabilityEntry {
   /** Meshes whose endpoints there are moved out of the way because of this. */
   readonly movedMeshes: readonly string[]
 }
+
+/** How far a change can come in a zone: in its store, sent to the last of its proxies, answered by the last of them. */
+export type ProgressStage = 'stored' | 'pushed' | 'acked'
+
+/** A change in one zone. */
+export interface ChangeInZone {
+  readonly zone: string
+  /** waiting: not sent yet, as while the zone is away. refused: the zone does not take it. */
+  readonly state: 'waiting' | 'sent' | 'refused' | ProgressStage
+  /** Time from the commit of the change; absent while the stage is not reached. */
+  readonly storedMs?: number
+  readonly pushedMs?: number
+  readonly ackedMs?: number
+  /** So many proxies refused something when the last of them had answered. */
+  readonly refusing?: number
+}
+
+/** A change of this store and how far it has come: an entry of `GET /_weft/changes`. */
+export interface ChangeView {
+  readonly seq: number
+  /** RFC 3339. */
+  readonly time: string
+  readonly op: 'put' | 'delete'
+  readonly actor: string
+  readonly type: string
+  readonly mesh: string
+  readonly name: string
+  /** What came from a peer: which change of the peer's store it is. */
+  readonly originSeq?: number
+  /** Only zones that get it. */
+  readonly zones: readonly ChangeInZone[]
+}
+
+/** Up to which change everything of a type is sent, stored, pushed and acked. */
+export interface TypePositions {
+  readonly type: string
+  readonly sent: number
+  readonly stored: number
+  readonly pushed: number
+  readonly acked: number
+  /** Proxies that refuse something. */
+  readonly refusing: number
+}
+
+/** How far one zone is. */
+export interface ZonePositions {
+  readonly zone: string
+  readonly types: readonly TypePositions[]
+}
+
+/** Which of the newest changes are asked for. */
+export interface ChangeSelection {
+  readonly limit: number
+  readonly fits?: (change: { readonly type: string; readonly mesh: string; readonly name: string }) => boolean
+}
+
+/** What `GET /_weft/changes` shows. */
+export interface ChangeReport {
+  readonly items: readonly ChangeView[]
+  readonly zones: readonly ZonePositions[]
+}

@@ -1,7 +1,7 @@
 // Messages of the sync streams as plain values, and the framed fast path: a response is a concatenation of resources framed once.
 import { AppError, messageOf } from '@weft/foundation/errors'
 import { codec, frame, str, wrap } from '@weft/proto'
-import { partialMarker, sameMarker } from './features.ts'
+import { partialMarker, positionMarker, sameMarker } from './features.ts'
 
 /** `Any` type of every synced resource. Only the part after the last slash counts for a receiver. */
 export const kumaResourceUrl = 'type.googleapis.com/kuma.mesh.v1alpha1.KumaResource'
@@ -47,6 +47,8 @@ export interface DeltaResponse {
   readonly partial: boolean
   /** The first list is what this side offered by digest. */
   readonly same: boolean
+  /** With this response the receiver has all of the type up to this change of the sender's store; undefined when the sender does not say. */
+  readonly position: number | undefined
   /** `control_plane.identifier`: what the sender calls itself. Proves nothing. */
   readonly sender: string
 }
@@ -73,6 +75,7 @@ export function decodeRequest(bytes: Uint8Array): DeltaRequest {
 /** Decodes a response. Its resources alias `bytes`. Throws kds/bad-message. */
 export function decodeResponse(bytes: Uint8Array): DeltaResponse {
   const message = decoded('response', () => responses.decode(bytes))
+  const markers = (message.systemVersionInfo || '').split(' ')
   return {
     type: message.typeUrl || '',
     nonce: message.nonce || '',
@@ -83,8 +86,9 @@ export function decodeResponse(bytes: Uint8Array): DeltaResponse {
       value: resource.resource?.value ?? new Uint8Array(0),
     })),
     removed: [...(message.removedResources ?? [])],
-    partial: message.systemVersionInfo === partialMarker,
-    same: message.systemVersionInfo === sameMarker,
+    partial: markers.includes(partialMarker),
+    same: markers.includes(sameMarker),
+    position: seqOf(markers.find((marker) => marker.startsWith(positionMarker))?.slice(positionMarker.length)),
     sender: message.controlPlane?.identifier || '',
   }
 }
@@ -136,19 +140,30 @@ export interface ResponseFields {
   readonly removed: readonly string[]
   readonly partial?: boolean
   readonly same?: boolean
+  readonly position?: number | undefined
 }
 
 /** A response from framed resources. */
 export function composeResponse(fields: ResponseFields): Uint8Array {
+  const markers = [
+    ...(fields.partial ? [partialMarker] : []),
+    ...(fields.same ? [sameMarker] : []),
+    ...(fields.position === undefined ? [] : [`${positionMarker}${fields.position}`]),
+  ]
   return Buffer.concat([
-    ...(fields.partial ? [str(1, partialMarker)] : []),
-    ...(fields.same ? [str(1, sameMarker)] : []),
+    ...(markers.length > 0 ? [str(1, markers.join(' '))] : []),
     ...fields.frames,
     str(4, fields.type),
     str(5, fields.nonce),
     ...fields.removed.map((name) => str(6, name)),
     wrap(7, [str(1, fields.sender)]),
   ])
+}
+
+/** A sequence number as text; undefined for anything else. */
+export function seqOf(text: string | undefined): number | undefined {
+  const seq = text !== undefined && /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
+  return Number.isSafeInteger(seq) ? seq : undefined
 }
 
 function decoded<T>(what: string, decode: () => T): T {

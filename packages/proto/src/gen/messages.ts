@@ -3839,6 +3839,7 @@ export declare namespace weft.sync.v1 {
     readonly sequence?: Int64 | undefined
     readonly cursor?: weft.sync.v1.SyncCursor | undefined
     readonly reachability?: weft.sync.v1.ReachabilityRow | undefined
+    readonly progress?: readonly weft.sync.v1.TypeProgress[] | undefined
   }
   interface ReachabilityEntry {
     readonly zone?: string | undefined
@@ -3856,6 +3857,13 @@ export declare namespace weft.sync.v1 {
     readonly head?: Int64 | undefined
     readonly accepted?: Int64 | undefined
     readonly lagMs?: Int64 | undefined
+  }
+  interface TypeProgress {
+    readonly type?: string | undefined
+    readonly stored?: Int64 | undefined
+    readonly pushed?: Int64 | undefined
+    readonly acked?: Int64 | undefined
+    readonly refusing?: number | undefined
   }
 }
 export declare namespace xds.core.v3 {
@@ -4596,6 +4604,7 @@ export interface Messages {
   readonly 'weft.sync.v1.ReachabilityEntry': weft.sync.v1.ReachabilityEntry
   readonly 'weft.sync.v1.ReachabilityRow': weft.sync.v1.ReachabilityRow
   readonly 'weft.sync.v1.SyncCursor': weft.sync.v1.SyncCursor
+  readonly 'weft.sync.v1.TypeProgress': weft.sync.v1.TypeProgress
   readonly 'xds.core.v3.Authority': xds.core.v3.Authority
   readonly 'xds.core.v3.CidrRange': xds.core.v3.CidrRange
   readonly 'xds.core.v3.ContextParams': xds.core.v3.ContextParams

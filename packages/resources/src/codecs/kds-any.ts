@@ -7,7 +7,7 @@ import type { Labels } from '../model.ts'
 import { sortLabels } from '../labels.ts'
 import { checkSpec, checkStatus } from './spec-json.ts'
 
-/** A resource as it travels: no times, no version. */
+/** A resource as it travels: no times. */
 export interface KdsResource {
   /** Wire name. */
   readonly name: string
@@ -16,15 +16,17 @@ export interface KdsResource {
   readonly labels: Labels
   readonly spec: unknown
   readonly status?: unknown
+  /** `meta.version`: of own peers the change of the sender's store that made it; stock ones send none (contract/kds.md section 6). */
+  readonly version?: string
 }
 
 const wire = codec('kuma.mesh.v1alpha1.KumaResource')
 
 /** The bytes of a KumaResource; equal resources give equal bytes. The spec must be canonical for its kind. */
 export function encodeKdsResource(kind: ResourceDescriptor, resource: KdsResource): Uint8Array {
-  const { name, mesh, labels, spec, status } = resource
+  const { name, mesh, labels, spec, status, version } = resource
   return wire.encode({
-    meta: { name, mesh, labels: sortLabels(new Map(Object.entries(labels))) },
+    meta: { name, mesh, labels: sortLabels(new Map(Object.entries(labels))), ...(version === undefined ? {} : { version }) },
     spec: isJsonKind(kind) ? jsonAny(spec) : protoAny(kind.wire.spec, spec),
     ...(status === undefined || kind.status === undefined ? {} : { status: jsonAny(status) }),
   })
@@ -59,7 +61,14 @@ export function decodeKdsResource(kind: ResourceDescriptor, bytes: Uint8Array): 
   }
   const labels = sortLabels(new Map(Object.entries(meta?.labels ?? {})))
   const known = status === undefined ? undefined : checkStatus(kind, parseStatus(status.value))
-  return { name, mesh, labels, spec: checked.value, ...(known === undefined ? {} : { status: known }) }
+  return {
+    name,
+    mesh,
+    labels,
+    spec: checked.value,
+    ...(known === undefined ? {} : { status: known }),
+    ...(meta?.version ? { version: meta.version } : {}),
+  }
 }
 
 interface AnyLike {

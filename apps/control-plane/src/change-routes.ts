@@ -1,0 +1,36 @@
+// `GET /_weft/changes?limit=N`: the newest changes with how far each has come, at global in every zone, at a zone with its own proxies; and how
+// far each zone is with every type. `type`, `mesh` and `name` select. Kinds that only administrators read are shown to them alone.
+import { type AccessRules, type ApiRequest, type ApiRoute, badRequest, hasRight } from '@weft/api'
+import type { ChangeReport, ChangeSelection } from '@weft/kds'
+import type { Registry } from '@weft/resources'
+
+export interface ChangeRoutesOptions {
+  readonly registry: Registry
+  readonly access: AccessRules
+  report(selection: ChangeSelection): ChangeReport
+}
+
+const defaultLimit = 100
+const maxLimit = 1_000
+const filters = ['type', 'mesh', 'name'] as const
+
+export function changeRoutes({ registry, access, report }: ChangeRoutesOptions): readonly ApiRoute[] {
+  const handler = (request: ApiRequest): { readonly json: ChangeReport } => {
+    const { query, user } = request
+    const isAdmin = hasRight(access, 'adminResources', user)
+    const isShown = (type: string): boolean => isAdmin || registry.get(type)?.rest?.adminOnly !== true
+    const { items, zones } = report({
+      limit: limitOf(query.get('limit')),
+      fits: (change) => isShown(change.type) && filters.every((key) => !query.has(key) || change[key] === query.get(key)),
+    })
+    return { json: { items, zones: zones.map(({ zone, types }) => ({ zone, types: types.filter(({ type }) => isShown(type)) })) } }
+  }
+  return [{ path: '/_weft/changes', handlers: { GET: handler } }]
+}
+
+function limitOf(text: string | null): number {
+  if (text === null) return defaultLimit
+  const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0
+  if (limit < 1 || limit > maxLimit) throw badRequest(`limit must be a number from 1 to ${maxLimit}`)
+  return limit
+}
