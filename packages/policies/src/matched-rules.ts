@@ -29,14 +29,17 @@ export function matchedRules(rules: readonly InboundRule[]): readonly MatchedRul
     .map((match) => ({ match, confs: broadFirst.filter((rule) => covers(rule.match, match)).map((rule) => rule.conf) }))
 }
 
-/** Repeats every route of an HTTP chain for each match, before the route itself, and lets `edit` change the copies. */
+/**
+ * Repeats every route of an HTTP chain for each match, before the route itself, and lets `edit` change the copies. The filter that keeps what they
+ * compare comes first in the chain; chains without routes have it too, as the peers write it.
+ */
 export function repeatRoutes<M extends { readonly match: Match }>(
   chain: FilterChainDraft,
   matched: readonly M[],
   { keys, edit }: { readonly keys: FilterStateKeys; readonly edit: (route: Route, rule: M) => void },
 ): void {
-  if (chain.terminal.kind !== 'http' || matched.length === 0) return
-  for (const host of chain.terminal.virtualHosts) {
+  if (matched.length === 0) return
+  for (const host of chain.terminal.kind === 'http' ? chain.terminal.virtualHosts : []) {
     host.routes = host.routes.flatMap((route) => [
       ...matched.map((rule) => {
         const copy = structuredClone(route)

@@ -1,6 +1,7 @@
 // The order of endpoints by place: near ones in the client's zone by weight, other zones by priority (contract/policies.md section 3.8).
 // A placement is everything about a client that its load assignment depends on: clients with equal placements share it.
 import { degradedOverprovisioningFactor, type EndpointInput, type LoadAssignmentDraft, type LocalityDraft } from '@weft/envoy'
+import { labelKeys } from '@weft/resources'
 import type { ClientPlace } from '../plugin.ts'
 import type { FailoverRule, LocalityConf } from './conf.ts'
 
@@ -72,7 +73,7 @@ export function arrange(assignment: LoadAssignmentDraft, placement: Placement): 
   for (const { zone, priority, outOfReach, endpoints } of assignment.localities) {
     const takeover = zone === '' ? priority : remotePriority(zone, placement.remote)
     for (const endpoint of endpoints) {
-      if (zone !== '' && zone === placement.zone) put(nearPlace(endpoint, placement), endpoint)
+      if (zoneOf(zone, endpoint) === placement.zone) put(nearPlace(endpoint, placement), endpoint)
       else if (takeover !== undefined) put({ zone, subZone: '', priority: takeover, weight: undefined, outOfReach }, endpoint)
     }
   }
@@ -82,6 +83,12 @@ export function arrange(assignment: LoadAssignmentDraft, placement: Placement): 
   assignment.localities.forEach((_, index, all) => scaleWeights(all, index))
   if (placement.threshold !== undefined) assignment.overprovisioningFactor = Math.ceil(10_000 / placement.threshold)
   else if (assignment.overprovisioningFactor !== degradedOverprovisioningFactor) assignment.overprovisioningFactor = defaultFactor
+}
+
+/** An external service of a zone has its zone in the labels only: the egress on the way to it has no locality. Undefined: of no zone. */
+function zoneOf(zone: string, { metadata }: EndpointInput): string | undefined {
+  if (zone !== '') return zone
+  return Object.hasOwn(metadata, labelKeys.zone) ? metadata[labelKeys.zone] : undefined
 }
 
 /** Traffic begins to leave the zone when less than half of its endpoints are healthy. */

@@ -17,7 +17,7 @@ export interface PassthroughChain {
   readonly kind: Kind
   /** '' for a chain that collects HTTP domains. */
   readonly value: string
-  /** HTTP domains, most specific first; only of a chain that collects them. */
+  /** HTTP domains, whole names before wildcards, each with the most labels first; only of a chain that collects them. */
   readonly domains: readonly string[]
 }
 
@@ -49,8 +49,9 @@ export function passthroughChains(conf: unknown, report: (message: string) => vo
       continue
     }
     const key = JSON.stringify([protocol, port])
-    const domains = [...new Set([...(chains.get(key)?.domains ?? []), value])].sort(compareDomains)
-    chains.set(key, { protocol, port, kind: domains.some((name) => !isWildcard(name)) ? 'domain' : 'wildcard', value: '', domains })
+    const domains = [...new Set([...(chains.get(key)?.domains ?? []), value])].sort(compareHosts)
+    // whatever it collects, such a chain has the same place among the others
+    chains.set(key, { protocol, port, kind: 'domain', value: '', domains })
   }
   return [...chains.values()].sort(compareChains)
 }
@@ -124,6 +125,11 @@ function compareChains(a: PassthroughChain, b: PassthroughChain): number {
 /** Those with more labels first, then by text. */
 function compareDomains(a: string, b: string): number {
   return b.split('.').length - a.split('.').length || (a < b ? -1 : a > b ? 1 : 0)
+}
+
+/** Whole names before wildcards. */
+function compareHosts(a: string, b: string): number {
+  return Number(isWildcard(a)) - Number(isWildcard(b)) || compareDomains(a, b)
 }
 
 /** Longer prefixes first, then greater addresses. */

@@ -92,12 +92,13 @@ function limitChain(chain: FilterChainDraft, { requests, connections }: Limits, 
       }),
     })
   }
-  const { terminal } = chain
-  if (terminal.kind !== 'http') return
   const limited = callers.some((caller) => caller.requests !== undefined)
   if (requests === undefined && !limited) return
-  terminal.filters.push({ slot: 'rate-limit', name: httpFilterName, config: typed(httpFilterType, { statPrefix: httpStatPrefix }) })
-  for (const host of terminal.virtualHosts) for (const route of host.routes) limitRoute(route, requests)
+  const { terminal } = chain
+  if (terminal.kind === 'http') {
+    terminal.filters.push({ slot: 'rate-limit', name: httpFilterName, config: typed(httpFilterType, { statPrefix: httpStatPrefix }) })
+    for (const host of terminal.virtualHosts) for (const route of host.routes) limitRoute(route, requests)
+  }
   repeatRoutes(chain, callers, { keys: stateKeys, edit: (route, caller) => limitRoute(route, caller.requests) })
 }
 
