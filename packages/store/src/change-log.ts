@@ -4,7 +4,10 @@ import type { Clock } from '@weft/foundation/time'
 import type { Change } from './contract.ts'
 
 export interface ChangeLog {
-  append(changes: readonly Change[]): void
+  /** `last` is the number of the transaction's last change, also when that one was left out. */
+  append(changes: readonly Change[], last: number): void
+  /** Drops everything and continues at `seq`. */
+  restart(seq: number): void
   /** Batches after `fromSeq`; the first may be the rest of a transaction. Throws store/compacted when entries are missing. */
   after(fromSeq: number): readonly (readonly Change[])[]
   /** Number of changes held. */
@@ -50,13 +53,19 @@ export function createChangeLog(options: ChangeLogOptions): ChangeLog {
   }
 
   return {
-    append: (changes) => {
-      const last = changes.at(-1)?.seq
-      if (last === undefined) return
+    append: (changes, last) => {
+      seq = last
+      if (changes.length === 0) return
       batches.push({ changes, last, at: options.clock.now() })
       held += changes.length
-      seq = last
       prune()
+    },
+    restart: (at) => {
+      batches = []
+      head = 0
+      held = 0
+      compactedTo = at
+      seq = at
     },
     after: (fromSeq) => {
       if (fromSeq < compactedTo || fromSeq > seq) {

@@ -1,15 +1,13 @@
 // One store behind every driver: a queue of transactions, the state in memory, the change log and the watchers. A medium makes changes
 // durable. Invariant: state, seq and watchers only ever see transactions in order, whole, and (desired ones) after the medium has them.
-import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
-import type { Logger } from '@weft/foundation/log'
+import { AppError, messageOf } from '@weft/foundation/errors'
 import type { Metrics } from '@weft/foundation/metrics'
-import { type Clock, timestamp } from '@weft/foundation/time'
-import type { Resource } from '@weft/resources'
-import { createChangeLog } from './change-log.ts'
-import type { Change, Store, StoreOp, WriteContext } from './contract.ts'
-import { createStoreMetrics } from './metrics.ts'
-import { createOverlay, planTransaction } from './plan.ts'
-import { createState } from './state.ts'
+import { timestamp } from '@weft/foundation/time'
+import type { Change, Store } from './contract.ts'
+import { createImage, type ImageOptions } from './image.ts'
+import { createStoreMetrics, resultOf } from './metrics.ts'
+import { createOverlay } from './plan.ts'
+import { maxBatchChanges, type Outcome, type Pending, planOne } from './plan-batch.ts'
 
 /** Where changes become durable. Calls never overlap: `commit` is called again only after its promise settled. */
 export interface Medium {
@@ -21,49 +19,17 @@ export interface Medium {
   close(): Promise<void>
 }
 
-export interface CoreOptions {
+export interface CoreOptions extends ImageOptions {
   readonly id: string
-  readonly seq: number
-  readonly resources: Iterable<Resource>
-  readonly clock: Clock
-  readonly log: Logger
   readonly metrics?: Metrics | undefined
   readonly medium?: Medium
-  /** Bounds of the log in memory. */
-  readonly maxLogEntries?: number
-  readonly maxLogAgeMs?: number
 }
-
-interface Pending {
-  readonly ops: readonly StoreOp[]
-  readonly context: WriteContext
-  readonly since: number
-  resolve(seq: number): void
-  reject(error: unknown): void
-}
-
-interface Watcher {
-  seen: number
-  readonly listener: (changes: readonly Change[]) => void
-}
-
-/** Changes of one group commit: enough to share an fsync, few enough to stay short on the event loop. */
-const maxBatchChanges = 512
 
 /** A store over a state that was loaded by the caller. */
 export function createStoreCore(options: CoreOptions): Store {
   const { clock, log, medium } = options
-  const state = createState()
-  for (const resource of options.resources) state.put(resource)
-  const changeLog = createChangeLog({
-    clock,
-    seq: options.seq,
-    maxEntries: options.maxLogEntries ?? 4096,
-    maxAgeMs: options.maxLogAgeMs ?? 300_000,
-  })
-  const watchers = new Set<Watcher>()
+  const image = createImage(options)
   let queue: Pending[] = []
-  let seq = options.seq
   /** True while a listener runs or the medium writes: new transactions wait in the queue. */
   let busy = false
   let scheduled = false
@@ -71,68 +37,34 @@ export function createStoreCore(options: CoreOptions): Store {
   let idle: (() => void) | undefined
   const measure = createStoreMetrics(options.metrics, {
     clock,
-    resources: state.size,
-    logEntries: changeLog.size,
+    resources: image.size,
+    logEntries: image.logEntries,
     queued: () => queue.length,
   })
 
-  const notify = (changes: readonly Change[]): void => {
-    for (const watcher of watchers) {
-      if (!watchers.has(watcher) || watcher.seen >= seq) continue
-      watcher.seen = seq
-      deliver(watcher, changes)
-    }
-  }
-  const deliver = (watcher: Watcher, changes: readonly Change[]): void => {
-    try {
-      watcher.listener(changes)
-    } catch (error) {
-      log.error({ err: messageOf(error), seq }, 'store listener failed')
-    }
-  }
-  const apply = (changes: readonly Change[]): void => {
-    if (changes.length === 0) return
-    for (const change of changes) {
-      if (change.after) state.put(change.after)
-      else state.remove(change.key)
-    }
-    seq = changes.at(-1)?.seq ?? seq
-    changeLog.append(changes)
-    notify(changes)
-  }
-  const settle = (pending: Pending, outcome: readonly Change[] | { readonly error: unknown }): void => {
+  const settle = (pending: Pending, outcome: Outcome): void => {
     if ('error' in outcome) {
       measure.finished(pending.context, pending.since, resultOf(outcome.error))
       pending.reject(outcome.error)
       return
     }
-    apply(outcome)
+    if (outcome.length > 0) image.apply(outcome)
     measure.changes(outcome)
     measure.finished(pending.context, pending.since, 'ok')
-    pending.resolve(seq)
+    pending.resolve(image.seq)
   }
 
-  const plan = (
-    pending: Pending,
-    view: Parameters<typeof planTransaction>[0]['view'],
-    from: number,
-  ): readonly Change[] | { readonly error: unknown } => {
-    try {
-      return planTransaction({ ops: pending.ops, context: pending.context, view, seq: from, time: timestamp(clock.now()) })
-    } catch (error) {
-      return { error }
-    }
-  }
+  const time = (): string => timestamp(clock.now())
 
   /** Plans transactions from the head of the queue until the batch is full. */
-  const takeBatch = (): { readonly pending: Pending; readonly outcome: ReturnType<typeof plan> }[] => {
-    const overlay = createOverlay(state)
-    const batch: { pending: Pending; outcome: ReturnType<typeof plan> }[] = []
-    let planned = seq
-    while (queue.length > 0 && planned - seq < maxBatchChanges) {
+  const takeBatch = (): { readonly pending: Pending; readonly outcome: Outcome }[] => {
+    const overlay = createOverlay(image)
+    const batch: { pending: Pending; outcome: Outcome }[] = []
+    let planned = image.seq
+    while (queue.length > 0 && planned - image.seq < maxBatchChanges) {
       const pending = queue.shift()
       if (!pending) break
-      const outcome = plan(pending, overlay, planned)
+      const outcome = planOne(pending, { view: overlay, seq: planned, time: time() })
       if (!('error' in outcome)) {
         overlay.add(outcome)
         planned += outcome.length
@@ -172,7 +104,7 @@ export function createStoreCore(options: CoreOptions): Store {
     while (queue[0] && (!medium || queue[0].context.class === 'observed')) {
       const pending = queue.shift()
       if (!pending) break
-      const outcome = plan(pending, state, seq)
+      const outcome = planOne(pending, { view: image, seq: image.seq, time: time() })
       if (!('error' in outcome)) medium?.later(outcome)
       settle(pending, outcome)
     }
@@ -187,10 +119,10 @@ export function createStoreCore(options: CoreOptions): Store {
   return {
     id: options.id,
     get seq() {
-      return seq
+      return image.seq
     },
-    get: (key) => state.get(key),
-    list: (type, mesh) => state.list(type, mesh),
+    get: image.get,
+    list: image.list,
     transact: (ops, context) => {
       if (closed) return Promise.reject(new AppError('store/closed', 'the store is closed'))
       return new Promise((resolve, reject) => {
@@ -200,29 +132,23 @@ export function createStoreCore(options: CoreOptions): Store {
     },
     watch: (fromSeq, listener) => {
       if (closed) throw new AppError('store/closed', 'the store is closed')
-      const missed = changeLog.after(fromSeq)
-      const watcher: Watcher = { seen: seq, listener }
-      watchers.add(watcher)
       // a listener that writes while it catches up must get its own change after what it missed
       const wasBusy = busy
       busy = true
-      for (const changes of missed) deliver(watcher, changes)
-      busy = wasBusy
-      if (!wasBusy) drain()
-      return () => void watchers.delete(watcher)
+      try {
+        return image.watch(fromSeq, listener)
+      } finally {
+        busy = wasBusy
+        if (!wasBusy) drain()
+      }
     },
     close: async () => {
       if (closed) return
       closed = true
       if (queue.length > 0 || busy) await new Promise<void>((resolve) => (idle = resolve))
-      watchers.clear()
+      image.forgetWatchers()
       queue = []
       await medium?.close()
     },
   }
-}
-
-function resultOf(error: unknown): string {
-  if (hasCode(error, 'store/conflict') || hasCode(error, 'store/already-exists')) return 'conflict'
-  return hasCode(error, 'store/unavailable') ? 'unavailable' : 'refused'
 }

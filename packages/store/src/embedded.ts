@@ -8,8 +8,9 @@ import { type Clock, timestamp } from '@weft/foundation/time'
 import type { Store } from './contract.ts'
 import { createStoreCore } from './core.ts'
 import type { History } from './history.ts'
+import type { HistoryRetention } from './retention.ts'
 import { openDatabase } from './sqlite-database.ts'
-import { createSqliteMedium, type HistoryRetention } from './sqlite-medium.ts'
+import { createSqliteMedium } from './sqlite-medium.ts'
 import { type BackupOptions, writeBackup } from './backup.ts'
 
 export interface EmbeddedStoreOptions {

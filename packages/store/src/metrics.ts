@@ -1,4 +1,5 @@
 // Metrics of a store: how long transactions take and how they end, what they change, and how much is held.
+import { hasCode } from '@weft/foundation/errors'
 import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock } from '@weft/foundation/time'
 import type { Change, WriteContext } from './contract.ts'
@@ -33,4 +34,10 @@ export function createStoreMetrics(metrics: Metrics | undefined, gauges: StoreGa
     },
     finished: (context, since, result) => duration.observe((gauges.clock.monotonic() - since) / 1000, { class: context.class, result }),
   }
+}
+
+/** How a transaction ended, as a label. */
+export function resultOf(error: unknown): string {
+  if (hasCode(error, 'store/conflict') || hasCode(error, 'store/already-exists')) return 'conflict'
+  return hasCode(error, 'store/unavailable') ? 'unavailable' : 'refused'
 }

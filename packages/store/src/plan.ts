@@ -101,6 +101,9 @@ function checkVersion(expected: number, before: Resource | undefined, key: Resou
   })
 }
 
+/** Of each part of a key: every driver can index it. The longest names on the wire have 253 characters and a namespace. */
+const maxKeyBytes = 512
+
 function checkKey(key: ResourceKey): void {
   const bad = (what: string): never => {
     throw new AppError('store/invalid', `cannot store ${describe(key)}: ${what}`, { details: { key } })
@@ -108,7 +111,9 @@ function checkKey(key: ResourceKey): void {
   for (const part of ['type', 'mesh', 'name'] as const) {
     if (typeof key[part] !== 'string') bad(`${part} is not a string`)
     if (part !== 'mesh' && key[part] === '') bad(`${part} is empty`)
-    if (key[part].includes('/') || key[part].includes('\0')) bad(`${part} contains a character that keys cannot hold`)
+    if (key[part].includes('/') || key[part].includes('\0') || !key[part].isWellFormed())
+      bad(`${part} contains a character that keys cannot hold`)
+    if (Buffer.byteLength(key[part]) > maxKeyBytes) bad(`${part} is longer than ${maxKeyBytes} bytes`)
   }
 }
 

@@ -8,6 +8,7 @@ import { type Clock, type Timer, timestamp } from '@weft/foundation/time'
 import { keyText, type Resource, type ResourceKey } from '@weft/resources'
 import type { Change } from './contract.ts'
 import type { Medium } from './core.ts'
+import { createObservedRetention, type HistoryRetention, maxObservedEntries } from './retention.ts'
 import type { Database } from './sqlite-database.ts'
 
 export interface SqliteMediumOptions {
@@ -18,19 +19,9 @@ export interface SqliteMediumOptions {
   readonly retention: HistoryRetention
 }
 
-/** How long desired entries are kept. */
-export interface HistoryRetention {
-  readonly maxEntries: number
-  /** 0: however old. */
-  readonly maxAgeMs: number
-}
-
 const lazyDelayMs = 100
 const retryDelayMs = 1000
 const stepMs = 5
-const maxObservedAgeMs = 300_000
-const maxObservedEntries = 20_000
-const pruneEveryMs = 10_000
 const maxPruned = 2000
 
 interface Lazy {
@@ -45,19 +36,12 @@ export function createSqliteMedium(options: SqliteMediumOptions): Medium {
   let lazy: Lazy = { values: new Map(), entries: [] }
   let timer: Timer | undefined
   let tail: Promise<void> = Promise.resolve()
-  let prunedAt = clock.monotonic()
-  /** Sequence numbers by time, to prune by age without reading the clock of the entries. */
-  let marks: { readonly at: number; readonly seq: number }[] = []
+  const due = createObservedRetention(clock)
   const seconds = options.metrics?.histogram('store_commit_duration_seconds', 'Time of one write to the database.', ['result'])
 
   const prune = (seq: number): void => {
-    const now = clock.monotonic()
-    if (now - prunedAt < pruneEveryMs) return
-    prunedAt = now
-    marks.push({ at: now, seq })
-    const old = marks.findLast((mark) => mark.at <= now - maxObservedAgeMs)
-    if (old) marks = marks.filter((mark) => mark.at >= old.at)
-    const upTo = Math.max(old?.seq ?? 0, seq - maxObservedEntries)
+    const upTo = due(seq)
+    if (upTo === undefined) return
     if (upTo > 0) database.pruneObserved({ upTo, limit: maxPruned })
     const { maxEntries, maxAgeMs } = options.retention
     database.pruneDesired({

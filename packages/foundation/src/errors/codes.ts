@@ -17,6 +17,8 @@ export const errorCodes = {
   'store/locked': 'Another process uses this store. Stop it, or choose another folder.',
   'store/closed': 'The store is shut down.',
   'store/unavailable': 'The database cannot be reached at the moment.',
+  'store/schema-outdated': 'The database was made for an older version. Run `weft migrate up`, then start again.',
+  'store/schema-too-new': 'The database was made for a newer version than this program. Start the newer one.',
   'graph/undeclared-read': 'A derivation read a collection it did not declare.',
   'graph/outside-transaction': 'A source was written outside a transaction.',
   'policy/unresolved': 'A policy refers to something that does not exist.',

@@ -137,11 +137,14 @@ export function storeConformance(name: string, open: OpenStore): void {
     test('hostile names and labels are only data', async ({ store, reopen }) => {
       const labels = JSON.parse('{"__proto__":"x","constructor":"y"}') as Record<string, string>
       const spec: unknown = JSON.parse('{"__proto__":{"polluted":true},"toString":1}')
+      const text = { s: 'nul \0, half \ud800, quote " and \\u0000 and \u2028' }
+      await store.transact([put('text', text)], { ...desired, actor: "user:'; DROP TABLE x; -- \0 \ud800" })
       await store.transact([{ op: 'put', resource: { type: '__proto__', mesh: 'constructor', name: 'toString', labels, spec } }], desired)
       const live = (await reopen?.()) ?? store
       const found = live.get({ type: '__proto__', mesh: 'constructor', name: 'toString' })
       assert.deepEqual(Object.keys(found?.labels ?? {}), ['__proto__', 'constructor'])
       assert.equal(JSON.stringify(found?.spec), '{"__proto__":{"polluted":true},"toString":1}')
+      assert.deepEqual(get(live, 'text').spec, text)
       assert.equal(({} as Record<string, unknown>)['polluted'], undefined)
       assert.equal(live.get({ type: '__proto__', mesh: 'constructor', name: 'hasOwnProperty' }), undefined)
     })
@@ -153,7 +156,8 @@ export function storeConformance(name: string, open: OpenStore): void {
       for (const spec of [{ n: Number.NaN }, { n: 10n }, { f: () => 1 }, circular, { d: new Date(0) }, [undefined]]) {
         await rejects(store.transact([put('bad', spec)], desired), 'store/invalid')
       }
-      for (const name of ['', 'a/b', 'a\0b']) await rejects(store.transact([put(name)], desired), 'store/invalid')
+      for (const name of ['', 'a/b', 'a\0b', 'half \ud800', 'x'.repeat(513)])
+        await rejects(store.transact([put(name)], desired), 'store/invalid')
       assert.equal(await store.transact([put('good')], desired), 1)
     })
 

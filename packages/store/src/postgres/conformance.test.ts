@@ -1,0 +1,33 @@
+import { after, before, describe } from 'node:test'
+import { silentLogger } from '@weft/foundation/log'
+import { strictStore } from '../strict.ts'
+import { storeConformance } from '../testing/conformance.ts'
+import { startDatabases, type TestDatabases } from '../testing/postgres-databases.ts'
+import { withoutPostgres } from '../testing/postgres-server.ts'
+import { openPostgresStore } from './open-postgres-store.ts'
+
+describe('PostgreSQL', { skip: withoutPostgres() }, () => {
+  let databases: TestDatabases
+  before(async () => {
+    databases = await startDatabases()
+  })
+  after(() => databases.server.dispose())
+
+  storeConformance('postgres', async (clock) => {
+    const settings = await databases.take()
+    const open = async () => strictStore(await openPostgresStore({ settings, clock, log: silentLogger }))
+    let store = await open()
+    return {
+      store,
+      reopen: async () => {
+        await store.close()
+        store = await open()
+        return store
+      },
+      dispose: async () => {
+        await store.close()
+        await databases.giveBack(settings)
+      },
+    }
+  })
+})

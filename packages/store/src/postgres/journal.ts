@@ -1,0 +1,213 @@
+// The change log in PostgreSQL. The last statement of a write moves the one-row counter and appends the log rows: the row's lock puts
+// writers in order from there to their commit, so numbers are handed out and become visible without holes. The usual write is that one
+// statement alone, and it takes effect only if the counter still is where the writer has read up to.
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import pg from 'pg'
+import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
+import type { ChainPoint } from '../history.ts'
+import { type Journal, type JournalEntry, type JournalPart, JournalRefusal, type Snapshot } from '../journal.ts'
+import { beginWrite, inTransaction } from './transaction.ts'
+import { chunkRows, entryOf, type LogRow, resourceOf, type ResourceRow, type RowChunk } from './rows.ts'
+
+/** Every commit notifies this channel with its last number. */
+export const changesChannel = 'weft_changes'
+
+const appendSql = `
+  WITH change AS MATERIALIZED (
+    SELECT * FROM json_to_recordset($2::json) AS c (
+      seq bigint, tx bigint, time text, class text, actor text, reason text, op text, type text, mesh text, name text,
+      created text, before text, body text, previous bigint, hash text, last boolean)
+  ), turn AS (
+    UPDATE weft.counter SET seq = $3, chain_seq = $4, chain_hash = decode($5, 'hex') WHERE seq = $1 RETURNING seq
+  ), put AS (
+    INSERT INTO weft.resources (type, mesh, name, body, created, modified, version)
+    SELECT c.type, c.mesh, c.name, c.body, c.created, c.time, c.seq FROM turn, change c WHERE c.last AND c.op = 'put'
+    ON CONFLICT (type, mesh, name) DO UPDATE
+      SET body = excluded.body, created = excluded.created, modified = excluded.modified, version = excluded.version
+  ), gone AS (
+    DELETE FROM weft.resources r USING turn, change c
+    WHERE c.last AND c.op = 'delete' AND r.type = c.type AND r.mesh = c.mesh AND r.name = c.name
+  ), logged AS (
+    INSERT INTO weft.log (seq, tx, time, class, actor, reason, op, type, mesh, name, created, before, after, previous, hash)
+    SELECT c.seq, c.tx, c.time, c.class, c.actor, c.reason, c.op, c.type, c.mesh, c.name, c.created, c.before,
+      CASE WHEN c.class = 'desired' THEN c.body END, c.previous, decode(c.hash, 'hex')
+    FROM turn, change c
+  )
+  SELECT pg_notify('${changesChannel}', turn.seq::text) FROM turn`
+
+// a value that was overtaken is left out: the change that overtook it brings its own
+const readSql = `
+  SELECT l.seq, l.tx, l.time, l.class, l.actor, l.reason, l.op, l.type, l.mesh, l.name, l.created, encode(l.hash, 'hex') AS hash,
+    coalesce(l.after, r.body) AS body
+  FROM weft.log l
+  LEFT JOIN weft.resources r
+    ON l.class = 'observed' AND l.op = 'put' AND r.type = l.type AND r.mesh = l.mesh AND r.name = l.name AND r.version = l.seq
+  WHERE l.seq > $1 ORDER BY l.seq LIMIT $2`
+
+const pageRows = 1000
+/** Who is further behind loads everything anew. */
+const maxBehind = 20_000
+const loadTimeoutMs = 60_000
+
+type Executor = Pick<pg.ClientBase, 'query'>
+
+export interface PostgresJournalOptions {
+  readonly pool: pg.Pool
+  /** Id of the store that was opened; another one in its place is refused. */
+  readonly id: string
+  readonly chain: ChainPoint
+  readonly statementTimeoutMs: number
+}
+
+/** The journal of a database whose schema is up to date. Closing it ends the pool. */
+export function createPostgresJournal(options: PostgresJournalOptions): Journal {
+  const { pool, id } = options
+  const begin = beginWrite(options.statementTimeoutMs)
+  let chain = options.chain
+
+  /** The end of the chain after these changes, or false when somebody else wrote after `after`. */
+  const appendWith = async (on: Executor, after: number, chunks: Iterable<RowChunk>): Promise<ChainPoint | false> => {
+    let at = after
+    let end = chain
+    for (const chunk of chunks) {
+      const result = await on.query({
+        name: 'weft-append',
+        text: appendSql,
+        values: [at, chunk.rows, chunk.lastSeq, chunk.chain.seq, chunk.chain.hash],
+      })
+      if (result.rowCount === 0) return false
+      at = chunk.lastSeq
+      end = chunk.chain
+    }
+    return end
+  }
+  const written = async (write: () => Promise<ChainPoint | false>): Promise<boolean> => {
+    try {
+      const end = await write()
+      if (end !== false) chain = end
+      return end !== false
+    } catch (error) {
+      throw asRefusal(error)
+    }
+  }
+
+  const readWith = async (on: Executor, after: number, head: number): Promise<JournalPart | undefined> => {
+    const entries: { readonly entry: JournalEntry; readonly tx: string }[] = []
+    let end = chain
+    let last = after
+    for (;;) {
+      const { rows } = await on.query<LogRow>({ name: 'weft-read', text: readSql, values: [last, pageRows] })
+      for (const row of rows) {
+        const entry = entryOf(row)
+        if (entry.seq !== last + 1) return undefined
+        last = entry.seq
+        entries.push({ entry, tx: row.tx })
+        if (row.hash !== null) end = { seq: entry.seq, hash: row.hash }
+      }
+      if (rows.length < pageRows) break
+      await nextTurn()
+    }
+    if (last < head) return undefined
+    chain = end
+    return { transactions: groupByTransaction(entries), head: last }
+  }
+
+  return {
+    head: async () => {
+      const { rows } = await pool.query<{ seq: string; id: string }>({
+        name: 'weft-head',
+        text: 'SELECT c.seq, s.id FROM weft.counter c, weft.store s',
+      })
+      const row = rows[0]
+      if (row?.id !== id) throw new Error('the database holds another store than the one that was opened')
+      return Number(row.seq)
+    },
+    read: (after, head) => (head - after > maxBehind ? Promise.resolve(undefined) : readWith(pool, after, head)),
+    append: (after, transactions) => {
+      const chunks = chunkRows(transactions, chain)
+      const start = [...take(chunks, 2)]
+      // what fits into one statement is a transaction by itself
+      return written(() =>
+        start.length === 1
+          ? appendWith(pool, after, start)
+          : inTransaction(pool, (client) => appendWith(client, after, concat(start, chunks)), begin),
+      )
+    },
+    appendInTurn: (after, plan) =>
+      written(() =>
+        inTransaction(
+          pool,
+          async (client) => {
+            const { rows } = await client.query<{ seq: string }>('SELECT seq FROM weft.counter FOR UPDATE')
+            const head = Number(rows[0]?.seq)
+            if (head < after || head - after > maxBehind) return false
+            const others = head === after ? { transactions: [], head } : await readWith(client, after, head)
+            return others ? appendWith(client, head, chunkRows(plan(others), chain)) : false
+          },
+          begin,
+        ),
+      ),
+    load: async () => {
+      const loaded = await loadAll(pool)
+      chain = loaded.chain
+      return loaded
+    },
+    close: () => pool.end(),
+  }
+}
+
+/** The first items of a generator, which stays open for the rest. */
+function* take<T>(items: Iterator<T>, count: number): Generator<T> {
+  for (let taken = 0; taken < count; taken += 1) {
+    const next = items.next()
+    if (next.done === true) return
+    yield next.value
+  }
+}
+
+function* concat<T>(first: Iterable<T>, rest: Iterable<T>): Generator<T> {
+  yield* first
+  yield* rest
+}
+
+function groupByTransaction(
+  entries: readonly { readonly entry: JournalEntry; readonly tx: string }[],
+): readonly (readonly JournalEntry[])[] {
+  const groups: JournalEntry[][] = []
+  let tx: string | undefined
+  for (const item of entries) {
+    if (item.tx !== tx) groups.push([])
+    tx = item.tx
+    groups.at(-1)?.push(item.entry)
+  }
+  return groups
+}
+
+/** The whole state at one number, and the end of the hash chain there. */
+export async function loadAll(pool: pg.Pool): Promise<Snapshot & { readonly id: string; readonly chain: ChainPoint }> {
+  return inTransaction(
+    pool,
+    async (client) => {
+      const { rows: heads } = await client.query<{ seq: string; chain_seq: string; hash: string; id: string }>(
+        `SELECT c.seq, c.chain_seq, encode(c.chain_hash, 'hex') AS hash, s.id FROM weft.counter c, weft.store s`,
+      )
+      const head = heads[0]
+      if (!head) throw new AppError('store/unavailable', 'the database has lost the counter of its change log: restore a backup')
+      const query = { text: 'SELECT type, mesh, name, body, created, modified, version FROM weft.resources', query_timeout: loadTimeoutMs }
+      const { rows } = await client.query<ResourceRow>(query)
+      return {
+        id: head.id,
+        seq: Number(head.seq),
+        chain: { seq: Number(head.chain_seq), hash: head.hash },
+        resources: rows.map(resourceOf),
+      }
+    },
+    'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
+  )
+}
+
+/** Classes of SQLSTATE that speak about the content: data exceptions and exceeded limits of the program. */
+function asRefusal(error: unknown): unknown {
+  const isContent = error instanceof pg.DatabaseError && /^(22|54)/.test(error.code ?? '')
+  return isContent && !hasCode(error, 'store/invalid') ? new JournalRefusal(messageOf(error)) : error
+}

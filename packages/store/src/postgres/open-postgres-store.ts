@@ -1,0 +1,76 @@
+// The store of control planes that share a PostgreSQL database: memory in front, the change log of the database behind.
+import type { Logger } from '@weft/foundation/log'
+import type { Metrics } from '@weft/foundation/metrics'
+import type { Clock } from '@weft/foundation/time'
+import type { Store } from '../contract.ts'
+import type { HistoryRetention } from '../retention.ts'
+import { createJointCore } from '../joint-core.ts'
+import { asUnavailable } from './failures.ts'
+import { createPostgresJournal, loadAll } from './journal.ts'
+import { checkSchema, schemaStatus } from './migrate.ts'
+import { createPruning } from './pruning.ts'
+import { createConnections, type PostgresSettings, statementTimeoutOf } from './settings.ts'
+import { createWakeUp } from './wake-up.ts'
+
+export interface PostgresStoreOptions {
+  readonly settings: PostgresSettings
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics?: Metrics
+  /** Accepts a schema that a newer program made. */
+  readonly tolerateNewerSchema?: boolean
+  /** Desired changes kept for history: 100,000, however old, by default. */
+  readonly retention?: Partial<HistoryRetention>
+}
+
+/**
+ * Opens the store in a database that `migrateUp` has prepared and loads it into memory. From then on it survives the loss of the database.
+ * Errors: store/schema-outdated, store/schema-too-new, store/unavailable when the database cannot be used, config/unreadable.
+ */
+export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
+  const { settings, clock, log } = options
+  const connections = createConnections(settings)
+  const { pool } = connections
+  // a connection that breaks while nobody uses it: the next use makes another
+  pool.on('error', (error) => log.debug({ err: error.message }, 'an idle connection to the database ended'))
+  try {
+    checkSchema(await schemaStatus(pool), { database: settings.database, tolerateNewer: options.tolerateNewerSchema ?? false })
+    const loaded = await loadAll(pool)
+    const pruning = createPruning({ pool, clock, log, retention: { maxEntries: 100_000, maxAgeMs: 0, ...options.retention } })
+    const store = createJointCore({
+      ...loaded,
+      clock,
+      log,
+      metrics: options.metrics,
+      journal: createPostgresJournal({ pool, id: loaded.id, chain: loaded.chain, statementTimeoutMs: statementTimeoutOf(settings) }),
+      onCommitted: pruning.committed,
+    })
+    const wakeUp = createWakeUp({
+      client: connections.client,
+      pool,
+      clock,
+      log,
+      onHeard: store.heard,
+      onDoubt: () => void store.check(),
+    })
+    await wakeUp.start()
+    return {
+      id: store.id,
+      get seq() {
+        return store.seq
+      },
+      get: store.get,
+      list: store.list,
+      transact: store.transact,
+      watch: store.watch,
+      close: async () => {
+        await wakeUp.stop()
+        await pruning.settled()
+        await store.close()
+      },
+    }
+  } catch (error) {
+    await pool.end().catch(() => {})
+    throw asUnavailable(error, settings)
+  }
+}

@@ -1,0 +1,148 @@
+// Hears of new changes. LISTEN on a session of its own is a wake-up only: what changed is read from the log. Behind a pooler that shares
+// sessions notifications never arrive; this is found out by sending one, and until it comes the log is asked every 500 ms.
+import { randomUUID } from 'node:crypto'
+import type pg from 'pg'
+import { messageOf } from '@weft/foundation/errors'
+import type { Logger } from '@weft/foundation/log'
+import type { Clock, Timer } from '@weft/foundation/time'
+import { changesChannel } from './journal.ts'
+
+export interface WakeUpOptions {
+  client(): pg.Client
+  readonly pool: pg.Pool
+  readonly clock: Clock
+  readonly log: Logger
+  /** Called with the last number that was heard of. */
+  readonly onHeard: (seq: number) => void
+  /** Called when changes may have been missed: ask the log. */
+  readonly onDoubt: () => void
+}
+
+export interface WakeUp {
+  /** Resolves when the session listens, or when it is known that it cannot at the moment. */
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+const pollMs = 500
+const proofMs = 1000
+const heartbeatMs = 10_000
+const heartbeatTimeoutMs = 5000
+const retryMs = { first: 100, last: 5000 } as const
+
+/** A listener that renews its session by itself. */
+export function createWakeUp(options: WakeUpOptions): WakeUp {
+  const { pool, clock, log, onHeard, onDoubt } = options
+  let session: pg.Client | undefined
+  let isStopped = false
+  let isProven = false
+  let attempts = 0
+  let nonce = ''
+  const timers = new Map<'poll' | 'proof' | 'heartbeat' | 'retry', Timer>()
+
+  const later = (name: 'poll' | 'proof' | 'heartbeat' | 'retry', ms: number, fn: () => void): void => {
+    timers.get(name)?.cancel()
+    if (isStopped) return
+    timers.set(
+      name,
+      clock.after(ms, () => {
+        timers.delete(name)
+        if (!isStopped) fn()
+      }),
+    )
+  }
+  const poll = (): void => {
+    onDoubt()
+    later('poll', pollMs, poll)
+  }
+  const hear = (payload: string | undefined): void => {
+    if (payload === nonce) {
+      if (!isProven && timers.has('poll')) log.info({ channel: changesChannel }, 'notifications of the database arrive')
+      isProven = true
+      attempts = 0
+      for (const name of ['poll', 'proof'] as const) {
+        timers.get(name)?.cancel()
+        timers.delete(name)
+      }
+      return
+    }
+    const seq = Number(payload)
+    if (Number.isSafeInteger(seq)) onHeard(seq)
+  }
+  /** Sends a notification on another connection: what comes back proves the way. */
+  const prove = (): void => {
+    nonce = `proof ${randomUUID()}`
+    pool.query({ text: 'SELECT pg_notify($1, $2)', values: [changesChannel, nonce] }).catch((error: unknown) => {
+      log.debug({ err: messageOf(error) }, 'cannot send a notification')
+    })
+    later('proof', proofMs, () => {
+      if (isProven || timers.has('poll')) return
+      log.warn({ ms: pollMs }, 'notifications of the database do not arrive (a pooler that shares sessions?), the change log is polled')
+      poll()
+    })
+  }
+  const beat = (of: pg.Client): void => {
+    later('heartbeat', heartbeatMs, () => {
+      const question = { text: 'SELECT seq FROM weft.counter', query_timeout: heartbeatTimeoutMs }
+      of.query<{ seq: string }>(question).then(
+        ({ rows }) => {
+          onHeard(Number(rows[0]?.seq ?? 0))
+          if (!isProven) prove()
+          beat(of)
+        },
+        (error: unknown) => lost(of, error),
+      )
+    })
+  }
+  const lost = (of: pg.Client, error: unknown): void => {
+    if (session !== of || isStopped) return
+    session = undefined
+    of.end().catch(() => {})
+    log.warn({ err: messageOf(error) }, 'the session that listens for changes is lost, trying again')
+    isProven = false
+    timers.get('proof')?.cancel()
+    poll()
+    again()
+  }
+  const again = (): void => {
+    later('retry', Math.min(retryMs.last, retryMs.first * 2 ** attempts), () => void listen())
+    attempts += 1
+  }
+  const listen = async (): Promise<void> => {
+    const client = options.client()
+    client.on('notification', (message) => {
+      if (message.channel === changesChannel) hear(message.payload)
+    })
+    client.on('error', (error) => lost(client, error))
+    client.on('end', () => lost(client, 'the connection ended'))
+    try {
+      await client.connect()
+      await client.query(`LISTEN ${changesChannel}`)
+      if (isStopped) {
+        await client.end()
+        return
+      }
+      session = client
+      // what came before the session listened was not heard
+      onDoubt()
+      prove()
+      beat(client)
+    } catch (error) {
+      client.end().catch(() => {})
+      log.debug({ err: messageOf(error) }, 'cannot listen for changes')
+      if (!timers.has('poll')) poll()
+      again()
+    }
+  }
+
+  return {
+    start: listen,
+    stop: async () => {
+      isStopped = true
+      for (const timer of timers.values()) timer.cancel()
+      const open = session
+      session = undefined
+      await open?.end().catch(() => {})
+    },
+  }
+}

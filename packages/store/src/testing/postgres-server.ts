@@ -1,0 +1,251 @@
+// A real PostgreSQL for tests: the system's binaries, a data folder of its own, loopback only, gone with the test.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import pg from 'pg'
+import type { PostgresSettings } from '../postgres/settings.ts'
+
+export interface PostgresServerOptions {
+  /** True where a test kills the server and asks what survived; without it nothing waits for the disk. */
+  readonly durable?: boolean
+  /** Lines of pg_hba.conf instead of one that lets everybody on loopback in. */
+  readonly access?: readonly string[]
+  /** Lines of postgresql.conf. */
+  readonly config?: readonly string[]
+  /** PEM files of a server that offers TLS. */
+  readonly tls?: { readonly certificate: string; readonly key: string; readonly ca?: string }
+}
+
+export interface PostgresServer {
+  readonly port: number
+  /** Settings of a connection to a database of this server. */
+  settings(database: string): PostgresSettings
+  /** Makes an empty database, or a copy of `template`, and returns its name. */
+  createDatabase(template?: string): Promise<string>
+  /** Runs one statement as superuser and returns its rows. */
+  query(database: string, statement: string, values?: readonly unknown[]): Promise<readonly Readonly<Record<string, unknown>>[]>
+  /** Ends the server as a crash does: at once, nothing is flushed, its data stays. */
+  kill(): Promise<void>
+  /** Starts it again on the same port with the same data. */
+  start(): Promise<void>
+  /** Stops it and removes its data. */
+  dispose(): Promise<void>
+}
+
+const password = 'for tests only'
+
+/** Folder of the newest installed server of at least version 14, or undefined. */
+export function findPostgres(): string | undefined {
+  const packaged = '/usr/lib/postgresql'
+  const versions = existsSync(packaged)
+    ? readdirSync(packaged)
+        .map(Number)
+        .filter((version) => version >= 14)
+    : []
+  const folders = [
+    ...versions.sort((a, b) => b - a).map((version) => join(packaged, String(version), 'bin')),
+    ...(process.env['PATH'] ?? '').split(delimiter),
+  ]
+  return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')))
+}
+
+/**
+ * Why tests with a server are skipped, or false when there is one. Where CI=true they are never skipped: a missing server fails them.
+ */
+export function withoutPostgres(): string | false {
+  if (findPostgres() !== undefined || process.env['CI'] === 'true') return false
+  return 'no PostgreSQL >= 14 on this machine (apt-get install postgresql)'
+}
+
+/** Starts a server on a free port of loopback. Throws when none is installed. */
+export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
+  const bin = findPostgres()
+  if (bin === undefined) throw new Error('PostgreSQL >= 14 is not installed: apt-get install postgresql')
+  const dir = mkdtempSync(join(tmpdir(), 'weft-postgres-'))
+  // the server refuses to run as root
+  const user = process.getuid?.() === 0 ? unprivilegedUser() : undefined
+  const own = (path: string): void => {
+    if (user) chownSync(path, user.uid, user.gid)
+  }
+  own(dir)
+  const data = join(dir, 'data')
+  writeFileSync(join(dir, 'password'), password)
+  own(join(dir, 'password'))
+  execFileSync(
+    join(bin, 'initdb'),
+    [
+      '-D',
+      data,
+      '-U',
+      'weft',
+      '-E',
+      'UTF8',
+      '--locale=C',
+      '-A',
+      'trust',
+      '--pwfile',
+      join(dir, 'password'),
+      '--no-sync',
+      '--no-instructions',
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'], cwd: dir, ...user },
+  )
+  writeConfig(data, dir, options, own)
+  let child: ChildProcess | undefined
+  let port = await freePort()
+  const start = async (): Promise<void> => {
+    child = await launch({ bin, data, port, user })
+  }
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await start()
+      break
+    } catch (error) {
+      if (attempt === 5) throw error
+      // another process took the port between the look and the start
+      port = await freePort()
+    }
+  }
+  const stop = async (): Promise<void> => {
+    const running = child
+    child = undefined
+    if (!running || running.exitCode !== null || running.signalCode !== null) return
+    const exited = once(running, 'exit')
+    running.kill('SIGQUIT')
+    await exited
+  }
+  // patient, because a loaded machine must not fail a test
+  const settings = (database: string): PostgresSettings => ({
+    host: '127.0.0.1',
+    port,
+    user: 'weft',
+    password,
+    database,
+    connectTimeoutMs: 120_000,
+    statementTimeoutMs: 120_000,
+  })
+  const query: PostgresServer['query'] = async (database, statement, values = []) => {
+    const client = new pg.Client({ host: '127.0.0.1', port, user: 'weft', password, database })
+    await client.connect()
+    try {
+      const result = await client.query<Readonly<Record<string, unknown>>>(statement, [...values])
+      return result.rows
+    } finally {
+      await client.end()
+    }
+  }
+  let made = 0
+  return {
+    get port() {
+      return port
+    },
+    settings,
+    createDatabase: async (template = 'template0') => {
+      made += 1
+      const name = `test_${made}`
+      await query('postgres', `CREATE DATABASE ${name} TEMPLATE ${template}`)
+      return name
+    },
+    query,
+    kill: stop,
+    start,
+    dispose: async () => {
+      await stop()
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+interface User {
+  readonly uid: number
+  readonly gid: number
+}
+
+function unprivilegedUser(): User {
+  for (const name of ['postgres', 'nobody']) {
+    try {
+      const id = (flag: string): number =>
+        Number(execFileSync('id', [flag, name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }))
+      return { uid: id('-u'), gid: id('-g') }
+    } catch {
+      // no such user
+    }
+  }
+  throw new Error('PostgreSQL does not run as root and there is no user postgres or nobody')
+}
+
+function writeConfig(data: string, dir: string, options: PostgresServerOptions, own: (path: string) => void): void {
+  const lines = [
+    `unix_socket_directories = ''`,
+    `listen_addresses = '127.0.0.1'`,
+    'max_connections = 200',
+    'shared_buffers = 16MB',
+    'autovacuum = off',
+    ...(options.durable ? [] : ['fsync = off', 'full_page_writes = off', 'synchronous_commit = off']),
+    ...(options.config ?? []),
+  ]
+  if (options.tls) {
+    const file = (name: string, content: string): string => {
+      const path = join(dir, name)
+      writeFileSync(path, content, { mode: 0o600 })
+      own(path)
+      return path
+    }
+    lines.push(
+      'ssl = on',
+      `ssl_cert_file = '${file('server.crt', options.tls.certificate)}'`,
+      `ssl_key_file = '${file('server.key', options.tls.key)}'`,
+    )
+    if (options.tls.ca !== undefined) lines.push(`ssl_ca_file = '${file('ca.crt', options.tls.ca)}'`)
+  }
+  if (options.access) writeFileSync(join(data, 'pg_hba.conf'), `${options.access.join('\n')}\n`)
+  writeFileSync(join(data, 'postgresql.auto.conf'), `${lines.join('\n')}\n`)
+}
+
+interface Launch {
+  readonly bin: string
+  readonly data: string
+  readonly port: number
+  readonly user: User | undefined
+}
+
+/** Starts the process and waits until it says that it takes connections. */
+async function launch({ bin, data, port, user }: Launch): Promise<ChildProcess> {
+  const child = spawn(join(bin, 'postgres'), ['-D', data, '-p', String(port)], { stdio: ['ignore', 'ignore', 'pipe'], cwd: data, ...user })
+  const lines: string[] = []
+  const ready = new Promise<void>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', () => reject(new Error(`PostgreSQL ended at its start:\n${lines.slice(-10).join('\n')}`)))
+    if (!child.stderr) return
+    // read to the end, also when nobody waits any more: a full pipe would stop the server
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      if (lines.push(line) > 100) lines.shift()
+      if (line.includes('ready to accept connections')) resolve()
+    })
+  })
+  const stopWithUs = (): void => void child.kill('SIGQUIT')
+  process.once('exit', stopWithUs)
+  child.once('exit', () => process.removeListener('exit', stopWithUs))
+  await ready
+  return child
+}
+
+/** A port that is free now and below those that the kernel gives to connections, so that a restarted server finds it free again. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 12_000 + Math.floor(Math.random() * 19_000)
+    if (await isFree(port)) return port
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)))
+  })
+}
