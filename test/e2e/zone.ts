@@ -33,6 +33,8 @@ export interface WorkloadOptions {
   readonly listener?: 'ZoneIngress' | 'ZoneEgress'
   /** More of the Dataplane's networking. */
   readonly networking?: object
+  /** More flags of the launcher. Without any it has no DNS, whose port all proxies of a host would share. */
+  readonly flags?: readonly string[]
 }
 
 /** The Envoy binary the tests may use, or undefined: then the test says so and ends. */
@@ -128,6 +130,7 @@ export async function startZone(environment: Readonly<Record<string, string>> = 
           '1s',
           '--readiness-port',
           String(readiness),
+          ...(options.flags ?? ['--dns-enabled=false']),
         ],
       })
       await until(`${name} ready`, async () => {

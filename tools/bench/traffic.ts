@@ -154,6 +154,7 @@ async function startProxy(
     concurrency: '1',
     'drain-time': '1s',
     'readiness-port': String(federation.ownPort(10 + proxies.length)),
+    'dns-enabled': 'false',
   }
   session.signal.throwIfAborted()
   processes.start(process, join(root, 'weft'), {

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
 import { AppError, messageOf } from '@weft/foundation/errors'
+import { listField, numberField, objectField } from '@weft/foundation/json'
 
 export interface DataplaneInput {
   readonly dataplaneFile: string | undefined
@@ -13,6 +14,10 @@ export interface GivenDataplane {
   readonly mesh: string | undefined
   readonly name: string | undefined
   readonly json: string
+  /** It passes on traffic of zones and nothing else. */
+  readonly isZoneProxy: boolean
+  /** The resource itself says that outbound traffic and queries are redirected, as those of older launchers do. */
+  readonly redirectsDns: boolean
 }
 
 /** Undefined when no resource was given: then the zone must know the dataplane. */
@@ -34,7 +39,17 @@ export async function readDataplane(input: DataplaneInput): Promise<GivenDatapla
   }
   if (field('type') !== 'Dataplane')
     throw new AppError('resource/invalid', `the resource has type ${field('type') ?? '(none)'}, not Dataplane`)
-  return { mesh: field('mesh'), name: field('name'), json: JSON.stringify(value) }
+  return { mesh: field('mesh'), name: field('name'), json: JSON.stringify(value), ...networkingOf(value) }
+}
+
+function networkingOf(resource: unknown): Pick<GivenDataplane, 'isZoneProxy' | 'redirectsDns'> {
+  const networking = objectField(resource, 'networking')
+  const redirect = objectField(networking, 'transparentProxying')
+  const serves = ['inbound', 'outbound'].some((side) => listField(networking, side).length > 0) || networking?.['gateway'] !== undefined
+  return {
+    isZoneProxy: listField(networking, 'listeners').length > 0 && !serves && redirect === undefined,
+    redirectsDns: numberField(redirect, 'redirectPortOutbound') > 0,
+  }
 }
 
 /** Replaces `{{ name }}`; a variable without a value is an error that names it. */

@@ -3,11 +3,11 @@ import { Command, Option } from 'commander'
 import { AppError, messageOf } from '@weft/foundation/errors'
 import { createLogger, type LogOptions } from '@weft/foundation/log'
 import { parseDuration } from '@weft/foundation/time'
+import { parseResolver, type Resolver } from './dns/resolv-conf.ts'
 import { runDataplane } from './run.ts'
 
 const accepted = [
   'config <file>',
-  'dns-proxy-port <port>',
   'dns-server-log-level <level>',
   'envoy-log-level <level>',
   'transparent-proxy-config-file <file>',
@@ -16,7 +16,6 @@ const accepted = [
   'log-max-retained-files <n>',
   'log-max-size <mb>',
   'cpuset-threads',
-  'bind-outbounds',
 ] // prettier keeps this a list: flags of kuma-dp run that have no effect here
 
 const program = new Command('weft dp').description('Runs an Envoy proxy for a zone control plane.')
@@ -53,8 +52,30 @@ const run = program
       .default('30s'),
   )
   .addOption(new Option('--readiness-port <port>', 'port of /ready').env('KUMA_READINESS_PORT').default('9902'))
-  .addOption(new Option('--dns-enabled [bool]', 'accepted for compatibility').env('KUMA_DNS_ENABLED'))
-  .addOption(new Option('--transparent-proxy-config <file>', 'YAML with the redirect ports of this host'))
+  .addOption(
+    new Option('--dns-enabled [bool]', 'answer DNS queries beside the proxy').env('KUMA_DNS_ENABLED').default('true').preset('true'),
+  )
+  .addOption(
+    new Option('--dns-proxy-port <port>', 'DNS port on loopback; the one queries are redirected to, else 15053, by default; 0 is off').env(
+      'KUMA_DNS_PROXY_PORT',
+    ),
+  )
+  .addOption(
+    new Option(
+      '--dns-upstream <addresses>',
+      'resolvers for names outside of the mesh, address[:port],...; those of this host by default',
+    ).env('WEFT_DNS_UPSTREAM'),
+  )
+  .option('--transparent-proxy', 'traffic of this host is redirected to the default ports', false)
+  .addOption(
+    new Option('--transparent-proxy-config <files...>', 'YAML that says how traffic of this host is redirected; "-" reads standard input'),
+  )
+  .addOption(
+    new Option('--bind-outbounds [bool]', 'outbounds listen on their own addresses although traffic is redirected')
+      .env('KUMA_DATAPLANE_RUNTIME_BIND_OUTBOUNDS')
+      .default('false')
+      .preset('true'),
+  )
   .addOption(new Option('--log-level <level>', 'off, info or debug').env('KUMA_LOG_LEVEL').default('info'))
   .addHelpText(
     'after',
@@ -92,11 +113,41 @@ run.action(async (options: Readonly<Record<string, unknown>>) => {
       concurrency: text('concurrency'),
       drainMs,
       readinessPort: Number(text('readinessPort') ?? 9902),
-      transparentProxyConfig: text('transparentProxyConfig'),
+      transparentProxyFiles: texts(options['transparentProxyConfig']),
+      transparentProxy: options['transparentProxy'] === true,
+      bindOutbounds: isOn('--bind-outbounds', options['bindOutbounds']),
+      dns: {
+        enabled: isOn('--dns-enabled', options['dnsEnabled']),
+        port: port('--dns-proxy-port', text('dnsProxyPort')),
+        upstreams: texts(text('dnsUpstream')).map(resolver),
+      },
     },
     log,
   )
 })
+
+/** Lists of flags may be given several times and separated by commas. */
+function texts(value: unknown): readonly string[] {
+  return (Array.isArray(value) ? value : [value]).flatMap((item) => (typeof item === 'string' ? item.split(',') : [])).filter(Boolean)
+}
+
+function isOn(flag: string, value: unknown): boolean {
+  if (value === true || value === 'true' || value === '1') return true
+  if (value === undefined || value === false || value === 'false' || value === '0') return false
+  throw new AppError('cli/usage', `${flag}: neither true nor false: ${String(value)}`)
+}
+
+function port(flag: string, value: string | undefined): number | undefined {
+  if (value === undefined) return undefined
+  if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535) throw new AppError('cli/usage', `${flag}: not a port: ${value}`)
+  return Number(value)
+}
+
+function resolver(value: string): Resolver {
+  const found = parseResolver(value)
+  if (found === undefined) throw new AppError('cli/usage', `--dns-upstream: neither address nor address:port: ${value}`)
+  return found
+}
 
 function levelOf(value: unknown): LogOptions['level'] {
   return value === 'debug' || value === 'off' || value === 'warn' || value === 'error' || value === 'trace' ? value : 'info'

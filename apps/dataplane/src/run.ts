@@ -6,14 +6,20 @@ import { join, resolve } from 'node:path'
 import { AppError, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import { systemClock } from '@weft/foundation/time'
-import { type AccessLogPipe, startAccessLogPipe } from './access-log-pipe.ts'
+import { startAccessLogPipe } from './access-log-pipe.ts'
 import { fetchBootstrap } from './bootstrap.ts'
-import { readDataplane } from './dataplane-resource.ts'
+import { type GivenDataplane, readDataplane } from './dataplane-resource.ts'
+import type { DnsProxy } from './dns/dns-proxy.ts'
+import { defaultDnsPort, type DnsSettings, startDns } from './dns/start-dns.ts'
+import { followDynamicConfig } from './dynamic-config.ts'
 import { adminRequest, envoyVersion, findEnvoyBinary, startEnvoy } from './envoy-process.ts'
-import { type MetricsEndpoint, startMetricsEndpoint } from './metrics-endpoint.ts'
+import type { MetricSources } from './metric-collection.ts'
+import { labelled, parseMetrics } from './metric-text.ts'
+import { startMetricsEndpoint } from './metrics-endpoint.ts'
 import { startReadiness } from './readiness.ts'
 import { accessLogPipe, dynamicConfigSocket, metricsSocket } from './sockets.ts'
 import { systemCaPath } from './system-ca.ts'
+import { readTransparentProxy, type TransparentProxyConfig } from './transparent-proxy.ts'
 
 export interface DataplaneOptions {
   readonly cpAddress: string
@@ -32,22 +38,31 @@ export interface DataplaneOptions {
   readonly concurrency: string | undefined
   readonly drainMs: number
   readonly readinessPort: number
-  readonly transparentProxyConfig: string | undefined
+  /** Files that say how traffic is redirected; later ones count over earlier ones. */
+  readonly transparentProxyFiles: readonly string[]
+  /** Traffic is redirected as it is by default. */
+  readonly transparentProxy: boolean
+  /** Listeners of outbounds bind their addresses, although traffic is redirected. */
+  readonly bindOutbounds: boolean
+  readonly dns: DnsSettings
 }
+
+/** Names of the mesh resolve before the proxy is ready, but one that never hears of them is ready all the same after this. */
+const longestDnsWaitMs = 15_000
 
 /** Runs until Envoy ends or a signal came and the drain is over. Resolves with the exit code. */
 export async function runDataplane(options: DataplaneOptions, log: Logger): Promise<number> {
+  await using opened = new AsyncDisposableStack()
   const resource = await readDataplane(options)
   const name = options.name ?? resource?.name
   if (!name) throw new AppError('cli/usage', 'name the dataplane with --name, or give its resource with --dataplane-file')
   const mesh = resource?.mesh ?? options.mesh
   const envoyBinary = findEnvoyBinary(options.envoyBinary)
   const version = await envoyVersion(envoyBinary)
-  const temporary = options.workDir === undefined
-  const workDir = temporary ? await mkdtemp(join(tmpdir(), 'weft-dp-')) : resolve(options.workDir ?? '')
-  await mkdir(workDir, { recursive: true })
   const token = await readToken(options)
   if (token) checkToken(token)
+  const transparentProxy = await readTransparentProxy(options.transparentProxyFiles, options.transparentProxy)
+  const workDir = await makeWorkDir(options.workDir, opened)
 
   const stop = new AbortController()
   const onSignal = (): void => {
@@ -55,77 +70,146 @@ export async function runDataplane(options: DataplaneOptions, log: Logger): Prom
     stop.abort()
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, onSignal)
+  const redirectedPort = redirectedDnsPort(options, transparentProxy, resource)
+  const dns = await startDns(options.dns, { redirectedPort, isZoneProxy: resource?.isZoneProxy === true, clock: systemClock, log })
+  if (dns) opened.defer(() => dns.close())
   const socket = join(workDir, 'kuma-envoy-admin.sock')
-  const readiness = await startReadiness(options.readinessPort, socket)
-  let accessLog: AccessLogPipe | undefined
-  let metrics: MetricsEndpoint | undefined
-  try {
-    log.info({ component: 'dp', mesh, proxy: name, cp: options.cpAddress }, 'asking for the bootstrap')
-    const bootstrap = await fetchBootstrap({
-      cpAddress: options.cpAddress,
-      ca: options.caCertFile ? await readFile(options.caCertFile, 'utf8') : undefined,
-      skipVerify: options.skipVerify,
-      signal: stop.signal,
-      log,
-      request: {
-        mesh,
-        name,
-        proxyType: options.proxyType,
-        dataplaneToken: token,
-        ...(options.tokenFile ? { dataplaneTokenPath: resolve(options.tokenFile) } : {}),
-        ...(resource ? { dataplaneResource: resource.json } : {}),
-        version: {
-          kumaDp: { version: '3.0.0-preview.weft', gitTag: '', gitCommit: '', buildDate: '' },
-          envoy: { ...version, kumaDpCompatible: true },
-        },
-        dynamicMetadata: {},
-        dnsPort: 0,
-        readinessPort: options.readinessPort,
-        operatingSystem: process.platform,
-        systemCaPath: systemCaPath(),
-        features: [
-          'feature-strict-inbound-ports',
-          'feature-reuse-port',
-          'feature-weft-ingress-probe',
-          'feature-tcp-accesslog-via-named-pipe',
-          ...(options.transparentProxyConfig ? ['feature-transparent-proxy-in-dataplane-metadata'] : []),
-        ],
-        workdir: workDir,
-        ...(await transparentProxy(options.transparentProxyConfig)),
+  const readiness = await startReadiness(
+    options.readinessPort,
+    socket,
+    dns && redirectedPort !== undefined ? namesAwaited(dns, log) : undefined,
+  )
+  opened.defer(() => readiness.close())
+
+  log.info({ component: 'dp', mesh, proxy: name, cp: options.cpAddress }, 'asking for the bootstrap')
+  const bootstrap = await fetchBootstrap({
+    cpAddress: options.cpAddress,
+    ca: options.caCertFile ? await readFile(options.caCertFile, 'utf8') : undefined,
+    skipVerify: options.skipVerify,
+    signal: stop.signal,
+    log,
+    request: {
+      mesh,
+      name,
+      proxyType: options.proxyType,
+      dataplaneToken: token,
+      ...(options.tokenFile ? { dataplaneTokenPath: resolve(options.tokenFile) } : {}),
+      ...(resource ? { dataplaneResource: resource.json } : {}),
+      version: {
+        kumaDp: { version: '3.0.0-preview.weft', gitTag: '', gitCommit: '', buildDate: '' },
+        envoy: { ...version, kumaDpCompatible: true },
       },
-    })
-    if (stop.signal.aborted || bootstrap === undefined) return 0
-    accessLog = startAccessLogPipe(accessLogPipe(workDir, name, mesh), { log, clock: systemClock })
-    metrics = await startMetricsEndpoint({
-      socketPath: metricsSocket(workDir, name, mesh),
-      dynamicConfigSocket: dynamicConfigSocket(workDir),
-      adminSocket: socket,
-      applicationAddress: bootstrap.address || '127.0.0.1',
-      log,
-    })
-    const file = join(workDir, 'bootstrap.yaml')
-    await writeFile(file, bootstrap.text, { mode: 0o600 })
-    const envoy = startEnvoy({ binary: envoyBinary, bootstrapFile: file, concurrency: options.concurrency, drainMs: options.drainMs, log })
-    log.info({ component: 'dp', proxy: name, pid: envoy.pid }, 'Envoy started')
-    const ended = await Promise.race([envoy.ended, aborted(stop.signal)])
-    if (ended !== undefined) {
-      log.error({ component: 'dp', code: ended }, 'Envoy ended on its own')
-      return ended === 0 ? 1 : ended
-    }
-    readiness.terminating()
-    log.info({ component: 'dp', ms: options.drainMs }, 'draining')
-    await adminRequest(socket, 'POST', '/healthcheck/fail').catch((error: unknown) =>
-      log.warn({ component: 'dp', err: messageOf(error) }, 'could not fail the health check'),
-    )
-    await Promise.race([envoy.ended, pause(options.drainMs)])
-    await envoy.stop()
-    return 0
-  } finally {
-    await readiness.close()
-    await metrics?.close()
-    await accessLog?.close()
-    if (temporary) await rm(workDir, { recursive: true, force: true })
+      dynamicMetadata: {},
+      dnsPort: dns?.port ?? 0,
+      readinessPort: options.readinessPort,
+      operatingSystem: process.platform,
+      systemCaPath: systemCaPath(),
+      features: featuresOf(options, transparentProxy),
+      workdir: workDir,
+      ...(transparentProxy ? { dataplaneConfig: transparentProxy } : {}),
+    },
+  })
+  if (stop.signal.aborted || bootstrap === undefined) return 0
+  const applicationAddress = bootstrap.address || '127.0.0.1'
+  const sources: MetricSources = { adminSocket: socket, applicationAddress, own: () => ownMetrics(dns), log }
+  await startHelpers({ name, mesh, workDir, dns, sources, opened, log })
+  const file = join(workDir, 'bootstrap.yaml')
+  await writeFile(file, bootstrap.text, { mode: 0o600 })
+  const envoy = startEnvoy({ binary: envoyBinary, bootstrapFile: file, concurrency: options.concurrency, drainMs: options.drainMs, log })
+  log.info({ component: 'dp', proxy: name, pid: envoy.pid }, 'Envoy started')
+  const ended = await Promise.race([envoy.ended, aborted(stop.signal)])
+  if (ended !== undefined) {
+    log.error({ component: 'dp', code: ended }, 'Envoy ended on its own')
+    return ended === 0 ? 1 : ended
   }
+  readiness.terminating()
+  log.info({ component: 'dp', ms: options.drainMs }, 'draining')
+  await adminRequest(socket, 'POST', '/healthcheck/fail').catch((error: unknown) =>
+    log.warn({ component: 'dp', err: messageOf(error) }, 'could not fail the health check'),
+  )
+  await Promise.race([envoy.ended, pause(options.drainMs)])
+  await envoy.stop()
+  return 0
+}
+
+/** The folder given, else a temporary one that goes at the end. */
+async function makeWorkDir(given: string | undefined, opened: AsyncDisposableStack): Promise<string> {
+  if (given !== undefined) {
+    const workDir = resolve(given)
+    await mkdir(workDir, { recursive: true })
+    return workDir
+  }
+  const workDir = await mkdtemp(join(tmpdir(), 'weft-dp-'))
+  opened.defer(() => rm(workDir, { recursive: true, force: true }))
+  return workDir
+}
+
+/** Where queries of this host are redirected to; undefined when they are not. */
+function redirectedDnsPort(
+  { dns }: DataplaneOptions,
+  transparentProxy: TransparentProxyConfig | undefined,
+  resource: GivenDataplane | undefined,
+): number | undefined {
+  if (transparentProxy !== undefined) return transparentProxy.redirect.dns.enabled ? transparentProxy.redirect.dns.port : undefined
+  return resource?.redirectsDns === true ? (dns.port ?? defaultDnsPort) : undefined
+}
+
+/** True while the proxy is not ready because names of the mesh would not resolve yet. */
+function namesAwaited(dns: DnsProxy, log: Logger): () => boolean {
+  const deadline = systemClock.monotonic() + longestDnsWaitMs
+  let isGivenUp = false
+  return () => {
+    if (dns.isConfigured || isGivenUp) return false
+    if (systemClock.monotonic() < deadline) return true
+    isGivenUp = true
+    log.warn({ component: 'dp.dns', ms: longestDnsWaitMs }, 'no names of the mesh yet; the proxy no longer waits for them')
+    return false
+  }
+}
+
+function featuresOf({ bindOutbounds }: DataplaneOptions, transparentProxy: TransparentProxyConfig | undefined): readonly string[] {
+  return [
+    'feature-strict-inbound-ports',
+    'feature-reuse-port',
+    'feature-weft-ingress-probe',
+    'feature-tcp-accesslog-via-named-pipe',
+    ...(transparentProxy ? ['feature-transparent-proxy-in-dataplane-metadata'] : []),
+    ...(bindOutbounds ? ['feature-bind-outbounds', 'feature-weft-bound-names'] : []),
+  ]
+}
+
+async function ownMetrics(dns: DnsProxy | undefined): Promise<ReturnType<typeof parseMetrics>> {
+  if (dns === undefined) return []
+  const families = parseMetrics(await dns.metrics())
+  return families.map((family) => labelled(family, dns.labels))
+}
+
+interface Helpers {
+  readonly name: string
+  readonly mesh: string
+  readonly workDir: string
+  readonly dns: DnsProxy | undefined
+  readonly sources: MetricSources
+  readonly opened: AsyncDisposableStack
+  readonly log: Logger
+}
+
+/** What Envoy needs beside it: log lines for servers, metrics, and what the control plane tells the launcher. */
+async function startHelpers({ name, mesh, workDir, dns, sources, opened, log }: Helpers): Promise<void> {
+  const accessLog = startAccessLogPipe(accessLogPipe(workDir, name, mesh), { log, clock: systemClock })
+  opened.defer(() => accessLog.close())
+  const dynamicConfig = dynamicConfigSocket(workDir)
+  const metrics = await startMetricsEndpoint({
+    ...sources,
+    socketPath: metricsSocket(workDir, name, mesh),
+    dynamicConfigSocket: dynamicConfig,
+  })
+  opened.defer(() => metrics.close())
+  // names outlive what tells them: a listener that Envoy takes away for a moment must not cost the applications their names
+  const paths = dns ? [{ path: '/dns', onConfig: (config: unknown) => dns.configure(config), onGone: () => {} }] : []
+  if (paths.length === 0) return
+  const followed = followDynamicConfig({ socketPath: dynamicConfig, paths, clock: systemClock, log })
+  opened.defer(() => followed.close())
 }
 
 async function readToken(options: DataplaneOptions): Promise<string | undefined> {
@@ -142,13 +226,6 @@ async function readToken(options: DataplaneOptions): Promise<string | undefined>
 function checkToken(token: string): void {
   if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token))
     throw new AppError('token/invalid', 'the dataplane token is not a JWT; make one with `weft generate dataplane-token`')
-}
-
-async function transparentProxy(file: string | undefined): Promise<object> {
-  if (!file) return {}
-  const { parse } = await import('yaml')
-  const raw: unknown = parse(await readFile(file, 'utf8'))
-  return { transparentProxy: raw }
 }
 
 function aborted(signal: AbortSignal): Promise<undefined> {

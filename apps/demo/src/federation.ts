@@ -104,6 +104,8 @@ export function createFederation({ weft, base, processes }: FederationOptions): 
           '1s',
           '--readiness-port',
           String(readinessPort++),
+          // the proxies of all zones share this host, and nothing redirects its queries
+          '--dns-enabled=false',
         ],
       })
     },

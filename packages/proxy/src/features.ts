@@ -9,6 +9,8 @@ const names = {
   otelSockets: 'feature-otel-via-kuma-dp',
   /** Of our own launcher: its zone ingress answers probes. A stock launcher's ingress is exactly the reference's. */
   ingressProbe: 'feature-weft-ingress-probe',
+  /** Of our own launcher: names of the mesh resolve also when outbounds bind their addresses. A stock launcher gets none then. */
+  boundNames: 'feature-weft-bound-names',
 } as const
 
 /** What the generators ask about a proxy. */
@@ -24,6 +26,8 @@ export interface ProxyTraits {
   readonly otelSockets: boolean
   /** Its zone ingress answers probes, also when it has nothing to route to. */
   readonly ingressProbe: boolean
+  /** Its DNS knows the names of the mesh also when outbounds bind their addresses. */
+  readonly boundNames: boolean
   /** Traffic is redirected and reaches listeners through the passthrough listeners. */
   readonly redirected: boolean
 }
@@ -39,6 +43,7 @@ export function traitsOf(facts: ProxyFacts): ProxyTraits {
     reusePort: features.has(names.reusePort),
     otelSockets: features.has(names.otelSockets),
     ingressProbe: features.has(names.ingressProbe),
+    boundNames: features.has(names.boundNames),
     redirected: facts.proxy.transparentProxy !== undefined,
   }
 }

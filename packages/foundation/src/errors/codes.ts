@@ -46,6 +46,7 @@ export const errorCodes = {
   'cli/request-failed': 'The control plane refused the request or could not be reached.',
   'process/port-taken': 'Another process listens on the port. Stop it or choose another port.',
   'process/envoy-missing': 'No Envoy binary was found.',
+  'process/bad-config': 'The control plane told the launcher something that it cannot read; what it said before stays in force.',
   'process/pipe-failed': 'The pipe for access logs cannot be made in the work folder.',
 } as const
 

@@ -32,6 +32,13 @@ describe('the /dns answer', () => {
     assert.equal(answer.extraLabels['k8s_kuma_io_namespace'], 'ns')
     const off = sampleFacts('a', { proxy: sampleMetadata({ transparentProxy: { ...sampleRedirect, dnsEnabled: false } }), dns: records })
     assert.deepEqual((JSON.parse(dnsEntry(off, traitsOf(off))?.body ?? '') as { records: unknown[] }).records, [])
+    const bound = (...features: string[]): number => {
+      const proxy = sampleMetadata({ transparentProxy: sampleRedirect, features: ['feature-bind-outbounds', ...features] })
+      const facts = sampleFacts('a', { proxy, dns: records })
+      return (JSON.parse(dnsEntry(facts, traitsOf(facts))?.body ?? '') as { records: unknown[] }).records.length
+    }
+    assert.equal(bound(), 0, 'stock launchers with bound outbounds get none')
+    assert.equal(bound('feature-weft-bound-names'), 2)
     const without = sampleFacts('a', { proxy: sampleMetadata({ dnsPort: 0 }) })
     assert.equal(dnsEntry(without, traitsOf(without)), undefined)
   })

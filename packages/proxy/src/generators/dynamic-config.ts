@@ -33,7 +33,7 @@ const dnsTtlSeconds = 30
 export function dnsEntry(facts: ProxyFacts, traits: ProxyTraits): DynamicConfigEntry | undefined {
   if (facts.proxy.dnsPort <= 0 || isZoneProxy(facts)) return undefined
   const redirect = facts.proxy.transparentProxy
-  const active = redirect?.dnsEnabled === true && !traits.bindOutbounds
+  const active = redirect?.dnsEnabled === true && (!traits.bindOutbounds || traits.boundNames)
   const records = active ? sortedRecords(facts.dns, redirect.ipv6) : []
   const namespace = facts.labels[labelKeys.namespace]
   const extraLabels: Record<string, string> = { kuma_io_zone: facts.zone, kuma_workload: facts.workload, mesh: facts.mesh }
