@@ -137,6 +137,18 @@ const tracked = {
   ],
   zones: [],
 }
+const pin = { clusterId: 'cluster-a', peer: 'own', lasting: true, address: 'a:5685', since: '2026-01-01T00:00:00Z' }
+const otherGlobal = {
+  code: 'kds/other-global',
+  clusterId: 'cluster-b',
+  peer: 'stock',
+  address: 'global:5685',
+  since: agoMs(60_000),
+  owned: [{ type: 'MeshTimeout', count: 7, names: ['default/a', 'default/b'] }],
+  command: 'weft sync adopt --cluster-id cluster-b --yes',
+}
+/** What the zone answers about its global. */
+let adoption: object = { pin }
 let isGlobal = true
 const seen: { method: string; url: string; body: string }[] = []
 
@@ -146,7 +158,8 @@ function answer(request: IncomingMessage, response: ServerResponse, body: string
     void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value))
   const url = request.url ?? ''
   if (url === '/_resources') return json(200, resources)
-  if (url === '/_weft/sync') return json(200, isGlobal ? { zones: [zoneSync] } : { global: globalSync })
+  if (url === '/_weft/sync') return json(200, isGlobal ? { zones: [zoneSync] } : { global: { ...globalSync, ...adoption } })
+  if (url === '/_weft/adopt') return json(200, request.method === 'POST' ? { pin: { ...pin, clusterId: 'cluster-b' } } : adoption)
   if (url === '/_weft/reachability') return json(200, matrix)
   if (url === '/_weft/sync/east') return json(200, zoneSync)
   if (url.startsWith('/zones/_overview')) {
@@ -272,6 +285,36 @@ test('changes are shown with how far they are in each zone', async () => {
 
 test('a zone is told to take its place back', async () => {
   assert.deepEqual([(await weft(['sync', 'rejoin'])).code, seen.at(-1)?.method, seen.at(-1)?.url], [0, 'POST', '/_weft/sync/rejoin'])
+})
+
+test('another global is shown with what is at stake, and adopted only when that is meant', async () => {
+  assert.match((await weft(['sync', 'adopt'])).out, /^belongs to global cluster-a \(own\) since .*; no other global answers\n$/)
+  const nothing = await weft(['sync', 'adopt', '--yes'])
+  assert.deepEqual([nothing.code, /nothing to adopt/.test(nothing.err)], [2, true])
+  adoption = { pin, otherGlobal }
+  isGlobal = false
+  for (const command of [
+    ['sync', 'status'],
+    ['sync', 'adopt'],
+  ]) {
+    const { out } = await weft(command)
+    assert.match(out, /belongs to global cluster-a \(own\) since 2026-01-01T00:00:00Z, last found at a:5685/)
+    assert.match(out, /another global answers at global:5685: cluster-b \(stock\), for \d+[sm]/)
+    assert.match(out, /kds\/other-global: nothing is taken/)
+    assert.match(out, /MeshTimeout +7 +default\/a, default\/b, \.\.\./)
+    assert.match(out, /to adopt it: weft sync adopt --cluster-id cluster-b --yes/)
+  }
+  isGlobal = true
+  assert.deepEqual(JSON.parse((await weft(['sync', 'adopt', '-o', 'json'])).out), adoption)
+  const asked = seen.length
+  assert.equal((await weft(['sync', 'adopt', '--cluster-id', 'cluster-c', '--yes'])).code, 2)
+  assert.equal(
+    seen.slice(asked).some(({ method }) => method === 'POST'),
+    false,
+  )
+  const done = await weft(['sync', 'adopt', '--yes'])
+  assert.deepEqual([done.code, JSON.parse(seen.at(-1)?.body ?? '')], [0, { clusterId: 'cluster-b' }])
+  assert.match(done.out, /belongs to global cluster-b/)
 })
 
 test('reachability is shown as a matrix, with what is not well', async () => {

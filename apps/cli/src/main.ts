@@ -15,6 +15,7 @@ import { applyTrust, approveTrust, exportTrust, trustStatus } from './trust.ts'
 import { inspectReachability } from './reachability.ts'
 import { decideHeld, syncHeld, syncQuarantine } from './sync-repair.ts'
 import { type ChangeQuery, syncChanges } from './sync-changes.ts'
+import { adopt } from './adopt.ts'
 import { rejoin, syncStatus } from './sync.ts'
 
 const program = new Command('weft')
@@ -246,6 +247,20 @@ sync
   .description('At a zone whose place another process took: take it back. The other one stands back.')
   .addHelpText('after', '\nExample:\n  weft --address http://zone-1:5681 sync rejoin')
   .action(async () => rejoin(connection(), print))
+
+sync
+  .command('adopt')
+  .description('At a zone that finds another global than its own: show what that means, and with --yes belong to it from now on.')
+  .option('--cluster-id <id>', 'only this global, whatever answers meanwhile')
+  .option('--yes', 'adopt it; without this nothing is changed', false)
+  .addOption(output())
+  .addHelpText(
+    'after',
+    '\nExamples:\n  weft --address http://zone-1:5681 sync adopt\n  weft --address http://zone-1:5681 sync adopt --cluster-id 5c3f0e8a-1b1c-4c38-9d7f-1f3c8f1c9a52 --yes',
+  )
+  .action(async (options: { clusterId?: string; yes: boolean; output: string }) =>
+    adopt(connection(), { clusterId: options.clusterId, isMeant: options.yes, format: asFormat(options.output) }, print),
+  )
 
 const trust = program.command('trust').description('Trust domains of zones, and who may vouch for them.')
 trust

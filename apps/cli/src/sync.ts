@@ -1,5 +1,6 @@
 // weft sync: how far sync between global and its zones is, at either end.
 import { asRecord, listOf, type Connection } from './connection.ts'
+import { printAdoption } from './adopt.ts'
 import { age, type Format, serialise, span, table } from './output.ts'
 
 type Item = Readonly<Record<string, unknown>>
@@ -124,6 +125,7 @@ function printDetails(of: Item, print: (text: string) => void): void {
   if (Array.isArray(reasons)) for (const reason of reasons) print(`  ${String(reason)}`)
   for (const size of listOf(asRecord(of['sending'])['sizes'])) print(`  ${sizeText(size)}`)
   for (const line of readerLines(asRecord(of['sending']))) print(`  ${line}`)
+  printAdoption(of, print)
   const unlisted = of['unlisted']
   if (Array.isArray(unlisted) && unlisted.length > 0) print(`lists still to come: ${unlisted.join(', ')}`)
   for (const { type, mesh, name, fields } of listOf(of['leftOut']))

@@ -346,6 +346,12 @@ export const smallSections = {
           maxAge: { ...span('0s'), env: 'WEFT_HISTORY_MAX_AGE', description: 'Older changes are not kept. 0: however old.' },
         },
       },
+      adopt: {
+        ...text(''),
+        env: 'WEFT_ADOPT',
+        description:
+          'Cluster id of a global that this zone may belong to from now on although it belonged to another. What both have is overwritten; what the new one lacks is held.',
+      },
       massDelete: {
         type: 'object',
         properties: {

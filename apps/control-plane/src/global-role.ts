@@ -38,6 +38,7 @@ export async function globalComponents(parts: SharedParts, unready: () => readon
     skipPrefixes: kds.labels.skipPrefixes,
     liveness: livenessSettings(config),
     massDelete: massDeleteGuard(config),
+    clusterLasts: config.store.type !== 'memory',
     isTrustShared: (trust) => isPublished(parts, trust),
   })
   const envoyAdmin: NonNullable<ApiServerDeps['envoyAdmin']> = {

@@ -15,6 +15,7 @@ interface RunOptions {
   readonly configFile?: string
   readonly printConfig: boolean
   readonly logLevel?: string
+  readonly adopt?: string
 }
 
 interface RestoreArguments {
@@ -33,6 +34,7 @@ program
   .option('-c, --config-file <file>', 'YAML configuration')
   .option('--print-config', 'print the effective configuration and exit', false)
   .option('--log-level <level>', 'off, error, warn, info, debug or trace')
+  .option('--adopt <cluster-id>', 'zone: belong to this global from now on although it belonged to another')
   .addHelpText(
     'after',
     '\nExamples:\n  KUMA_MODE=global weft cp run\n  KUMA_MULTIZONE_ZONE_NAME=east KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS=grpcs://global:5685 weft cp run\n  weft cp run -c cp.yaml',
@@ -69,7 +71,7 @@ async function run(options: RunOptions): Promise<void> {
   const { config, warnings, withoutEffect } = loadControlPlaneConfig({
     env: process.env,
     ...(options.configFile === undefined ? {} : { file: options.configFile }),
-    flags: { 'weft.logLevel': options.logLevel },
+    flags: { 'weft.logLevel': options.logLevel, 'weft.adopt': options.adopt },
   })
   if (options.printConfig) {
     for (const warning of warnings) process.stderr.write(`weft cp: ${warning}\n`)

@@ -1,5 +1,5 @@
 // A zone control plane, federated or standalone: serves proxies, gives them identities, and keeps in touch with its global.
-import type { ApiServerDeps } from '@weft/api'
+import type { ApiRoute, ApiServerDeps } from '@weft/api'
 import { createDataplaneServer, type DataplaneServer, type DataplaneServerSettings, type ProxySinks } from '@weft/dataplane-server'
 import type { Component } from '@weft/foundation/lifecycle'
 import { timestamp } from '@weft/foundation/time'
@@ -15,6 +15,7 @@ import { type ControlPlaneConfig, isFederated } from './config.ts'
 import { createProxyPipeline, type ProxyPipeline } from './proxy-pipeline.ts'
 import { apiSettings, issuesIdentities, massDeleteGuard } from './role-settings.ts'
 import { createSnapshotBoard } from './snapshot-board.ts'
+import { adoptRoute } from './adopt-route.ts'
 import { syncRepairRoutes } from './sync-repair-routes.ts'
 import { createZoneRecovery, type ZoneRecovery } from './zone-recovery.ts'
 
@@ -72,10 +73,7 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
         envoyAdmin: adminAccess(server),
         proxyConfig: configAccess(parts, pipeline),
         rejections: pipeline.rejections,
-        routes: [
-          recovering.route,
-          ...(client ? syncRepairRoutes({ sync: client, access: apiSettings(config, parts.tls).access, log }) : []),
-        ],
+        routes: [recovering.route, ...(client ? syncRoutes(parts, client) : [])],
         ...(client && reachability
           ? { sync: { global: () => client.status(), rejoin: () => client.rejoin(), reachability: () => reachability.row() } }
           : {}),
@@ -83,6 +81,12 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
       unready,
     ),
   ]
+}
+
+/** What an operator decides about sync. */
+function syncRoutes({ config, tls, log }: SharedParts, client: KdsClient): readonly ApiRoute[] {
+  const { access } = apiSettings(config, tls)
+  return [...syncRepairRoutes({ sync: client, access, log }), adoptRoute({ sync: client, access })]
 }
 
 function createIssuer(parts: SharedParts, pipeline: ProxyPipeline, recovering: ZoneRecovery): IdentityIssuer {
@@ -229,6 +233,7 @@ function createClient(parts: SharedParts, { server, recovering, reachability }: 
     systemNamespace: 'kuma-system',
     skipPrefixes: zone.kds.labels.skipPrefixes,
     massDelete: massDeleteGuard(config),
+    ...(config.weft.adopt === '' ? {} : { adopts: config.weft.adopt }),
     recovered: recovering.recovery.over,
     listable: recovering.listable,
     reachability: () => reachability.row(),

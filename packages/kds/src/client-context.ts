@@ -5,6 +5,8 @@ import type { ChangeFeed } from './change-feed.ts'
 import type { KdsClientOptions } from './client.ts'
 import type { AcceptedVersions } from './delta-receiver.ts'
 import type { GlobalChannel } from './global-channel.ts'
+import type { GlobalGate } from './global-gate.ts'
+import type { PinMemory } from './global-pin.ts'
 import type { OriginLedger } from './origin-ledger.ts'
 import type { ZoneOutgoing } from './outgoing-to-global.ts'
 import type { Self } from './peer.ts'
@@ -28,6 +30,8 @@ export interface SessionMemory {
   readonly recall: RecallMemory
   /** How far this zone is with what an own global sends. */
   readonly progress: ReceivedProgress
+  /** The global this zone belongs to. */
+  readonly pin: PinMemory
   /** Roots that all connected proxies here accept; undefined before anyone said. */
   trusted: ReadonlySet<string> | undefined
   /** Own roots that all other zones trust, as an own global told on the present connection. */
@@ -45,6 +49,8 @@ export interface StreamContext {
   readonly self: Self
   readonly channel: GlobalChannel
   readonly memory: SessionMemory
+  /** What is behind it is the global this zone belongs to. */
+  readonly gate: GlobalGate
   readonly outgoing: ZoneOutgoing
   readonly feed: ChangeFeed
   readonly metrics: SyncMetrics

@@ -10,9 +10,10 @@ import { answerAdminRequest } from './admin-responder.ts'
 import type { Ended, RunningStream, StreamContext } from './client-context.ts'
 import type { AdminKind } from './contract.ts'
 import { DeltaSender } from './delta-sender.ts'
-import { headerKeys, nodeFeatures } from './features.ts'
+import { nodeFeatures } from './features.ts'
 import type { OpenedStream } from './global-channel.ts'
 import { type NodeFacts, nodeFacts } from './peer.ts'
+import { type Greeting, greetingOf } from './server-stream.ts'
 import { type DeltaRequest, decodeRequest } from './wire.ts'
 
 /** Changes of inventory that global only shows may wait this long for each other: proxies that start change theirs several times. */
@@ -26,12 +27,16 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended, described
   const id = randomUUID()
   let sender: DeltaSender | undefined
   let isOver = false
-  /** Subscribes of a stock global that wait until first lists are complete. */
+  let isListable = true
+  /** Subscribes that wait: of a stock global until first lists are complete, of any until it is known to be the one of this zone. */
   let held: DeltaRequest[] | undefined
   let stopShowing = (): void => {}
 
+  let stopWaiting = (): void => {}
+
   const finish = (): void => {
     isOver = true
+    stopWaiting()
     stopShowing()
     if (!sender) return
     sender.close()
@@ -49,6 +54,7 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended, described
     const facts = nodeFacts(request.node)
     const { version, config, instanceId, features } = facts
     described(facts)
+    context.gate.process(instanceId)
     const now = timestamp(clock.now())
     recorder.streamOpened(zone, 'zoneToGlobal', now)
     recorder.subscriptionOpened({ id, zone, connectTime: now, authTokenProvided: false })
@@ -87,19 +93,26 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended, described
       fail(status.INVALID_ARGUMENT, messageOf(error))
     }
   }
+  const proceed = (): void => {
+    if (isOver || !isListable || !context.gate.isOpen) return
+    const requests = held ?? []
+    held = undefined
+    guarded(() => requests.forEach(take))
+  }
   const holdFor = (listable: Promise<void>): void => {
-    held = []
+    isListable = false
+    held ??= []
     void listable.then(() => {
-      const requests = held ?? []
-      held = undefined
-      if (isOver) return
-      guarded(() => requests.forEach(take))
+      isListable = true
+      proceed()
     })
   }
   const stream: OpenedStream = context.channel.open(serviceDefinition('kuma.mesh.v1alpha1.KDSSyncService').ZoneToGlobalSync, {
     greeted: (metadata) => {
-      if (client.listable && metadata.get(headerKeys.storeId).length === 0) holdFor(client.listable)
-      context.established()
+      const greeting = greetingOf(metadata)
+      if (!isTheOne(context, greeting)) return
+      if (client.listable && !greeting) holdFor(client.listable)
+      if (context.gate.isOpen) context.established()
     },
     data: (bytes) =>
       guarded(() => {
@@ -114,12 +127,22 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended, described
     },
   })
   stopShowing = context.journal.sending(() => sender, stream.reader)
+  if (!context.gate.isOpen) {
+    held = []
+    stopWaiting = context.gate.whenOpen(proceed)
+  }
   return {
     stop: () => {
       finish()
       stream.cancel()
     },
   }
+}
+
+/** An own global that greets as another than the one of this zone loses the session. */
+function isTheOne({ gate }: StreamContext, greeting: Greeting | undefined): boolean {
+  if (!greeting || greeting.clusterId === '') return true
+  return gate.heard({ clusterId: greeting.clusterId, peer: 'own', lasting: greeting.lasts })
 }
 
 /** Opens one admin stream and answers on it. */
@@ -129,7 +152,8 @@ export function openAdmin(context: StreamContext, kind: AdminKind, ended: Ended)
   let peer: 'own' | 'stock' = 'stock'
   const stream: OpenedStream = context.channel.open(serviceDefinition('kuma.mesh.v1alpha1.GlobalKDSService')[adminMethods[kind]], {
     greeted: (metadata) => {
-      if (metadata.get(headerKeys.storeId).length > 0) peer = 'own'
+      const greeting = greetingOf(metadata)
+      if (greeting && isTheOne(context, greeting)) peer = 'own'
     },
     data: (bytes) => {
       try {

@@ -9,6 +9,7 @@ import type { Ended, RunningStream, SessionMemory, StreamContext } from './clien
 import { openGlobalToZone } from './client-receiving.ts'
 import { openAdmin, openZoneToGlobal } from './client-sending.ts'
 import { nodeFeatures } from './features.ts'
+import type { GlobalIdentity } from './global-pin.ts'
 import { member } from './json.ts'
 import { answerPings } from './ping.ts'
 
@@ -18,6 +19,8 @@ export interface SessionOutcome {
   readonly details: string
   /** The stream that told. */
   readonly stream: string
+  /** At the other end is another global than the one this zone belongs to. */
+  readonly other?: GlobalIdentity
 }
 
 /** What a session needs. */
@@ -32,6 +35,8 @@ export interface SessionOptions {
 /** A running session. */
 export interface ClientSession {
   close(): void
+  /** Another global is there: the session is lost. */
+  refuse(other: GlobalIdentity): void
 }
 
 const healthDeadlineMs = 10_000
@@ -57,10 +62,10 @@ export function retryRangeOf(peer: SessionMemory['peer']): { readonly firstMs: n
   }
 }
 
-/** Opens all six calls at once. */
+/** Opens all six calls at once, or that which tells which global it is first. */
 export function startSession(options: SessionOptions): ClientSession {
   const { context } = options
-  const { client, log, memory, channel } = context
+  const { client, log, memory, channel, gate } = context
   const isFenced = (code: status): boolean => code === status.FAILED_PRECONDITION && memory.peer !== 'stock'
   const { clock } = client
   const timers = new Set<Timer>()
@@ -143,14 +148,17 @@ export function startSession(options: SessionOptions): ClientSession {
   }
   const receive = (): void => supervise('globalToZone', (ended) => openGlobalToZone(context, ended))
 
-  supervise('zoneToGlobal', (ended) =>
-    openZoneToGlobal(context, ended, ({ features }) => {
-      if (features.has(nodeFeatures.ping)) supervisePings(features)
-    }),
-  )
   receive()
-  for (const kind of ['configDump', 'stats', 'clusters'] as const) superviseAdmin(kind)
-  void checkHealth({ context, isClosed: () => closed, later, lose })
+  gate.whenOpen(() => {
+    if (closed) return
+    supervise('zoneToGlobal', (ended) =>
+      openZoneToGlobal(context, ended, ({ features }) => {
+        if (features.has(nodeFeatures.ping)) supervisePings(features)
+      }),
+    )
+    for (const kind of ['configDump', 'stats', 'clusters'] as const) superviseAdmin(kind)
+    void checkHealth({ context, isClosed: () => closed, later, lose })
+  })
   if (options.afterLoss) {
     later(staleStreamMs, () => {
       const stream = running.get('globalToZone')
@@ -162,7 +170,9 @@ export function startSession(options: SessionOptions): ClientSession {
       later(retryRangeOf('stock').firstMs, receive)
     })
   }
-  return { close }
+  const refuse = (other: GlobalIdentity): void =>
+    lose({ code: status.FAILED_PRECONDITION, details: 'it is another global', stream: 'identity', other })
+  return { close, refuse }
 }
 
 interface HealthOptions {

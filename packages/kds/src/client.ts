@@ -10,11 +10,13 @@ import type { Store } from '@weft/store'
 import { createBackoff } from './backoff.ts'
 import { createChangeFeed } from './change-feed.ts'
 import type { ChangeProgress } from './change-progress.ts'
-import type { SessionMemory } from './client-context.ts'
+import type { SessionMemory, StreamContext } from './client-context.ts'
 import { consumedTypes } from './client-receiving.ts'
 import { type ClientSession, retryRangeOf, type SessionOutcome, startSession } from './client-session.ts'
 import type { EnvoyAdmin, GlobalConnection, KdsClient, ZoneStatusRecorder } from './contract.ts'
 import type { MassDeleteGuard } from './mass-delete-guard.ts'
+import { createGlobalGate } from './global-gate.ts'
+import { type GlobalIdentity, openPinMemory } from './global-pin.ts'
 import { type ChannelTls, type GlobalAddress, openGlobalChannel, parseGlobalAddress } from './global-channel.ts'
 import { approveHeld, rejectHeld } from './held.ts'
 import { isLoopbackTarget } from './loopback.ts'
@@ -22,6 +24,7 @@ import { openOriginLedger } from './origin-ledger.ts'
 import { createZoneOutgoing } from './outgoing-to-global.ts'
 import type { Self } from './peer.ts'
 import { createReceivedProgress, type Delivery } from './received-progress.ts'
+import { createOtherGlobal, type OtherGlobal } from './other-global.ts'
 import { createRecallMemory } from './returned-dataplanes.ts'
 import { createSyncJournal, refusalsOf } from './sync-journal.ts'
 import { defaultReaderLimits, type ReaderLimits } from './reader-watch.ts'
@@ -72,6 +75,8 @@ export interface KdsClientOptions {
   readonly delivery?: Delivery
   /** Told which changes of global made what is received. */
   readonly changes?: Pick<ChangeProgress, 'originated'>
+  /** Cluster id of a global that this zone may belong to from now on, though it belonged to another. */
+  readonly adopts?: string
   /** 0 (inclusive) to 1 (exclusive), for jitter. */
   random?(): number
 }
@@ -84,6 +89,8 @@ export interface ZoneCredentials extends ChannelTls {
 const connectLimitMs = 10_000
 const stockKeepaliveMs = 20_000
 const ownKeepaliveMs = 5_000
+/** Between looks at a global that is another one. */
+const otherRange = { firstMs: 1_000, lastMs: 10_000 }
 
 /** Makes the client. Throws config/invalid for an address it cannot dial; dials at `start`. */
 export function createKdsClient(options: KdsClientOptions): KdsClient {
@@ -108,6 +115,7 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
     storeId: undefined,
     recall,
     progress: createReceivedProgress(store, options.delivery),
+    pin: openPinMemory({ store, log }),
     trusted: undefined,
     trustedElsewhere: new Set(),
     lastPing: undefined,
@@ -117,6 +125,16 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
   const metrics = createSyncMetrics(options.metrics, (type) => registry.get(type) !== undefined)
   const journal = createSyncJournal(clock)
   const backoff = createBackoff()
+  const otherBackoff = createBackoff()
+  const other: OtherGlobal = createOtherGlobal({
+    store,
+    registry,
+    clock,
+    log,
+    address: address.target,
+    pin: memory.pin,
+    ...(options.metrics ? { metrics: options.metrics } : {}),
+  })
   const listeners = new Set<(connection: GlobalConnection) => void>()
   let state: GlobalConnection['state'] = 'stopped'
   let since = timestamp(clock.now())
@@ -155,6 +173,7 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
   }
   const lost = (outcome: SessionOutcome): void => {
     session = undefined
+    if (outcome.other) return refused(outcome.other)
     if (outcome.code === status.FAILED_PRECONDITION && memory.peer !== 'stock') return standBack(outcome)
     const wasConnected = state === 'connected'
     if (wasConnected) backoff.reset()
@@ -165,6 +184,20 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
     shownError = lastError
     changed('waiting')
     retry = clock.after(waitMs, () => dial(wasConnected))
+  }
+  /** Nothing of another global is taken and nothing told to it; it is looked at again, because the right one may be back. */
+  const refused = (found: GlobalIdentity): void => {
+    lastError = other.refused(found)
+    journal.failed('identity', lastError)
+    shownError = undefined
+    changed('other-global')
+    retry = clock.after(otherBackoff.next({ ...otherRange, random: options.random ?? Math.random }), () => dial(false))
+  }
+  const adopted = (): void => {
+    other.clear()
+    // what was held of the former global says nothing about this one
+    memory.accepted.clear()
+    memory.deletedMeshes.clear()
   }
   /** Another process of this zone has the right now: until this one is given it again, it does not dial. */
   const standBack = ({ details, stream }: SessionOutcome): void => {
@@ -221,15 +254,27 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
       },
       keepaliveMs: memory.peer === 'own' ? ownKeepaliveMs : stockKeepaliveMs,
     })
-    changed('connecting')
+    if (state !== 'other-global') changed('connecting')
     const established = (): void => {
       if (session !== current || state === 'connected') return
       lastError = undefined
       shownError = undefined
+      other.clear()
+      otherBackoff.reset()
       log.info({ address: address.target, tls: address.tls }, 'kds connected to global')
       changed('connected')
     }
-    const context = { client: options, log, self, channel, memory, outgoing, feed, metrics, journal, established, changed: () => changed() }
+    const gate = createGlobalGate({
+      memory: memory.pin,
+      address: address.target,
+      clock,
+      log,
+      adopts: options.adopts,
+      adopted,
+      refuse: (found) => current.refuse(found),
+    })
+    const shared = { client: options, log, self, channel, memory, gate, outgoing, feed, metrics, journal }
+    const context: StreamContext = { ...shared, established, changed: () => changed() }
     const current = startSession({
       context,
       afterLoss,
@@ -265,12 +310,26 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
     },
     connection,
     rejoin,
+    adoption: () => ({ ...(memory.pin.pin ? { pin: memory.pin.pin } : {}), ...(other.view ? { otherGlobal: other.view } : {}) }),
+    adopt: async (clusterId, actor) => {
+      if (memory.pin.pin?.clusterId === clusterId) return
+      await other.adopt(clusterId, actor)
+      adopted()
+      if (!feed) return
+      retry?.cancel()
+      session?.close()
+      session = undefined
+      otherBackoff.reset()
+      dial(false)
+    },
     status: () => ({
       address: address.target,
       peer: memory.peer,
       state,
       since,
       ...(memory.lastPing ? { lastPing: memory.lastPing.time, pingAgeMs: Math.round(clock.monotonic() - memory.lastPing.monotonic) } : {}),
+      ...(memory.pin.pin ? { pin: memory.pin.pin } : {}),
+      ...(other.view ? { otherGlobal: other.view } : {}),
       unlisted: consumed.filter((type) => !memory.listed.has(type)),
       ...journal.progress(),
     }),

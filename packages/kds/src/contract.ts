@@ -3,7 +3,7 @@ import type { Component } from '@weft/foundation/lifecycle'
 import type { Resource, ResourceKey } from '@weft/resources'
 import type { ClientCertificate } from './client-certificate.ts'
 import type { SyncRefusal } from './sync-journal.ts'
-import type { ChangeReport, ChangeSelection, GlobalSync, ReachabilityEntry, ZoneLivenessView, ZoneSync } from './sync-status.ts'
+import type { Adoption, ChangeReport, ChangeSelection, GlobalSync, ReachabilityEntry, ZoneLivenessView, ZoneSync } from './sync-status.ts'
 
 /** The long-lived streams of a zone, named as the fields of `ZoneInsight.kdsStreams` (contract/kds.md section 11). */
 export type ZoneStream = 'globalToZone' | 'zoneToGlobal' | 'configDump' | 'stats' | 'clusters'
@@ -205,8 +205,8 @@ export interface KdsServer extends Component {
 
 /** Connection of a zone to its global. */
 export interface GlobalConnection {
-  /** `fenced`: another process of this zone took over, so this one does not dial. */
-  readonly state: 'connecting' | 'connected' | 'waiting' | 'fenced' | 'stopped'
+  /** `fenced`: another process of this zone took over, so this one does not dial. `other-global`: what answers is not the global of this zone. */
+  readonly state: GlobalSync['state']
   /** The global is an own peer, stock, or not known yet. */
   readonly peer: 'own' | 'stock' | 'unknown'
   /** RFC 3339 of the last state change. */
@@ -231,6 +231,13 @@ export interface KdsClient extends Component {
   connection(): GlobalConnection
   /** Takes the right to act for the zone back after another process took over, and dials. Does nothing otherwise. */
   rejoin(): Promise<void>
+  /** The global this zone belongs to, and the other one that answers in its place. */
+  adoption(): Adoption
+  /**
+   * Makes the other global that answers the one of this zone; `actor` goes into the change log. Does nothing for the present one. Rejects with
+   * kds/other-global when the global that was last found is not the one named.
+   */
+  adopt(clusterId: string, actor: string): Promise<void>
   status(): GlobalSync
   /** Every resource that global refuses, or that is refused here of it. */
   refusals(): readonly SyncRefusal[]

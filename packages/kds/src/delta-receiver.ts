@@ -72,9 +72,10 @@ export class DeltaReceiver {
     }
   }
 
-  /** Subscribes to every type. */
-  start(): void {
+  /** Subscribes to every type but those that were asked for on this stream already, for all of them there is. */
+  start(asked: ReadonlySet<string> = new Set()): void {
     for (const [type, state] of this.#types) {
+      if (asked.has(type)) continue
       const held = state.offer === undefined ? state.accepted : new Map([[digestOffer, state.offer]])
       const subscribe = new Map([...(this.#options.recall ? this.#recalled(state.kind) : []), ...held])
       this.#options.write(encodeRequest({ type, node: this.#options.node, subscribe }))

@@ -38,6 +38,9 @@ export const headerKeys = {
   authorization: 'authorization',
   /** Own peers, both ways: id of the sender's store, which tells its incarnations apart. */
   storeId: 'weft-store-id',
+  /** Own globals: their cluster id, before anything else is said, and whether it outlives a restart (`true`). */
+  clusterId: 'weft-cluster-id',
+  clusterLasts: 'weft-cluster-lasts',
   /** Own zones: the right of this process to act for the zone, and its `control-plane-id`. Global answers a lost right with the newer one. */
   epoch: 'weft-epoch',
   instanceId: 'weft-instance-id',

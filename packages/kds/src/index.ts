@@ -27,6 +27,7 @@ export type {
 } from './contract.ts'
 export { silentRecorder } from './contract.ts'
 export { defaultMassDelete, type MassDeleteGuard } from './mass-delete-guard.ts'
+export type { GlobalIdentity, GlobalPin } from './global-pin.ts'
 export { parseGlobalAddress } from './global-channel.ts'
 export { isLoopbackTarget } from './loopback.ts'
 export type { Self as KdsIdentity } from './peer.ts'
@@ -36,7 +37,10 @@ export type {
   ChangeReport,
   ChangeSelection,
   ChangeView,
+  Adoption,
   GlobalSync,
+  OtherGlobalView,
+  OwnedType,
   ReachabilityEntry,
   ReachabilityState,
   ZoneLivenessView,

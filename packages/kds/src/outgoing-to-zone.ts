@@ -17,12 +17,10 @@ import {
 } from '@weft/resources'
 import type { Store } from '@weft/store'
 import { nodeFeatures } from './features.ts'
+import { clusterIdName } from './global-pin.ts'
 import { member, text } from './json.ts'
 import { createEncoder, type Encoded, type Encoder, inOrder, type Outgoing, withoutPrefixes } from './outgoing.ts'
 import { bytesForSecondGeneration, specForSecondGeneration } from './second-generation.ts'
-
-/** The only Config that travels. */
-export const clusterIdName = 'kuma-cluster-id'
 
 const privateGlobalSecrets = new Set(['envoy-admin-ca', 'admin-user-token', 'inter-cp-ca', 'user-token-revocations'])
 const zoneSigningKey = /^zone-token-signing-key(-[0-9]+)?$/

@@ -6,6 +6,7 @@ import type { Clock } from '@weft/foundation/time'
 import type { Admitted, AdmitRequest, ZoneCredential } from './contract.ts'
 import { headerKeys } from './features.ts'
 import { createReaderWatch, type CutOff, type ReaderLimits, type ReaderWatch } from './reader-watch.ts'
+import { clusterIdOf } from './global-pin.ts'
 import type { ZoneConnection } from './zone-port.ts'
 
 /** A byte stream of grpc-js. */
@@ -91,11 +92,30 @@ export function admitRequest(
   return { zone, peerAddress, peerHost, encrypted, certificate, authorization: headers(call, headerKeys.authorization) }
 }
 
+/** What a global tells of itself before the first message. */
+export interface Greeting {
+  readonly storeId: string
+  /** Cluster id; '' while it is not made, or when it cannot be a header. */
+  readonly clusterId: string
+  /** The cluster id outlives a restart. */
+  readonly lasts: boolean
+}
+
 /** Headers of our answer on every stream: they tell an own zone who we are before the first message. */
-export function greeting(storeId: string): Metadata {
+export function greeting({ storeId, clusterId, lasts }: Greeting): Metadata {
   const metadata = new Metadata()
   metadata.set(headerKeys.storeId, storeId)
+  if (clusterIdOf(clusterId) !== undefined) metadata.set(headerKeys.clusterId, clusterId)
+  metadata.set(headerKeys.clusterLasts, String(lasts))
   return metadata
+}
+
+/** Reads a greeting; undefined of a stock global. */
+export function greetingOf(metadata: Metadata): Greeting | undefined {
+  const first = (key: string): string => String(metadata.get(key)[0] ?? '')
+  const storeId = first(headerKeys.storeId)
+  if (storeId === '') return undefined
+  return { storeId, clusterId: clusterIdOf(first(headerKeys.clusterId)) ?? '', lasts: first(headerKeys.clusterLasts) === 'true' }
 }
 
 /** What running a stream needs. */

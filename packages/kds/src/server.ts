@@ -19,6 +19,7 @@ import { approveHeld, rejectHeld } from './held.ts'
 import { followAdmissions, type LiveAdmissions } from './live-admissions.ts'
 import { createRefusalLog } from './refusal-log.ts'
 import { leftOutFor } from './left-out.ts'
+import { clusterIdIn } from './global-pin.ts'
 import { createGlobalOutgoing } from './outgoing-to-zone.ts'
 import { hasKubernetesStore, type Self } from './peer.ts'
 import { gateStream } from './session-gate.ts'
@@ -69,6 +70,8 @@ export interface KdsServerOptions {
   readonly massDelete: MassDeleteGuard
   /** What a zone that reads slowly, or not at all, may cost before it is cut off. */
   readonly readers?: ReaderLimits
+  /** The store, and with it the cluster id, outlives a restart: zones belong to this global for good. Default: it does not. */
+  readonly clusterLasts?: boolean
   /**
    * Whether a MeshTrust that a zone sent reaches the other zones: a new root of it is then used only when they trust it. Default: none does.
    */
@@ -131,7 +134,7 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
       ({ facts, admitted, follow }) => {
         if (call.cancelled) return
         const opened = (stream: ServerStream): StreamHandler => {
-          call.sendMetadata(greeting(store.id))
+          call.sendMetadata(greeting({ storeId: store.id, clusterId: clusterIdIn(store) ?? '', lasts: options.clusterLasts ?? false }))
           return board.follow(stream, name, open(stream))
         }
         runStream(call, {

@@ -1,5 +1,6 @@
 // What both ends show of sync: `GET /_weft/sync` is exactly this. Plain data.
 import type { DuplicateZone, LeftOut, ZoneCredential, ZoneStream } from './contract.ts'
+import type { GlobalIdentity, GlobalPin } from './global-pin.ts'
 import type { SyncProgress } from './sync-journal.ts'
 
 /**
@@ -45,11 +46,41 @@ export interface ZoneSync extends ZoneLivenessView, SyncProgress {
   readonly leftOut?: readonly LeftOut[]
 }
 
+/** What a zone has from its global: of one type. */
+export interface OwnedType {
+  readonly type: string
+  readonly count: number
+  /** `mesh/name` or `name`, sorted; the first few. */
+  readonly names: readonly string[]
+}
+
+/** A global that is not the one of this zone. Nothing of it is received and nothing sent to it. */
+export interface OtherGlobalView extends GlobalIdentity {
+  readonly code: 'kds/other-global'
+  /** `host:port` where it answers. */
+  readonly address: string
+  /** RFC 3339 of when it was first found. */
+  readonly since: string
+  /** What came from the global of this zone. Adopting the other one overwrites what both have and holds what it does not list. */
+  readonly owned: readonly OwnedType[]
+  /** The command that adopts it. */
+  readonly command: string
+}
+
+/** Whose zone this is. */
+export interface Adoption {
+  /** Absent before the first global. */
+  readonly pin?: GlobalPin
+  /** Absent unless another one answers. */
+  readonly otherGlobal?: OtherGlobalView
+}
+
 /** A global as its zone sees it. */
-export interface GlobalSync extends SyncProgress {
+export interface GlobalSync extends SyncProgress, Adoption {
   readonly address: string
   readonly peer: 'own' | 'stock' | 'unknown'
-  readonly state: 'connecting' | 'connected' | 'waiting' | 'fenced' | 'stopped'
+  /** other-global: what answers at the address is not the global of this zone (`otherGlobal`). */
+  readonly state: 'connecting' | 'connected' | 'waiting' | 'fenced' | 'other-global' | 'stopped'
   /** RFC 3339 of the last change of state. */
   readonly since: string
   /** RFC 3339 of the last ping of an own global, and how long ago that was. */

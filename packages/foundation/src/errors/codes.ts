@@ -33,6 +33,8 @@ export const errorCodes = {
   'kds/duplicate-zone': 'Another control plane acts as this zone and answers. Stop one of them or give it another zone name.',
   'kds/bad-message': 'A sync message cannot be understood; only its own stream ends.',
   'kds/slow-reader': 'A peer takes or answers nothing of what is sent to it and was cut off; it may connect again.',
+  'kds/other-global':
+    'At the address of global is another one than the one this zone belongs to. Point the zone back, or adopt the other one: weft sync adopt.',
   'kds/wrong-peer': 'The peer is not what this address should be; check port and role.',
   'kds/not-connected': 'The zone has no open stream to this control plane at the moment.',
   'kds/admin-failed': 'The zone could not answer for its proxy; the message says why.',

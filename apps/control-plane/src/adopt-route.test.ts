@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { adminUser, anonymousUser, type ApiRequest, type ApiUser, defaultAccessRules, Problem } from '@weft/api'
+import { AppError } from '@weft/foundation/errors'
+import { adoptRoute } from './adopt-route.ts'
+
+const pin = { clusterId: 'a', peer: 'own', lasting: true, address: 'global:5685', since: '2026-01-01T00:00:00Z', process: '' } as const
+
+function scene() {
+  const adopted: [string, string][] = []
+  const { handlers } = adoptRoute({
+    sync: {
+      adoption: () => ({ pin: { ...pin, clusterId: adopted.at(-1)?.[0] ?? 'a' } }),
+      adopt: async (clusterId, actor) => {
+        if (clusterId !== 'b') throw new AppError('kds/other-global', 'the global found at global:5685 is b')
+        adopted.push([clusterId, actor])
+      },
+    },
+    access: defaultAccessRules,
+  })
+  const call = async (method: 'GET' | 'POST', options: { readonly user?: ApiUser; readonly body?: string } = {}): Promise<unknown> => {
+    const request: ApiRequest = {
+      method,
+      param: () => '',
+      query: new URLSearchParams(),
+      path: '/_weft/adopt',
+      origin: 'http://127.0.0.1',
+      body: options.body === undefined ? undefined : Buffer.from(options.body),
+      user: options.user ?? adminUser,
+      header: () => '',
+    }
+    return (await handlers[method]?.(request))?.json
+  }
+  return { call, adopted }
+}
+
+const statusOf = (status: number) => (error: unknown) => error instanceof Problem && error.status === status
+
+test('administrators adopt the global they name, and no other', async () => {
+  const { call, adopted } = scene()
+  assert.deepEqual(await call('GET'), { pin })
+  await assert.rejects(call('POST', { body: '{"clusterId":"b"}', user: anonymousUser }), statusOf(403))
+  await assert.rejects(call('POST', { body: '{"clusterId":"c"}' }), statusOf(409))
+  assert.deepEqual(adopted, [])
+  assert.deepEqual(await call('POST', { body: '{"clusterId":"b"}' }), { pin: { ...pin, clusterId: 'b' } })
+  assert.deepEqual(adopted, [['b', `user:${adminUser.name}`]])
+})
+
+test('a body of another shape adopts nothing', async () => {
+  const { call, adopted } = scene()
+  for (const body of [undefined, '', '{', '[]', '{}', '{"clusterId":""}', '{"clusterId":7}', '{"clusterId":"b","yes":true}'])
+    await assert.rejects(call('POST', body === undefined ? {} : { body }), { code: 'api/bad-request' })
+  assert.deepEqual(adopted, [])
+})

@@ -1,0 +1,46 @@
+// `GET /_weft/adopt`: the global this zone belongs to, and the other one that answers in its place. `POST /_weft/adopt` with `{"clusterId": ...}`:
+// the zone belongs to that one from now on. For administrators.
+import { type AccessRules, type ApiRequest, type ApiRoute, Problem, requireRight } from '@weft/api'
+import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
+import { checkSchema } from '@weft/foundation/schema'
+import type { KdsClient } from '@weft/kds'
+
+export interface AdoptRouteOptions {
+  readonly sync: Pick<KdsClient, 'adoption' | 'adopt'>
+  readonly access: AccessRules
+}
+
+const wanted = { type: 'object', properties: { clusterId: { type: 'string' } }, required: ['clusterId'] } as const
+
+export function adoptRoute({ sync, access }: AdoptRouteOptions): ApiRoute {
+  return {
+    path: '/_weft/adopt',
+    handlers: {
+      GET: () => ({ json: sync.adoption() }),
+      POST: async (request) => {
+        const { user } = request
+        requireRight(access, 'adminResources', { user, action: 'adopting another global' })
+        try {
+          await sync.adopt(clusterIdOf(request), `user:${user.name}`)
+        } catch (error) {
+          if (!hasCode(error, 'kds/other-global')) throw error
+          throw new Problem(409, 'Could not adopt another global', { detail: messageOf(error) })
+        }
+        return { json: sync.adoption() }
+      },
+    },
+  }
+}
+
+function clusterIdOf({ body }: ApiRequest): string {
+  let given: unknown
+  try {
+    given = JSON.parse(body?.toString('utf8') ?? '')
+  } catch (error) {
+    throw new AppError('api/bad-request', 'the body is not JSON', { cause: error })
+  }
+  const { value, violations, unknown } = checkSchema(wanted, given)
+  if (value === undefined || value.clusterId === '' || unknown.length > 0)
+    throw new AppError('api/bad-request', `the body must have clusterId alone: ${violations[0]?.message ?? unknown.join(', ')}`)
+  return value.clusterId
+}
