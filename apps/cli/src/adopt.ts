@@ -18,7 +18,7 @@ export interface AdoptQuery {
 
 /** Shows what adopting the other global means, and adopts it when that is meant. */
 export async function adopt(connection: Connection, { clusterId, isMeant, format }: AdoptQuery, print: Print): Promise<void> {
-  const before = asRecord(await connection.json('GET', path))
+  const before = asRecord(await connection.json('GET', isMeant ? path : `${path}?compare=true`))
   const other = asRecord(before['otherGlobal'])
   const found = String(other['clusterId'] ?? '')
   if (clusterId !== undefined && found !== '' && clusterId !== found)
@@ -47,18 +47,44 @@ export function printAdoption(status: Item, print: Print): void {
     `another global answers at ${String(other['address'])}: ${String(other['clusterId'])} (${String(other['peer'])}), for ${age(other['since'], Date.now())}`,
   )
   print(`  ${String(other['code'])}: nothing is taken from it and nothing is sent to it; proxies go on unchanged`)
-  const owned = listOf(other['owned'])
-  if (owned.length > 0) {
+  if (status['comparisonProblem'] !== undefined) print(`it cannot be compared with: ${String(status['comparisonProblem'])}`)
+  if (status['comparison'] !== undefined) printComparison(asRecord(status['comparison']), print)
+  else if (listOf(other['owned']).length > 0) {
     print('from the former global; adopting the other one overwrites what both have, and holds what it does not list:')
     print(
       table(
         ['TYPE', 'COUNT', 'NAMES'],
-        owned.map((type) => [String(type['type']), String(type['count']), namesOf(type)]),
+        listOf(other['owned']).map((type) => [String(type['type']), String(type['count']), namesOf(type)]),
       ),
     )
   }
   print(`to adopt it: ${String(other['command'])}`)
 }
+
+/** What adopting does, as each type's list at the other global tells. */
+function printComparison(comparison: Item, print: Print): void {
+  const rows = listOf(comparison['types']).flatMap((type) =>
+    effects.flatMap(([effect, words]) => {
+      const named = asRecord(type[effect])
+      return Number(named['count'] ?? 0) === 0 ? [] : [[words, String(type['type']), String(named['count']), namesOf(named)]]
+    }),
+  )
+  print(
+    rows.length === 0
+      ? 'adopting it would change nothing here'
+      : `adopting it would do this:\n${table(['EFFECT', 'TYPE', 'COUNT', 'NAMES'], rows)}`,
+  )
+  const unanswered = comparison['unanswered']
+  if (Array.isArray(unanswered) && unanswered.length > 0) print(`it did not list in time: ${unanswered.join(', ')}`)
+}
+
+/** held: what the former global had and this one does not list stays in use until someone approves its deletion. */
+const effects = [
+  ['overwritten', 'overwritten'],
+  ['added', 'added'],
+  ['held', 'kept, held'],
+  ['refused', 'refused'],
+] as const
 
 function namesOf({ names, count }: Item): string {
   if (!Array.isArray(names)) return ''

@@ -149,6 +149,7 @@ const otherGlobal = {
 }
 /** What the zone answers about its global. */
 let adoption: object = { pin }
+let comparedWith: object = {}
 let isGlobal = true
 const seen: { method: string; url: string; body: string }[] = []
 
@@ -159,6 +160,7 @@ function answer(request: IncomingMessage, response: ServerResponse, body: string
   const url = request.url ?? ''
   if (url === '/_resources') return json(200, resources)
   if (url === '/_weft/sync') return json(200, isGlobal ? { zones: [zoneSync] } : { global: { ...globalSync, ...adoption } })
+  if (url === '/_weft/adopt?compare=true') return json(200, { ...adoption, ...comparedWith })
   if (url === '/_weft/adopt') return json(200, request.method === 'POST' ? { pin: { ...pin, clusterId: 'cluster-b' } } : adoption)
   if (url === '/_weft/reachability') return json(200, matrix)
   if (url === '/_weft/sync/east') return json(200, zoneSync)
@@ -306,6 +308,23 @@ test('another global is shown with what is at stake, and adopted only when that 
   }
   isGlobal = true
   assert.deepEqual(JSON.parse((await weft(['sync', 'adopt', '-o', 'json'])).out), adoption)
+  const none = { count: 0, names: [] }
+  const types = [
+    {
+      type: 'MeshTimeout',
+      overwritten: { count: 2, names: ['default/a', 'default/b'] },
+      added: none,
+      held: { count: 1, names: ['default/c'] },
+      refused: none,
+    },
+  ]
+  comparedWith = { comparison: { types, unanswered: ['Secret'] } }
+  const compared = (await weft(['sync', 'adopt'])).out
+  assert.match(compared, /overwritten +MeshTimeout +2 +default\/a, default\/b\nkept, held +MeshTimeout +1 +default\/c\n/)
+  assert.match(compared, /it did not list in time: Secret/)
+  comparedWith = { comparisonProblem: 'it listed nothing' }
+  assert.match((await weft(['sync', 'adopt'])).out, /cannot be compared with: it listed nothing\n(.*\n)*MeshTimeout +7/)
+  comparedWith = {}
   const asked = seen.length
   assert.equal((await weft(['sync', 'adopt', '--cluster-id', 'cluster-c', '--yes'])).code, 2)
   assert.equal(

@@ -6,11 +6,24 @@ import { adoptRoute } from './adopt-route.ts'
 
 const pin = { clusterId: 'a', peer: 'own', lasting: true, address: 'global:5685', since: '2026-01-01T00:00:00Z', process: '' } as const
 
-function scene() {
+const otherGlobal = {
+  code: 'kds/other-global',
+  clusterId: 'b',
+  peer: 'own',
+  lasting: true,
+  address: 'global:5685',
+  since: '2026-01-01T00:00:00Z',
+  owned: [],
+  command: 'weft sync adopt',
+} as const
+const comparison = { clusterId: 'b', types: [], unanswered: [] }
+
+function scene(compare?: () => Promise<typeof comparison>) {
   const adopted: [string, string][] = []
   const { handlers } = adoptRoute({
     sync: {
-      adoption: () => ({ pin: { ...pin, clusterId: adopted.at(-1)?.[0] ?? 'a' } }),
+      adoption: () => ({ pin: { ...pin, clusterId: adopted.at(-1)?.[0] ?? 'a' }, ...(compare ? { otherGlobal } : {}) }),
+      compare: compare ?? (() => Promise.reject(new Error('nobody asked'))),
       adopt: async (clusterId, actor) => {
         if (clusterId !== 'b') throw new AppError('kds/other-global', 'the global found at global:5685 is b')
         adopted.push([clusterId, actor])
@@ -18,11 +31,14 @@ function scene() {
     },
     access: defaultAccessRules,
   })
-  const call = async (method: 'GET' | 'POST', options: { readonly user?: ApiUser; readonly body?: string } = {}): Promise<unknown> => {
+  const call = async (
+    method: 'GET' | 'POST',
+    options: { readonly user?: ApiUser; readonly body?: string; readonly query?: string } = {},
+  ): Promise<unknown> => {
     const request: ApiRequest = {
       method,
       param: () => '',
-      query: new URLSearchParams(),
+      query: new URLSearchParams(options.query),
       path: '/_weft/adopt',
       origin: 'http://127.0.0.1',
       body: options.body === undefined ? undefined : Buffer.from(options.body),
@@ -44,6 +60,16 @@ test('administrators adopt the global they name, and no other', async () => {
   assert.deepEqual(adopted, [])
   assert.deepEqual(await call('POST', { body: '{"clusterId":"b"}' }), { pin: { ...pin, clusterId: 'b' } })
   assert.deepEqual(adopted, [['b', `user:${adminUser.name}`]])
+})
+
+test('what adopting would do is told to administrators who ask, or why it cannot be told', async () => {
+  const { call } = scene(async () => comparison)
+  assert.deepEqual(await call('GET'), { pin, otherGlobal })
+  assert.deepEqual(await call('GET', { query: 'compare=true' }), { pin, otherGlobal, comparison })
+  await assert.rejects(call('GET', { query: 'compare=true', user: anonymousUser }), statusOf(403))
+  const silent = scene(() => Promise.reject(new AppError('kds/not-connected', 'it listed nothing')))
+  assert.deepEqual(await silent.call('GET', { query: 'compare=true' }), { pin, otherGlobal, comparisonProblem: 'it listed nothing' })
+  assert.deepEqual(await scene().call('GET', { query: 'compare=true' }), { pin }, 'there is nothing to compare with')
 })
 
 test('a body of another shape adopts nothing', async () => {

@@ -1,4 +1,5 @@
-// `GET /_weft/adopt`: the global this zone belongs to, and the other one that answers in its place. `POST /_weft/adopt` with `{"clusterId": ...}`:
+// `GET /_weft/adopt`: the global this zone belongs to, and the other one that answers in its place; with `?compare=true` also what adopting that
+// one would do, or why that cannot be told. `POST /_weft/adopt` with `{"clusterId": ...}`:
 // the zone belongs to that one from now on. For administrators.
 import { type AccessRules, type ApiRequest, type ApiRoute, Problem, requireRight } from '@weft/api'
 import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
@@ -6,7 +7,7 @@ import { checkSchema } from '@weft/foundation/schema'
 import type { KdsClient } from '@weft/kds'
 
 export interface AdoptRouteOptions {
-  readonly sync: Pick<KdsClient, 'adoption' | 'adopt'>
+  readonly sync: Pick<KdsClient, 'adoption' | 'adopt' | 'compare'>
   readonly access: AccessRules
 }
 
@@ -16,7 +17,16 @@ export function adoptRoute({ sync, access }: AdoptRouteOptions): ApiRoute {
   return {
     path: '/_weft/adopt',
     handlers: {
-      GET: () => ({ json: sync.adoption() }),
+      GET: async ({ query, user }) => {
+        const adoption = sync.adoption()
+        if (query.get('compare') !== 'true' || !adoption.otherGlobal) return { json: adoption }
+        requireRight(access, 'adminResources', { user, action: 'comparing with another global' })
+        try {
+          return { json: { ...adoption, comparison: await sync.compare() } }
+        } catch (error) {
+          return { json: { ...adoption, comparisonProblem: messageOf(error) } }
+        }
+      },
       POST: async (request) => {
         const { user } = request
         requireRight(access, 'adminResources', { user, action: 'adopting another global' })

@@ -146,6 +146,23 @@ test('another global changes nothing in a zone and learns nothing of it, until i
   assert.equal((errors[0] as { error: string }).error, 'kds/other-global')
   assert.match((await metrics.expose()).text, /^kds_other_global 1$/m)
 
+  const comparison = await client.compare()
+  assert.deepEqual(
+    comparison.types.filter(({ type }) => type !== 'Config'),
+    [
+      {
+        type: 'MeshTimeout',
+        overwritten: { count: 1, names: ['default/both'] },
+        added: { count: 1, names: ['default/only-b'] },
+        held: { count: 1, names: ['default/only-a'] },
+        refused: { count: 0, names: [] },
+      },
+    ],
+  )
+  assert.deepEqual([comparison.clusterId, comparison.unanswered], ['cluster-b', []])
+  assert.deepEqual(contents(zone.store), before, 'looking changes nothing')
+  assert.deepEqual([b.store.list('MeshService'), client.connection().state], [[], 'other-global'])
+
   await assert.rejects(client.adopt('cluster-c', 'user:me'), { code: 'kds/other-global' })
   await client.adopt('cluster-b', 'user:me')
   await until(() => client.connection().complete && b.store.list('MeshService').length === 1)
@@ -275,6 +292,73 @@ test('a stock global is asked for its cluster id alone, and for the rest once it
   again.send(listing('MeshTimeout', '2', [jsonResource('default', 'a-hash', { to: [] }, { 'kuma.io/origin': 'global' })]))
   await global.up.take()
   await until(() => zone.store.list('MeshTimeout').length === 1 && client.connection().listed.includes('Config'))
+})
+
+test('a stock global is compared with, also when it leaves types out, and the right one is looked for afterwards', async () => {
+  const zone = memberOf(memoryStore())
+  await using a = await globalOf('cluster-a')
+  await a.put('MeshTimeout', 'default', 'gone', timeout('1s'))
+  {
+    await using first = await startZone(zone.store, a.server.port)
+    await until(() => first.connection().complete)
+  }
+  // its own, of a name that the stock global lists too
+  await zone.put('MeshTimeout', 'default', 'own-hash', timeout('3s'), { 'kuma.io/origin': 'zone' })
+  await using global = await stockGlobal()
+  const clock = new FakeClock()
+  await using client = await startZone(zone.store, global.port, { clock, random: () => 0 })
+  await assert.rejects(client.compare(), { code: 'kds/other-global' }, 'nobody is there yet')
+  const down = await global.down.take()
+  clock.advance(1_000)
+  down.send(listing('Config', '1', [clusterId('two')]))
+  await until(() => client.connection().state === 'other-global')
+
+  const asked = client.compare()
+  await assert.rejects(client.compare(), { code: 'kds/other-global' }, 'one at a time')
+  const look = await global.down.take()
+  look.send(listing('Config', '1', [clusterId('two')]))
+  look.send(
+    listing('MeshTimeout', '2', [
+      jsonResource('default', 'own-hash', timeout('9s'), { 'kuma.io/origin': 'global' }),
+      jsonResource('default', 'bad-hash', { to: 'nonsense' }, { 'kuma.io/origin': 'global' }),
+    ]),
+  )
+  const answers: string[] = []
+  while (!answers.includes('2')) answers.push(decodeRequest(await look.next()).responseNonce ?? '')
+  clock.advance(15_000)
+  const { types, unanswered } = await asked
+  assert.deepEqual(
+    types
+      .filter(({ type }) => type === 'MeshTimeout')
+      .map(({ overwritten, added, held, refused }) => [overwritten.count, added.count, held.names, refused.count]),
+    [[0, 0, ['default/gone'], 2]],
+  )
+  assert.equal(unanswered.length, 12)
+  await until(() => look.call.cancelled)
+  clock.advance(1_000)
+  await global.down.take('the next look')
+})
+
+test('a comparison with a global that changes meanwhile is none', async () => {
+  const zone = memberOf(memoryStore())
+  const pinned = { clusterId: 'one', peer: 'stock', lasting: true, address: '127.0.0.1:1', since: '', process: '' }
+  await zone.put('Config', '', 'weft-kds-global', { config: JSON.stringify(pinned) })
+  await using global = await stockGlobal()
+  const clock = new FakeClock()
+  await using client = await startZone(zone.store, global.port, { clock, random: () => 0 })
+  ;(await global.down.take()).send(listing('Config', '1', [clusterId('two')]))
+  await until(() => client.connection().state === 'other-global')
+  for (const [lists, expected] of [
+    [[listing('Config', '1', [clusterId('three')])], { code: 'kds/other-global' }],
+    [[], { code: 'kds/not-connected' }],
+    [[Buffer.from('ffff', 'hex')], { code: 'kds/bad-message' }],
+  ] as const) {
+    const asked = client.compare()
+    const look = await global.down.take()
+    for (const list of lists) look.send(list)
+    if (lists.length === 0) clock.advance(15_000)
+    await assert.rejects(asked, expected)
+  }
 })
 
 test('a stock global that does not say which it is is tried again', async () => {

@@ -10,6 +10,7 @@ import type { Store } from '@weft/store'
 import { createBackoff } from './backoff.ts'
 import { createChangeFeed } from './change-feed.ts'
 import type { ChangeProgress } from './change-progress.ts'
+import { compareWithGlobal } from './compare-global.ts'
 import type { SessionMemory, StreamContext } from './client-context.ts'
 import { consumedTypes } from './client-receiving.ts'
 import { type ClientSession, retryRangeOf, type SessionOutcome, startSession } from './client-session.ts'
@@ -17,7 +18,7 @@ import type { EnvoyAdmin, GlobalConnection, KdsClient, ZoneStatusRecorder } from
 import type { MassDeleteGuard } from './mass-delete-guard.ts'
 import { createGlobalGate } from './global-gate.ts'
 import { type GlobalIdentity, openPinMemory } from './global-pin.ts'
-import { type ChannelTls, type GlobalAddress, openGlobalChannel, parseGlobalAddress } from './global-channel.ts'
+import { type ChannelTls, type GlobalChannel, openGlobalChannel, parseGlobalAddress } from './global-channel.ts'
 import { approveHeld, rejectHeld } from './held.ts'
 import { isLoopbackTarget } from './loopback.ts'
 import { openOriginLedger } from './origin-ledger.ts'
@@ -26,11 +27,12 @@ import type { Self } from './peer.ts'
 import { createReceivedProgress, type Delivery } from './received-progress.ts'
 import { createOtherGlobal, type OtherGlobal } from './other-global.ts'
 import { createRecallMemory } from './returned-dataplanes.ts'
+import { explainOutcome, reportOutcome } from './session-report.ts'
 import { createSyncJournal, refusalsOf } from './sync-journal.ts'
 import { defaultReaderLimits, type ReaderLimits } from './reader-watch.ts'
 import { createSyncMetrics } from './sync-metrics.ts'
 import { createStoreLease, type ZoneLease } from './zone-lease.ts'
-import type { ReachabilityEntry } from './sync-status.ts'
+import type { GlobalComparison, ReachabilityEntry } from './sync-status.ts'
 
 /** What a zone needs to sync. */
 export interface KdsClientOptions {
@@ -147,6 +149,7 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
   let epoch = 0
   let newerEpoch: number | undefined
   let joins = 0
+  let comparing: GlobalChannel | undefined
   let stopLease = (): void => {}
 
   const connection = (): GlobalConnection => ({
@@ -178,9 +181,9 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
     const wasConnected = state === 'connected'
     if (wasConnected) backoff.reset()
     const waitMs = backoff.next({ ...retryRangeOf(memory.peer), random: options.random ?? Math.random })
-    lastError = explain(outcome, address)
+    lastError = explainOutcome(outcome, address)
     journal.failed(outcome.stream, lastError)
-    report(log, { outcome, text: lastError, retryMs: waitMs, isNews: wasConnected || lastError !== shownError })
+    reportOutcome(log, { outcome, text: lastError, retryMs: waitMs, isNews: wasConnected || lastError !== shownError })
     shownError = lastError
     changed('waiting')
     retry = clock.after(waitMs, () => dial(wasConnected))
@@ -224,19 +227,12 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
   const rejoin = async (): Promise<void> => {
     if (state === 'fenced') await join()
   }
-  const dial = (afterLoss: boolean): void => {
-    if (!feed) return
-    let credentials: ZoneCredentials
-    try {
-      credentials = options.credentials()
-      if (credentials.token !== undefined && !address.tls && !isLoopbackTarget(address.target))
-        throw new AppError('config/invalid', 'a zone token must not travel in clear: use grpcs:// in multizone.zone.globalAddress')
-    } catch (error) {
-      // looked at again at the next attempt
-      lost({ code: status.UNAUTHENTICATED, details: messageOf(error), stream: 'credentials' })
-      return
-    }
-    const channel = openGlobalChannel({
+  /** With the credentials of now. Throws when they cannot be used. */
+  const openChannel = (): GlobalChannel => {
+    const credentials = options.credentials()
+    if (credentials.token !== undefined && !address.tls && !isLoopbackTarget(address.target))
+      throw new AppError('config/invalid', 'a zone token must not travel in clear: use grpcs:// in multizone.zone.globalAddress')
+    return openGlobalChannel({
       clock,
       address,
       tls: credentials,
@@ -254,6 +250,17 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
       },
       keepaliveMs: memory.peer === 'own' ? ownKeepaliveMs : stockKeepaliveMs,
     })
+  }
+  const dial = (afterLoss: boolean): void => {
+    if (!feed) return
+    let channel: GlobalChannel
+    try {
+      channel = openChannel()
+    } catch (error) {
+      // looked at again at the next attempt
+      lost({ code: status.UNAUTHENTICATED, details: messageOf(error), stream: 'credentials' })
+      return
+    }
     if (state !== 'other-global') changed('connecting')
     const established = (): void => {
       if (session !== current || state === 'connected') return
@@ -290,6 +297,28 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
       lost({ code: status.UNAVAILABLE, details: messageOf(error), stream: 'connection' })
     })
   }
+  /** Looking for the right global rests meanwhile: two connections of one zone would take each other's place. */
+  const compare = async (): Promise<GlobalComparison> => {
+    const view = other.view
+    if (!feed || !view || state !== 'other-global' || comparing)
+      throw new AppError('kds/other-global', comparing ? 'it is being compared already' : `no other global answers at ${address.target}`)
+    const channel = openChannel()
+    comparing = channel
+    retry?.cancel()
+    session?.close()
+    session = undefined
+    try {
+      const { clusterId } = view
+      return await compareWithGlobal({ ...options, log, channel, self, types: consumed, clusterId })
+    } finally {
+      comparing = undefined
+      channel.close()
+      if (feed && !session) {
+        retry?.cancel()
+        retry = clock.after(otherRange.firstMs, () => dial(false))
+      }
+    }
+  }
   return {
     name: 'kds-client',
     start: async () => {
@@ -304,6 +333,7 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
       retry?.cancel()
       session?.close()
       session = undefined
+      comparing?.close()
       feed?.close()
       feed = undefined
       changed('stopped')
@@ -311,6 +341,7 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
     connection,
     rejoin,
     adoption: () => ({ ...(memory.pin.pin ? { pin: memory.pin.pin } : {}), ...(other.view ? { otherGlobal: other.view } : {}) }),
+    compare,
     adopt: async (clusterId, actor) => {
       if (memory.pin.pin?.clusterId === clusterId) return
       await other.adopt(clusterId, actor)
@@ -348,43 +379,4 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
     approveRemoval: (which = {}) => approveHeld({ store, ledger: memory.ledger, which, actor: 'global' }),
     rejectRemoval: (which = {}) => rejectHeld({ ledger: memory.ledger, which }),
   }
-}
-
-/** What an operator should make of the status. */
-function explain({ code, details, stream }: SessionOutcome, { target, tls }: GlobalAddress): string {
-  const text = details
-    .replace(/^No connection established\. Last error: (?:Error: )?/, '')
-    .replace(/\.? Resolution note: *$/, '')
-    .replace(/ \(\d{4}-[^)]*Z\)/, '')
-    .trim()
-  if (stream === 'credentials') return `the credentials of this zone cannot be used: ${text}`
-  if (code === status.UNIMPLEMENTED)
-    return `${target} answers, but it is not the sync port of a global control plane (default 5685): ${text}`
-  if (code === status.UNAUTHENTICATED || code === status.PERMISSION_DENIED) return `${target} does not admit this zone: ${text}`
-  if (tls && /wrong version number|packet length too long|unexpected message|EPROTO/i.test(text))
-    return `${target} does not speak TLS; use grpc:// or check the port`
-  if (!tls && /^Failed to connect$/i.test(text)) return `${target} does not accept plaintext; use grpcs:// or check the port`
-  // a TLS port that does not offer HTTP/2 ends the handshake with this alert
-  if (/protocol error|HTTP status code|nghttp2|no application protocol/i.test(text))
-    return `${target} is not the sync port of a global control plane (default 5685): ${text}`
-  if (/self[- ]signed|unable to (get|verify)|certificate|altnames/i.test(text))
-    return `the certificate of ${target} cannot be verified: ${text}`
-  return text || `connection to ${target} ended with ${status[code]}`
-}
-
-function report(
-  log: Logger,
-  {
-    outcome,
-    text,
-    retryMs,
-    isNews,
-  }: { readonly outcome: SessionOutcome; readonly text: string; readonly retryMs: number; readonly isNews: boolean },
-): void {
-  const fields = { code: status[outcome.code], stream: outcome.stream, reason: text, retryMs }
-  if (!isNews) log.debug(fields, 'kds global still not reachable')
-  else if (outcome.code === status.UNIMPLEMENTED)
-    log.error({ ...fields, error: 'kds/wrong-peer' }, 'kds peer is not a global control plane')
-  else if (outcome.code === status.UNAUTHENTICATED) log.error({ ...fields, error: 'kds/unauthenticated' }, 'kds zone not admitted')
-  else log.warn(fields, 'kds connection to global lost')
 }

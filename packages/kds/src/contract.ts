@@ -3,7 +3,16 @@ import type { Component } from '@weft/foundation/lifecycle'
 import type { Resource, ResourceKey } from '@weft/resources'
 import type { ClientCertificate } from './client-certificate.ts'
 import type { SyncRefusal } from './sync-journal.ts'
-import type { Adoption, ChangeReport, ChangeSelection, GlobalSync, ReachabilityEntry, ZoneLivenessView, ZoneSync } from './sync-status.ts'
+import type {
+  Adoption,
+  ChangeReport,
+  ChangeSelection,
+  GlobalComparison,
+  GlobalSync,
+  ReachabilityEntry,
+  ZoneLivenessView,
+  ZoneSync,
+} from './sync-status.ts'
 
 /** The long-lived streams of a zone, named as the fields of `ZoneInsight.kdsStreams` (contract/kds.md section 11). */
 export type ZoneStream = 'globalToZone' | 'zoneToGlobal' | 'configDump' | 'stats' | 'clusters'
@@ -233,6 +242,11 @@ export interface KdsClient extends Component {
   rejoin(): Promise<void>
   /** The global this zone belongs to, and the other one that answers in its place. */
   adoption(): Adoption
+  /**
+   * Asks the other global that answers what it has for this zone, and compares; nothing is taken and nothing told. Rejects with kds/other-global
+   * when no other global answers, with kds/not-connected when it does not list in time (15 s).
+   */
+  compare(): Promise<GlobalComparison>
   /**
    * Makes the other global that answers the one of this zone; `actor` goes into the change log. Does nothing for the present one. Rejects with
    * kds/other-global when the global that was last found is not the one named.

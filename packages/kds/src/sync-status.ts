@@ -67,6 +67,34 @@ export interface OtherGlobalView extends GlobalIdentity {
   readonly command: string
 }
 
+/** How many, and the first of them: `mesh/name` or `name`, sorted. */
+export interface NamedCount {
+  readonly count: number
+  readonly names: readonly string[]
+}
+
+/** What adopting another global would do to the resources of a type. */
+export interface TypeComparison {
+  readonly type: string
+  /** Here and there, with different contents. */
+  readonly overwritten: NamedCount
+  /** Only there. */
+  readonly added: NamedCount
+  /** From the former global, and not there: stays in use, and is held. */
+  readonly held: NamedCount
+  /** There, and cannot be taken: not valid, or of a name that this zone has given to its own. */
+  readonly refused: NamedCount
+}
+
+/** A zone compared with what another global lists for it. */
+export interface GlobalComparison {
+  readonly clusterId: string
+  /** Types with a difference, sorted. */
+  readonly types: readonly TypeComparison[]
+  /** Types whose list did not come in time. */
+  readonly unanswered: readonly string[]
+}
+
 /** Whose zone this is. */
 export interface Adoption {
   /** Absent before the first global. */
