@@ -1,0 +1,126 @@
+// A zone control plane with a store on disk that is pointed from one global to another: processes, REST and CLI.
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { createProcesses } from '../../apps/demo/src/processes.ts'
+import { getJson, http, put, until } from '../../apps/demo/src/rest.ts'
+import { root } from '../../tools/run-command.ts'
+import { freePorts } from '../e2e/zone.ts'
+
+const program = join(root, 'weft')
+const waitMs = 90_000
+const names = ['global-a', 'global-b', 'zone'] as const
+type Name = (typeof names)[number]
+
+interface SyncView {
+  readonly global?: {
+    readonly state?: string
+    readonly pin?: { readonly clusterId?: string; readonly lasting?: boolean }
+    readonly otherGlobal?: { readonly code?: string; readonly clusterId?: string }
+  }
+}
+
+test('a zone that is pointed to another global goes on as it is until that one is adopted', async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'wo-'))
+  const ports = await freePorts(21)
+  const port = (name: Name, at: number): number => ports[names.indexOf(name) * 7 + at] ?? 0
+  const api = (name: Name): string => `http://127.0.0.1:${port(name, 0)}`
+  const failures: string[] = []
+  const processes = createProcesses(dataDir, (name, code) => failures.push(`${name} ended with ${code}`))
+  const start = async (name: Name, env: Readonly<Record<string, string>>): Promise<void> => {
+    processes.start(name, program, {
+      args: ['cp', 'run'],
+      env: {
+        KUMA_GENERAL_WORK_DIR: join(dataDir, name),
+        KUMA_API_SERVER_HTTP_PORT: String(port(name, 0)),
+        KUMA_API_SERVER_HTTPS_PORT: String(port(name, 1)),
+        KUMA_DIAGNOSTICS_SERVER_PORT: String(port(name, 2)),
+        KUMA_DP_SERVER_PORT: String(port(name, 3)),
+        KUMA_INTER_CP_SERVER_PORT: String(port(name, 4)),
+        KUMA_MONITORING_ASSIGNMENT_SERVER_PORT: String(port(name, 5)),
+        ...env,
+      },
+    })
+    await until(
+      `API of ${name}`,
+      async () => {
+        if (failures.length > 0) throw new Error(failures.join('; '))
+        return (await http('GET', api(name))).status === 200
+      },
+      waitMs,
+    )
+  }
+  const startGlobal = (name: Name): Promise<void> =>
+    start(name, {
+      KUMA_MODE: 'global',
+      KUMA_STORE_TYPE: 'embedded',
+      KUMA_DEFAULTS_SKIP_MESH_CREATION: 'true',
+      KUMA_MULTIZONE_GLOBAL_KDS_AUTH_TYPE: 'none',
+      KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT: String(port(name, 6)),
+    })
+  const restartZone = async (under: Name, env: Readonly<Record<string, string>> = {}): Promise<void> => {
+    await processes.kill('zone')
+    await start('zone', {
+      KUMA_MODE: 'zone',
+      KUMA_STORE_TYPE: 'embedded',
+      KUMA_MULTIZONE_ZONE_NAME: 'east',
+      KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS: `grpcs://127.0.0.1:${port(under, 6)}`,
+      KUMA_MULTIZONE_ZONE_KDS_TLS_SKIP_VERIFY: 'true',
+      ...env,
+    })
+  }
+  const sync = async (): Promise<NonNullable<SyncView['global']>> =>
+    ((await getJson(`${api('zone')}/_weft/sync`)) as SyncView | undefined)?.global ?? {}
+  const has = async (name: Name, mesh: string): Promise<boolean> => (await http('GET', `${api(name)}/meshes/${mesh}`)).status === 200
+  const idOf = async (name: Name): Promise<string> => {
+    const index = await getJson(api(name))
+    return typeof index === 'object' && index !== null && 'clusterId' in index ? String(index.clusterId) : ''
+  }
+  const cli = async (...args: readonly string[]): Promise<string> =>
+    (await promisify(execFile)(program, ['--address', api('zone'), 'sync', ...args])).stdout
+  try {
+    await startGlobal('global-a')
+    await startGlobal('global-b')
+    for (const [name, mesh] of [
+      ['global-a', 'only-a'],
+      ['global-b', 'only-b'],
+    ] as const)
+      await put(api(name), `/meshes/${mesh}`, { type: 'Mesh', name: mesh })
+    await until('cluster ids', async () => (await idOf('global-a')) !== '' && (await idOf('global-b')) !== '', waitMs)
+    const [a, b] = [await idOf('global-a'), await idOf('global-b')]
+    await restartZone('global-a')
+    await until('the first global in the zone', () => has('zone', 'only-a'), waitMs)
+    assert.deepEqual((await sync()).pin, { ...(await sync()).pin, clusterId: a, lasting: true })
+
+    await restartZone('global-b')
+    await until('the other global is refused', async () => (await sync()).state === 'other-global', waitMs)
+    assert.deepEqual(
+      [(await sync()).otherGlobal?.code, (await sync()).otherGlobal?.clusterId, await has('zone', 'only-b'), await has('zone', 'only-a')],
+      ['kds/other-global', b, false, true],
+    )
+    assert.match(await cli('status'), new RegExp(`belongs to global ${a} .*\\n.*another global answers .* ${b}`))
+    assert.match(await cli('adopt'), /added +Mesh +1 +only-b\nkept, held +Mesh +1 +only-a/)
+    assert.equal(await has('zone', 'only-b'), false)
+
+    assert.match(await cli('adopt', '--cluster-id', b, '--yes'), new RegExp(`belongs to global ${b}`))
+    await until('the adopted global in the zone', () => has('zone', 'only-b'), waitMs)
+    await until('what it lacks is held', async () => /only-a/.test(await cli('held')), waitMs)
+    assert.equal(await has('zone', 'only-a'), true)
+
+    await restartZone('global-b')
+    await until('the adopted one is known after a restart', async () => (await sync()).state === 'connected', waitMs)
+    await restartZone('global-a', { WEFT_ADOPT: a })
+    await until(
+      'the configured one is adopted',
+      async () => (await sync()).state === 'connected' && (await sync()).pin?.clusterId === a,
+      waitMs,
+    )
+  } finally {
+    await processes.stopAll()
+    rmSync(dataDir, { recursive: true, force: true })
+  }
+})
