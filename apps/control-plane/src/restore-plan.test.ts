@@ -63,6 +63,12 @@ it('a store that is empty gets everything, a store that has it nothing', async (
   assert.deepEqual(await outcome('global', all, all), [])
 })
 
+it('a zone that lost its store belongs to its global again, one that has another by now stays with it', async () => {
+  const pin = (clusterId: string) => resource('Config', 'weft-kds-global', { spec: { config: JSON.stringify({ clusterId }) } })
+  assert.deepEqual(await outcome('zone', [], [pin('a')]), ['create Config/weft-kds-global'])
+  assert.deepEqual(await outcome('zone', [pin('b')], [pin('a')]), [])
+})
+
 it('of others only what is missing is added', async () => {
   const labels = { 'kuma.io/origin': 'zone', 'kuma.io/zone': 'east' }
   const of = (name: string, n: number) => resource('MeshService', name, { labels, spec: { n } })

@@ -1,7 +1,7 @@
 // What a restore would do to a store, decided before anything is written. Invariant: it makes what this control plane owns what it was; of others it
 // only adds what is missing, and what processes find out by themselves (insights, epochs, recovery) it leaves alone.
 import { equalJson } from '@weft/foundation/schema'
-import { epochConfig, epochIn, ledgerPrefix } from '@weft/kds'
+import { epochConfig, epochIn, ledgerPrefix, pinConfig } from '@weft/kds'
 import { type ControlPlaneMode, isSentToGlobal, isSentToZones, keyText, labelKeys, type Registry, type Resource } from '@weft/resources'
 import { isSealed, type Store, type StoreOp } from '@weft/store'
 import { recoveryConfig } from './recovery-marker.ts'
@@ -38,7 +38,7 @@ export function planRestore(scene: RestoreScene, resources: readonly Resource[])
     if (!kind) leftOut.push({ resource: then, reason: 'this version does not know the kind' })
     if (!kind || isNote(then) || kind.rest?.readOnly === true) continue
     const now = store.get(then)
-    if (now && (isForeign(scene, then) || isForeign(scene, now) || isSame(then, now))) continue
+    if (now && (isPin(then) || isForeign(scene, then) || isForeign(scene, now) || isSame(then, now))) continue
     if (isSealed(then.spec)) {
       if (!now) leftOut.push({ resource: then, reason: 'its value is sealed with another key' })
       continue
@@ -75,6 +75,11 @@ export function planRestore(scene: RestoreScene, resources: readonly Resource[])
 /** What a process notes of itself says nothing about the processes of today. */
 function isNote({ type, name }: Resource): boolean {
   return type === 'Config' && (name === epochConfig.name || name === recoveryConfig.name || name.startsWith(ledgerPrefix))
+}
+
+/** Which global a zone belongs to: what it belonged to then counts only where nothing is known. */
+function isPin({ type, name }: Resource): boolean {
+  return type === 'Config' && name === pinConfig.name
 }
 
 /** A zone that goes back is a later one all the same. */

@@ -152,6 +152,25 @@ test('an address that moved and an id that came to last are noted', () => {
   assert.equal(pinIn(store)?.lasting, true)
 })
 
+test('what another process of the zone pinned counts at once', () => {
+  const store = memoryStore()
+  connect(store).gate.heard(own('a'))
+  const standby = connect(store)
+  connect(store, { adopts: 'b' }).gate.heard(own('b'))
+  assert.equal(standby.gate.heard(own('b')), true)
+})
+
+test('a pin that cannot be written holds for this process', async () => {
+  const store = memoryStore()
+  const memory = openPinMemory({
+    store: { ...store, get: (key) => store.get(key), transact: () => Promise.reject(new Error('disk full')) },
+    log: silentLogger,
+  })
+  const pin = { ...own('a'), address, since: '', process: '' }
+  await memory.set(pin, 'user:me')
+  assert.deepEqual([memory.pin, pinIn(store)], [pin, undefined])
+})
+
 test('a pin that cannot be read counts as none', async () => {
   for (const config of ['', '{', '[]', '{"clusterId":7}', '{"clusterId":""}']) {
     const zone = memberOf(memoryStore())

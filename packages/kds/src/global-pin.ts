@@ -49,30 +49,38 @@ export function judgeGlobal(found: GlobalIdentity, at: { readonly pin: GlobalPin
 /** The pin in the zone's store. */
 export interface PinMemory {
   readonly pin: GlobalPin | undefined
-  /** Pins; `actor` goes into the change log. Never rejects: a failing write is logged, and memory is then ahead of the store. */
+  /** Pins; `actor` goes into the change log. Never rejects: a failing write is logged, and this process goes on with what was not written. */
   set(pin: GlobalPin, actor: string): Promise<void>
 }
 
 /** The Config that holds the pin. */
 export const pinConfig: ResourceKey = { type: 'Config', mesh: '', name: 'weft-kds-global' }
 
-/** Reads the pin. What cannot be read counts as none, and is logged. */
+/** Always what the store says, so that another process of the zone may have written it. What cannot be read counts as none, and is logged. */
 export function openPinMemory({ store, log }: { readonly store: Store; readonly log: Logger }): PinMemory {
-  const stored = member(store.get(pinConfig)?.spec, 'config')
-  let pin = parse(stored)
-  if (stored !== undefined && !pin) log.error({ name: pinConfig.name }, 'kds pin of global cannot be read; the next global is pinned')
+  let read: { readonly config: unknown; readonly pin: GlobalPin | undefined } = { config: undefined, pin: undefined }
+  let unwritten: GlobalPin | undefined
+  const current = (): GlobalPin | undefined => {
+    const config = member(store.get(pinConfig)?.spec, 'config')
+    if (config === read.config) return read.pin
+    read = { config, pin: parse(config) }
+    if (config !== undefined && !read.pin)
+      log.error({ name: pinConfig.name }, 'kds pin of global cannot be read; the next global is pinned')
+    return read.pin
+  }
   return {
     get pin() {
-      return pin
+      return unwritten ?? current()
     },
     set: async (next, actor) => {
-      pin = next
+      unwritten = next
       try {
         await store.transact([{ op: 'put', resource: { ...pinConfig, labels: {}, spec: { config: JSON.stringify(next) } } }], {
           actor,
           reason: 'kds',
           class: 'desired',
         })
+        if (unwritten === next) unwritten = undefined
       } catch (error) {
         log.warn({ err: messageOf(error) }, 'kds pin of global not saved')
       }

@@ -27,7 +27,7 @@ export type {
 } from './contract.ts'
 export { silentRecorder } from './contract.ts'
 export { defaultMassDelete, type MassDeleteGuard } from './mass-delete-guard.ts'
-export type { GlobalIdentity, GlobalPin } from './global-pin.ts'
+export { type GlobalIdentity, type GlobalPin, pinConfig } from './global-pin.ts'
 export { parseGlobalAddress } from './global-channel.ts'
 export { isLoopbackTarget } from './loopback.ts'
 export type { Self as KdsIdentity } from './peer.ts'
