@@ -103,9 +103,11 @@ function isForeign({ mode }: RestoreScene, { labels }: Resource): boolean {
   return mode === 'global' ? origin === 'zone' : origin === 'global'
 }
 
-function isSent({ registry, mode }: RestoreScene, { type }: Resource): boolean {
-  const kind = registry.get(type)
-  return kind !== undefined && (mode === 'global' ? isSentToZones(kind) : isSentToGlobal(kind))
+/** A zone sends nothing back to global that came from there. */
+function isSent(scene: RestoreScene, resource: Resource): boolean {
+  const kind = scene.registry.get(resource.type)
+  if (kind === undefined) return false
+  return scene.mode === 'global' ? isSentToZones(kind) : isSentToGlobal(kind) && !isForeign(scene, resource)
 }
 
 function isSame(then: Resource, now: Resource): boolean {
