@@ -3,12 +3,12 @@ import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock } from '@weft/foundation/time'
 import type { Registry } from '@weft/resources'
-import { createMemoryStore, type EmbeddedStore, openEmbeddedStore, type Store } from '@weft/store'
+import { createMemoryStore, type DurableStore, openEmbeddedStore, type Store } from '@weft/store'
 import { join } from 'node:path'
 import { type ControlPlaneConfig, workDirOf } from './config.ts'
 
 /** A store, and what only durable ones have. */
-export interface OpenedStore extends Partial<Pick<EmbeddedStore, 'history' | 'backup'>> {
+export interface OpenedStore extends Partial<Pick<DurableStore, 'history' | 'backup'>> {
   readonly store: Store
 }
 

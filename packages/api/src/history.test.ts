@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { silentLogger } from '@weft/foundation/log'
 import { FakeClock } from '@weft/foundation/time'
-import { type EmbeddedStore, openEmbeddedStore, strictStore } from '@weft/store'
+import { type DurableStore, openEmbeddedStore, strictStore } from '@weft/store'
 import { type Role, type Scene, timeout, withApi } from './api-scene.fixture.ts'
 
 interface HistoryScene extends Scene {
-  readonly kept: EmbeddedStore
+  readonly kept: DurableStore
   readonly at: FakeClock
   rollback(body: object): ReturnType<Scene['ask']>
 }
@@ -219,7 +219,7 @@ describe('rollback', () => {
 
   it('before the history begins nothing is known', () =>
     withHistory('global', async ({ rollback, deps }) => {
-      const history = { ...deps.history, from: 2 }
+      const history = { ...deps.history, start: async () => 2 }
       Object.assign(deps, { history })
       const answer = await rollback({ mesh: 'm', to: 1 })
       assert.equal(answer.status, 400)

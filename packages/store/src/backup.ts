@@ -6,7 +6,9 @@ import { pipeline, Readable } from 'node:stream'
 import { createGunzip, createGzip } from 'node:zlib'
 import { AppError, messageOf } from '@weft/foundation/errors'
 import { isObject } from '@weft/foundation/json'
+import { type Clock, timestamp } from '@weft/foundation/time'
 import type { Resource } from '@weft/resources'
+import type { Store } from './contract.ts'
 import { createHistoryKey, type HistoryKey, type SealedText } from './history-key.ts'
 
 const formatName = 'weft-backup'
@@ -36,6 +38,22 @@ export interface BackupSource extends BackupHeader {
   readonly key: HistoryKey
   /** The key goes along: whoever has the file has its secrets. */
   readonly withKey: boolean
+}
+
+/** How a store backs itself up: every resource of this turn of the event loop. */
+export function backupOf(
+  store: Pick<Store, 'id' | 'seq' | 'list'>,
+  { clock, ...sealing }: Pick<BackupSource, 'sealedTypes' | 'key'> & { readonly clock: Clock },
+): (options: BackupOptions) => Readable {
+  return ({ types, withKey }) =>
+    writeBackup({
+      ...sealing,
+      store: store.id,
+      seq: store.seq,
+      time: timestamp(clock.now()),
+      resources: [...types].flatMap((type) => store.list(type)),
+      withKey,
+    })
 }
 
 /** The bytes of a backup. Reads `resources` step by step, so they must not change meanwhile. */

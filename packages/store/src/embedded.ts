@@ -1,17 +1,15 @@
 // The store of a single control plane: memory in front, SQLite (WAL) behind. A desired transaction is on disk (fsync) before it is seen;
 // observed ones follow within 100 ms, coalesced per key. One process at a time holds the folder.
 import { randomUUID } from 'node:crypto'
-import type { Readable } from 'node:stream'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
-import { type Clock, timestamp } from '@weft/foundation/time'
-import type { Store } from './contract.ts'
+import type { Clock } from '@weft/foundation/time'
+import { backupOf } from './backup.ts'
 import { createStoreCore } from './core.ts'
-import type { History } from './history.ts'
+import type { DurableStore } from './durable.ts'
 import type { HistoryRetention } from './retention.ts'
 import { openDatabase } from './sqlite-database.ts'
 import { createSqliteMedium } from './sqlite-medium.ts'
-import { type BackupOptions, writeBackup } from './backup.ts'
 
 export interface EmbeddedStoreOptions {
   /** Folder of the database; made when missing, readable by the owner only. */
@@ -25,18 +23,11 @@ export interface EmbeddedStoreOptions {
   readonly sealedTypes?: Iterable<string>
 }
 
-export interface EmbeddedStore extends Store {
-  /** Observed changes are in it for minutes. */
-  readonly history: History
-  /** The bytes of a backup of this moment. */
-  backup(options: BackupOptions): Readable
-}
-
 /**
  * Opens, or makes, the store in a folder and loads it into memory.
  * Errors: store/locked when another process has it open (details.pid when known), store/unavailable when the files cannot be used.
  */
-export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
+export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<DurableStore> {
   const { dir, clock, log, metrics } = options
   const sealedTypes = new Set(options.sealedTypes)
   const { database, key } = openDatabase({ dir, makeId: randomUUID, sealedTypes })
@@ -62,15 +53,6 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     watch: store.watch,
     close: store.close,
     history: database.history,
-    backup: ({ types, withKey }) =>
-      writeBackup({
-        store: store.id,
-        seq: store.seq,
-        time: timestamp(clock.now()),
-        resources: [...types].flatMap((type) => store.list(type)),
-        sealedTypes,
-        key,
-        withKey,
-      }),
+    backup: backupOf(store, { clock, sealedTypes, key }),
   }
 }

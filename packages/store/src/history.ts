@@ -63,8 +63,8 @@ export interface ChainReport {
 }
 
 export interface History {
-  /** Desired changes after this sequence number are all here. */
-  readonly from: number
+  /** Resolves with the sequence number after which all desired changes are here. */
+  start(): Promise<number>
   /** Entries that fit, specs of sealed kinds as `SealedSpec`. */
   entries(query?: HistoryQuery): Promise<readonly HistoryEntry[]>
   /** The same with sealed specs opened, as far as the key is at hand: for writing them back, never for showing. */

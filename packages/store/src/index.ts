@@ -1,6 +1,7 @@
 export { type Backup, type BackupHeader, type BackupOptions, readBackup } from './backup.ts'
 export type { Change, DeleteOp, PutOp, Store, StoreOp, WriteClass, WriteContext } from './contract.ts'
-export { type EmbeddedStore, type EmbeddedStoreOptions, openEmbeddedStore } from './embedded.ts'
+export type { DurableStore } from './durable.ts'
+export { type EmbeddedStoreOptions, openEmbeddedStore } from './embedded.ts'
 export {
   type ChainPoint,
   type ChainReport,
@@ -11,7 +12,7 @@ export {
   isSealed,
   type SealedSpec,
 } from './history.ts'
-export { readHistoryKey } from './history-key.ts'
+export { type HistoryKey, loadHistoryKey, readHistoryKey } from './history-key.ts'
 export { jsonEqual } from './json-value.ts'
 export { createMemoryStore, type MemoryStoreOptions } from './memory.ts'
 export { strictStore } from './strict.ts'

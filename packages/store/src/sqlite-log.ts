@@ -1,12 +1,11 @@
 // The log table of an embedded store: appends entries with their place in the chain, prunes them behind signed checkpoints, and reads them
 // as a history. Callers bracket writes with begin and commit.
 import type { DatabaseSync } from 'node:sqlite'
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Resource } from '@weft/resources'
 import type { Change } from './contract.ts'
-import { chainStart, entryHash, type LoggedEntry, pointText } from './history-chain.ts'
-import type { HistoryKey, SealedText } from './history-key.ts'
-import type { ChainPoint, ChainReport, History, HistoryBody, HistoryEntry, HistoryQuery } from './history.ts'
+import { createHistoryBodies } from './history-bodies.ts'
+import { type ChainedEntry, chainStart, entryHash, type SignedPoint, signPoint, walkChain } from './history-chain.ts'
+import type { HistoryKey } from './history-key.ts'
+import type { ChainPoint, History, HistoryBody, HistoryEntry, HistoryQuery } from './history.ts'
 
 export interface SqliteLogOptions {
   readonly db: DatabaseSync
@@ -32,12 +31,10 @@ export interface SqliteLog {
 }
 
 type Row = Readonly<Record<string, unknown>>
-type SignedPoint = ChainPoint & { readonly signature: string }
-
 const verifyStep = 500
-const maxProblems = 20
 
 export function createSqliteLog({ db, id, key, sealedTypes }: SqliteLogOptions): SqliteLog {
+  const bodies = createHistoryBodies({ id, key, sealedTypes })
   const readMeta = db.prepare('SELECT value FROM meta WHERE key = ?')
   const writeMeta = db.prepare('INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value')
   const insert = db.prepare(
@@ -50,20 +47,14 @@ export function createSqliteLog({ db, id, key, sealedTypes }: SqliteLogOptions):
     return typeof value === 'string' ? (JSON.parse(value) as SignedPoint) : { ...chainStart, signature: '' }
   }
   const setPoint = (kind: 'head' | 'checkpoint', point: ChainPoint): void => {
-    writeMeta.run(kind, JSON.stringify({ ...point, signature: key.sign(pointText(id, kind, point)) }))
+    writeMeta.run(kind, JSON.stringify(signPoint(key, id, kind, point)))
   }
-  let head: ChainPoint = pick(pointOf('head'))
+  let head: ChainPoint = pointOf('head')
   let before = head
   let kept = Number(db.prepare("SELECT COUNT(*) AS n FROM log WHERE class = 'desired'").get()?.['n'] ?? 0)
   let keptBefore = kept
   let from = Number(readMeta.get('history-from')?.['value'] ?? 0)
 
-  const bodyText = (change: Change, part: 'before' | 'after'): string | null => {
-    const resource = change[part]
-    if (!resource) return null
-    const spec = sealedTypes.has(resource.type) ? key.seal(JSON.stringify(resource.spec), sealContext(id, change.seq, part)) : resource.spec
-    return JSON.stringify({ labels: resource.labels, spec, ...statusOf(resource) })
-  }
   const append = (change: Change): void => {
     const { seq, time, actor, reason, op } = change
     const { type, mesh, name } = change.key
@@ -71,7 +62,7 @@ export function createSqliteLog({ db, id, key, sealedTypes }: SqliteLogOptions):
       insert.run(seq, time, 'observed', actor, reason, op, type, mesh, name, null, null, null, null)
       return
     }
-    const texts = { before: bodyText(change, 'before'), after: bodyText(change, 'after') }
+    const texts = { before: bodies.textOf(change, 'before'), after: bodies.textOf(change, 'after') }
     const hash = entryHash({ seq, time, actor, reason, op, type, mesh, name, ...texts }, head)
     insert.run(seq, time, 'desired', actor, reason, op, type, mesh, name, texts.before, texts.after, head.seq, hash)
     head = { seq, hash }
@@ -89,15 +80,7 @@ export function createSqliteLog({ db, id, key, sealedTypes }: SqliteLogOptions):
     return db
       .prepare(sql)
       .all(...values)
-      .map((row) => entryOf(row, (body, part) => bodyOf(row, { body, part, isOpened })))
-  }
-  const bodyOf = (row: Row, { body, part, isOpened }: { body: string; part: 'before' | 'after'; isOpened: boolean }): HistoryBody => {
-    // written by `bodyText`
-    const value = JSON.parse(body) as HistoryBody
-    if (!sealedTypes.has(text(row, 'type'))) return value
-    const sealed = value.spec as SealedText
-    const opened = isOpened ? key.open(sealed, sealContext(id, Number(row['seq']), part)) : undefined
-    return { ...value, spec: opened === undefined ? { sealed: true, digest: sealed.digest } : (JSON.parse(opened) as unknown) }
+      .map((row) => entryOf(row, (body, part) => bodies.read(body, { type: text(row, 'type'), seq: Number(row['seq']), part }, isOpened)))
   }
 
   return {
@@ -127,62 +110,27 @@ export function createSqliteLog({ db, id, key, sealedTypes }: SqliteLogOptions):
       writeMeta.run('history-from', String(from))
     },
     history: {
-      get from() {
-        return from
-      },
+      start: async () => from,
       entries: async (query = {}) => read(query, false),
       opened: async (query = {}) => read(query, true),
       seqAt: async (time) => seqAt(db, time),
       verify: async () => {
+        const page = db.prepare("SELECT * FROM log WHERE class = 'desired' AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?")
         for (;;) {
           const checkpoint = pointOf('checkpoint')
-          const report = await walkChain({ db, id, key, checkpoint, end: pointOf('head') })
+          const report = await walkChain({
+            id,
+            key,
+            checkpoint,
+            end: pointOf('head'),
+            page: async (after, upTo) => page.all(after, upTo, verifyStep).map(chainedOf),
+          })
           // entries that were pruned under the walk are no problem of the chain
           if (report.ok || pointOf('checkpoint').seq === checkpoint.seq) return report
         }
       },
     },
   }
-}
-
-interface WalkOptions {
-  readonly db: DatabaseSync
-  readonly id: string
-  readonly key: HistoryKey
-  readonly checkpoint: SignedPoint
-  readonly end: SignedPoint
-}
-
-/** Walks in steps from a checkpoint to the end, and goes on from what it finds where something does not fit. */
-async function walkChain({ db, id, key, checkpoint, end }: WalkOptions): Promise<ChainReport> {
-  const from = pick(checkpoint)
-  const problems: string[] = []
-  const note = (problem: string): void => {
-    if (problems.length < maxProblems) problems.push(problem)
-  }
-  const requireSignature = (kind: 'head' | 'checkpoint', point: SignedPoint): void => {
-    if (point.seq > 0 && !key.isSigned(pointText(id, kind, pick(point)), point.signature))
-      note(`the ${kind} at ${point.seq} is not signed with the key at hand`)
-  }
-  requireSignature('checkpoint', checkpoint)
-  let at = from
-  let entries = 0
-  const page = db.prepare("SELECT * FROM log WHERE class = 'desired' AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?")
-  for (let rows = page.all(at.seq, end.seq, verifyStep); rows.length > 0; rows = page.all(at.seq, end.seq, verifyStep)) {
-    for (const row of rows) {
-      const entry = loggedOf(row)
-      const hash = text(row, 'hash')
-      if (Number(row['previous']) !== at.seq)
-        note(`entry ${entry.seq} follows ${Number(row['previous'])}, but the one before it is ${at.seq}`)
-      else if (entryHash(entry, at) !== hash) note(`entry ${entry.seq} (${entry.op} ${entry.type} ${entry.mesh}/${entry.name}) was altered`)
-      entries += 1
-      at = { seq: entry.seq, hash }
-    }
-    await nextTurn()
-  }
-  if (end.seq !== at.seq || end.hash !== at.hash) note(`the chain ends at ${at.seq}, its head names ${end.seq}`)
-  requireSignature('head', end)
-  return { ok: problems.length === 0, entries, from, head: at, problems }
 }
 
 /** By halves: times grow with sequence numbers. */
@@ -241,25 +189,22 @@ function entryOf(row: Row, body: (text: string, part: 'before' | 'after') => His
   }
 }
 
-function loggedOf(row: Row): LoggedEntry {
+function chainedOf(row: Row): ChainedEntry {
   const { before, after } = row
-  const words = { time: text(row, 'time'), actor: text(row, 'actor'), reason: text(row, 'reason'), op: text(row, 'op') }
   return {
     seq: Number(row['seq']),
-    ...words,
+    time: text(row, 'time'),
+    actor: text(row, 'actor'),
+    reason: text(row, 'reason'),
+    op: text(row, 'op'),
     type: text(row, 'type'),
     mesh: text(row, 'mesh'),
     name: text(row, 'name'),
     before: typeof before === 'string' ? before : null,
     after: typeof after === 'string' ? after : null,
+    previous: Number(row['previous']),
+    hash: text(row, 'hash'),
   }
-}
-
-const sealContext = (id: string, seq: number, part: string): string => `${id}/${seq}/${part}`
-const pick = ({ seq, hash }: ChainPoint): ChainPoint => ({ seq, hash })
-
-function statusOf({ status }: Resource): { readonly status?: unknown } {
-  return status === undefined ? {} : { status }
 }
 
 function text(row: Row, column: string): string {

@@ -42,7 +42,7 @@ export function historyRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
       const last = items.at(-1)
       return {
         json: {
-          from: history.from,
+          from: await history.start(),
           seq: deps.store.seq,
           items: items.map(({ seq, time, actor, reason, op, key, before, hash }) => ({
             seq,
@@ -62,7 +62,7 @@ export function historyRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
       const key = keyOf(registry, wordsOf(request, ['type', 'mesh', 'name']))
       const versions = await history.entries({ ...key, class: 'desired', order: 'newest', limit: 1 })
       const to = await seqOf(deps, history, request.query.get('to') ?? '', deps.store.seq)
-      const from = await seqOf(deps, history, request.query.get('from') ?? '', (versions[0]?.seq ?? history.from + 1) - 1)
+      const from = await seqOf(deps, history, request.query.get('from') ?? '', versions[0] ? versions[0].seq - 1 : await history.start())
       const [before, after] = [await documentAt(deps, history, { key, seq: from }), await documentAt(deps, history, { key, seq: to })]
       if (!before && !after) throw notFound('Could not retrieve a resource')
       return {
@@ -170,7 +170,8 @@ async function seqOf(deps: ApiServerDeps, history: History, given: string, fallb
   const seq = given === '' ? fallback : /^\d{1,15}$/.test(given) ? Number(given) : await seqAt(history, given)
   if (seq === undefined) throw badRequest('to: must be a sequence number or a time')
   if (seq > deps.store.seq) throw badRequest(`the last change is ${deps.store.seq}: ${seq} has not happened yet`)
-  if (seq < history.from) throw badRequest(`the history begins after change ${history.from}: what was at ${seq} is not known`)
+  const start = await history.start()
+  if (seq < start) throw badRequest(`the history begins after change ${start}: what was at ${seq} is not known`)
   return seq
 }
 

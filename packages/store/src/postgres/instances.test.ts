@@ -1,17 +1,21 @@
 // Several instances on one database.
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
 import pg from 'pg'
 import { hasCode } from '@weft/foundation/errors'
-import { silentLogger } from '@weft/foundation/log'
+import { type Logger, silentLogger } from '@weft/foundation/log'
 import { systemClock } from '@weft/foundation/time'
 import type { Change, Store, StoreOp, WriteContext } from '../contract.ts'
 import { chainStart, entryHash } from '../history-chain.ts'
 import { startDatabases, type TestDatabases } from '../testing/postgres-databases.ts'
 import { withoutPostgres } from '../testing/postgres-server.ts'
+import { createHistoryKey, type HistoryKey } from '../history-key.ts'
+import { isSealed } from '../history.ts'
 import { openPostgresStore } from './open-postgres-store.ts'
 import type { PostgresSettings } from './settings.ts'
 
+const historyKey = createHistoryKey(randomBytes(32))
 const desired: WriteContext = { actor: 'user:test', reason: 'api', class: 'desired' }
 const observed: WriteContext = { actor: 'generator:test', reason: 'status', class: 'observed' }
 const key = (name: string) => ({ type: 'MeshTimeout', mesh: 'm', name })
@@ -34,7 +38,7 @@ describe('instances on one database', { skip: withoutPostgres() }, () => {
   ): Promise<void> => {
     const settings = await databases.take()
     const stores = await Promise.all(
-      Array.from({ length: count }, () => openPostgresStore({ settings, clock: systemClock, log: silentLogger })),
+      Array.from({ length: count }, () => openPostgresStore({ settings, clock: systemClock, log: silentLogger, key: historyKey })),
     )
     try {
       await body(stores, settings)
@@ -43,6 +47,33 @@ describe('instances on one database', { skip: withoutPostgres() }, () => {
       await databases.giveBack(settings)
     }
   }
+
+  it('secrets travel between instances whatever their keys; in the history only the key of the writer opens them', async () => {
+    const settings = await databases.take()
+    const lines: string[] = []
+    const log = { ...silentLogger, warn: (_: object, text?: string) => void lines.push(text ?? '') }
+    const open = (with_: HistoryKey) =>
+      openPostgresStore({ settings, clock: systemClock, log: { ...log, child: () => log } as Logger, key: with_, sealedTypes: ['Secret'] })
+    const [one, other] = [await open(historyKey), await open(createHistoryKey(randomBytes(32)))]
+    try {
+      assert.equal(lines.filter((line) => /history key/.test(line)).length, 1)
+      const secret = { type: 'Secret', mesh: 'm', name: 's' }
+      const seen = new Promise<unknown>((done) => other.watch(other.seq, (changes) => done(changes[0]?.after?.spec)))
+      await one.transact([{ op: 'put', resource: { ...secret, labels: {}, spec: { data: 'top-secret' } } }], desired)
+      assert.deepEqual(await seen, { data: 'top-secret' })
+      assert.deepEqual((await one.history.opened(secret))[0]?.after?.spec, { data: 'top-secret' })
+      assert.ok(isSealed((await other.history.opened(secret))[0]?.after?.spec))
+      const rows = await databases.server.query(settings.database, 'SELECT before, after FROM weft.log')
+      assert.doesNotMatch(JSON.stringify(rows), /top-secret/)
+      assert.equal((await one.history.verify()).ok, true)
+      assert.match((await other.history.verify()).problems.join(), /not signed with the key at hand/)
+      await databases.server.query(settings.database, "UPDATE weft.log SET actor = 'user:eve'")
+      assert.match((await one.history.verify()).problems.join(), /entry 1 .* was altered/)
+    } finally {
+      await Promise.all([one.close(), other.close()])
+      await databases.giveBack(settings)
+    }
+  })
 
   it('numbers are handed out and become visible without holes and in order, with many writers and rollbacks', async () => {
     await withStores(2, async (stores, settings) => {

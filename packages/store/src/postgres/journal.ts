@@ -4,6 +4,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import pg from 'pg'
 import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
+import type { HistoryBodies } from '../history-bodies.ts'
+import { signPoint } from '../history-chain.ts'
+import type { HistoryKey } from '../history-key.ts'
 import type { ChainPoint } from '../history.ts'
 import { type Journal, type JournalEntry, type JournalPart, JournalRefusal, type Snapshot } from '../journal.ts'
 import { beginWrite, inTransaction } from './transaction.ts'
@@ -16,9 +19,9 @@ const appendSql = `
   WITH change AS MATERIALIZED (
     SELECT * FROM json_to_recordset($2::json) AS c (
       seq bigint, tx bigint, time text, class text, actor text, reason text, op text, type text, mesh text, name text,
-      created text, before text, body text, previous bigint, hash text, last boolean)
+      created text, before text, body text, logged text, sealed boolean, previous bigint, hash text, last boolean)
   ), turn AS (
-    UPDATE weft.counter SET seq = $3, chain_seq = $4, chain_hash = decode($5, 'hex') WHERE seq = $1 RETURNING seq
+    UPDATE weft.counter SET seq = $3, chain_seq = $4, chain_hash = decode($5, 'hex'), chain_signature = $6 WHERE seq = $1 RETURNING seq
   ), put AS (
     INSERT INTO weft.resources (type, mesh, name, body, created, modified, version)
     SELECT c.type, c.mesh, c.name, c.body, c.created, c.time, c.seq FROM turn, change c WHERE c.last AND c.op = 'put'
@@ -28,9 +31,9 @@ const appendSql = `
     DELETE FROM weft.resources r USING turn, change c
     WHERE c.last AND c.op = 'delete' AND r.type = c.type AND r.mesh = c.mesh AND r.name = c.name
   ), logged AS (
-    INSERT INTO weft.log (seq, tx, time, class, actor, reason, op, type, mesh, name, created, before, after, previous, hash)
+    INSERT INTO weft.log (seq, tx, time, class, actor, reason, op, type, mesh, name, created, before, after, sealed, previous, hash)
     SELECT c.seq, c.tx, c.time, c.class, c.actor, c.reason, c.op, c.type, c.mesh, c.name, c.created, c.before,
-      CASE WHEN c.class = 'desired' THEN c.body END, c.previous, decode(c.hash, 'hex')
+      CASE WHEN c.class = 'desired' THEN CASE WHEN c.sealed THEN c.logged ELSE c.body END END, c.sealed IS TRUE, c.previous, decode(c.hash, 'hex')
     FROM turn, change c
   )
   SELECT pg_notify('${changesChannel}', turn.seq::text) FROM turn`
@@ -38,10 +41,10 @@ const appendSql = `
 // a value that was overtaken is left out: the change that overtook it brings its own
 const readSql = `
   SELECT l.seq, l.tx, l.time, l.class, l.actor, l.reason, l.op, l.type, l.mesh, l.name, l.created, encode(l.hash, 'hex') AS hash,
-    coalesce(l.after, r.body) AS body
+    CASE WHEN l.class = 'observed' OR l.sealed THEN r.body ELSE l.after END AS body
   FROM weft.log l
   LEFT JOIN weft.resources r
-    ON l.class = 'observed' AND l.op = 'put' AND r.type = l.type AND r.mesh = l.mesh AND r.name = l.name AND r.version = l.seq
+    ON (l.class = 'observed' OR l.sealed) AND l.op = 'put' AND r.type = l.type AND r.mesh = l.mesh AND r.name = l.name AND r.version = l.seq
   WHERE l.seq > $1 ORDER BY l.seq LIMIT $2`
 
 const pageRows = 1000
@@ -56,12 +59,14 @@ export interface PostgresJournalOptions {
   /** Id of the store that was opened; another one in its place is refused. */
   readonly id: string
   readonly chain: ChainPoint
+  readonly key: HistoryKey
+  readonly bodies: HistoryBodies
   readonly statementTimeoutMs: number
 }
 
 /** The journal of a database whose schema is up to date. Closing it ends the pool. */
 export function createPostgresJournal(options: PostgresJournalOptions): Journal {
-  const { pool, id } = options
+  const { pool, id, key, bodies } = options
   const begin = beginWrite(options.statementTimeoutMs)
   let chain = options.chain
 
@@ -73,7 +78,7 @@ export function createPostgresJournal(options: PostgresJournalOptions): Journal 
       const result = await on.query({
         name: 'weft-append',
         text: appendSql,
-        values: [at, chunk.rows, chunk.lastSeq, chunk.chain.seq, chunk.chain.hash],
+        values: [at, chunk.rows, chunk.lastSeq, chunk.chain.seq, chunk.chain.hash, signPoint(key, id, 'head', chunk.chain).signature],
       })
       if (result.rowCount === 0) return false
       at = chunk.lastSeq
@@ -124,7 +129,7 @@ export function createPostgresJournal(options: PostgresJournalOptions): Journal 
     },
     read: (after, head) => (head - after > maxBehind ? Promise.resolve(undefined) : readWith(pool, after, head)),
     append: (after, transactions) => {
-      const chunks = chunkRows(transactions, chain)
+      const chunks = chunkRows(transactions, { from: chain, bodies })
       const start = [...take(chunks, 2)]
       // what fits into one statement is a transaction by itself
       return written(() =>
@@ -142,7 +147,7 @@ export function createPostgresJournal(options: PostgresJournalOptions): Journal 
             const head = Number(rows[0]?.seq)
             if (head < after || head - after > maxBehind) return false
             const others = head === after ? { transactions: [], head } : await readWith(client, after, head)
-            return others ? appendWith(client, head, chunkRows(plan(others), chain)) : false
+            return others ? appendWith(client, head, chunkRows(plan(others), { from: chain, bodies })) : false
           },
           begin,
         ),

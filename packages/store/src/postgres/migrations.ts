@@ -49,6 +49,17 @@ export const postgresMigrations: readonly Migration[] = [
       CREATE INDEX log_history ON weft.log (type, mesh, name, seq) WHERE class = 'desired';
     `,
   },
+  {
+    version: 2,
+    name: 'sealed and signed history',
+    sql: `
+      -- whose key seals values and signs the ends of the chain; '' until the first control plane with a key opens the store
+      ALTER TABLE weft.store ADD COLUMN history_key text NOT NULL DEFAULT '', ADD COLUMN checkpoint_signature text NOT NULL DEFAULT '';
+      ALTER TABLE weft.counter ADD COLUMN chain_signature text NOT NULL DEFAULT '';
+      -- sealed: the specs in before and after can only be read with the key
+      ALTER TABLE weft.log ADD COLUMN sealed boolean NOT NULL DEFAULT false;
+    `,
+  },
 ]
 
 /** The version this program reads and writes. */

@@ -2,12 +2,16 @@
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock } from '@weft/foundation/time'
-import type { Store } from '../contract.ts'
+import { backupOf } from '../backup.ts'
+import type { DurableStore } from '../durable.ts'
+import { createHistoryBodies } from '../history-bodies.ts'
+import type { HistoryKey } from '../history-key.ts'
 import type { HistoryRetention } from '../retention.ts'
 import { createJointCore } from '../joint-core.ts'
 import { asUnavailable } from './failures.ts'
 import { createPostgresJournal, loadAll } from './journal.ts'
 import { checkSchema, schemaStatus } from './migrate.ts'
+import { createPostgresHistory, isKeyOfStore } from './history.ts'
 import { createPruning } from './pruning.ts'
 import { createConnections, type PostgresSettings, statementTimeoutOf } from './settings.ts'
 import { createWakeUp } from './wake-up.ts'
@@ -21,14 +25,18 @@ export interface PostgresStoreOptions {
   readonly tolerateNewerSchema?: boolean
   /** Desired changes kept for history: 100,000, however old, by default. */
   readonly retention?: Partial<HistoryRetention>
+  /** Seals values in the history and signs its ends: the same one for every control plane on the database. */
+  readonly key: HistoryKey
+  /** Kinds whose specs are sealed in the history. */
+  readonly sealedTypes?: Iterable<string>
 }
 
 /**
  * Opens the store in a database that `migrateUp` has prepared and loads it into memory. From then on it survives the loss of the database.
  * Errors: store/schema-outdated, store/schema-too-new, store/unavailable when the database cannot be used, config/unreadable.
  */
-export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
-  const { settings, clock, log } = options
+export async function openPostgresStore(options: PostgresStoreOptions): Promise<DurableStore> {
+  const { settings, clock, log, key } = options
   const connections = createConnections(settings)
   const { pool } = connections
   // a connection that breaks while nobody uses it: the next use makes another
@@ -36,13 +44,17 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   try {
     checkSchema(await schemaStatus(pool), { database: settings.database, tolerateNewer: options.tolerateNewerSchema ?? false })
     const loaded = await loadAll(pool)
-    const pruning = createPruning({ pool, clock, log, retention: { maxEntries: 100_000, maxAgeMs: 0, ...options.retention } })
+    const { id } = loaded
+    const sealedTypes = new Set(options.sealedTypes)
+    const bodies = createHistoryBodies({ id, key, sealedTypes })
+    if (!(await isKeyOfStore(pool, key))) log.warn({ component: 'store' }, foreignKey)
+    const pruning = createPruning({ pool, clock, log, id, key, retention: { maxEntries: 100_000, maxAgeMs: 0, ...options.retention } })
     const store = createJointCore({
       ...loaded,
       clock,
       log,
       metrics: options.metrics,
-      journal: createPostgresJournal({ pool, id: loaded.id, chain: loaded.chain, statementTimeoutMs: statementTimeoutOf(settings) }),
+      journal: createPostgresJournal({ pool, id, key, bodies, chain: loaded.chain, statementTimeoutMs: statementTimeoutOf(settings) }),
       onCommitted: pruning.committed,
     })
     const wakeUp = createWakeUp({
@@ -63,6 +75,8 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
       list: store.list,
       transact: store.transact,
       watch: store.watch,
+      history: createPostgresHistory({ pool, id, key, bodies }),
+      backup: backupOf(store, { clock, sealedTypes, key }),
       close: async () => {
         await wakeUp.stop()
         await pruning.settled()
@@ -74,3 +88,6 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     throw asUnavailable(error, settings)
   }
 }
+
+const foreignKey =
+  'the history key of this process is not the one of the database: secrets that others wrote cannot be rolled back here, and the chain will not verify; copy history.key from where it was made'

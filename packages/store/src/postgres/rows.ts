@@ -2,6 +2,7 @@
 // bodies: keys are checked by the plan, and in JSON text they are escapes.
 import type { Labels, Resource, ResourceKey } from '@weft/resources'
 import type { Change } from '../contract.ts'
+import { bodyText, type HistoryBodies } from '../history-bodies.ts'
 import { entryHash } from '../history-chain.ts'
 import type { ChainPoint } from '../history.ts'
 import type { JournalEntry } from '../journal.ts'
@@ -17,8 +18,14 @@ export interface RowChunk {
   readonly chain: ChainPoint
 }
 
+export interface ChunkOptions {
+  /** Where the chain ends before the first of them. */
+  readonly from: ChainPoint
+  readonly bodies: HistoryBodies
+}
+
 /** Rows of transactions in chunks, made one at a time as they are asked for. */
-export function* chunkRows(transactions: readonly (readonly Change[])[], from: ChainPoint): Generator<RowChunk> {
+export function* chunkRows(transactions: readonly (readonly Change[])[], { from, bodies }: ChunkOptions): Generator<RowChunk> {
   const changes = transactions.flatMap((transaction) => {
     const tx = transaction.at(-1)?.seq ?? 0
     return transaction.map((change) => ({ change, tx }))
@@ -30,7 +37,7 @@ export function* chunkRows(transactions: readonly (readonly Change[])[], from: C
     while (at < changes.length && rows.length < maxRows && chars < maxChars) {
       const next = changes[at]
       if (!next) break
-      const made = rowOf(next.change, next.tx, chain)
+      const made = rowOf(next.change, next.tx, { chain, bodies })
       chain = made.chain
       chars += made.chars
       rows.push({ row: made.row, key: keyId(next.change.key) })
@@ -48,17 +55,19 @@ export function* chunkRows(transactions: readonly (readonly Change[])[], from: C
 function rowOf(
   change: Change,
   tx: number,
-  chain: ChainPoint,
+  { chain, bodies }: { readonly chain: ChainPoint; readonly bodies: HistoryBodies },
 ): { readonly row: Readonly<Record<string, unknown>>; readonly chain: ChainPoint; readonly chars: number } {
   const body = change.after ? bodyText(change.after) : null
   const isDesired = change.class === 'desired'
-  const before = isDesired && change.before ? bodyText(change.before) : null
+  const before = isDesired ? bodies.textOf(change, 'before') : null
+  const isSealed = isDesired && bodies.isSealed(change.key.type)
+  const logged = isSealed ? bodies.textOf(change, 'after') : body
   const actor = storable(change.actor)
   const reason = storable(change.reason)
   const { seq, time, op } = change
   const { type, mesh, name } = change.key
   const linked = isDesired
-    ? { seq, hash: entryHash({ seq, time, actor, reason, op, type, mesh, name, before, after: body }, chain) }
+    ? { seq, hash: entryHash({ seq, time, actor, reason, op, type, mesh, name, before, after: logged }, chain) }
     : undefined
   return {
     row: {
@@ -75,20 +84,12 @@ function rowOf(
       created: change.after?.creationTime ?? null,
       before,
       body,
+      ...(isSealed ? { sealed: true, logged } : {}),
       ...(linked ? { previous: chain.seq, hash: linked.hash } : {}),
     },
     chain: linked ?? chain,
     chars: (body?.length ?? 0) + (before?.length ?? 0) + 300,
   }
-}
-
-/** Labels, spec and status as JSON text. */
-export function bodyText(resource: Resource): string {
-  return JSON.stringify({
-    labels: resource.labels,
-    spec: resource.spec,
-    ...(resource.status === undefined ? {} : { status: resource.status }),
-  })
 }
 
 /** Names of people and peers as PostgreSQL can hold them. */
@@ -112,7 +113,7 @@ export interface ResourceRow {
 
 /** A row of weft.resources. */
 export function resourceOf(row: ResourceRow): Resource {
-  // the text was written by bodyText
+  // written by `bodyText`
   const body = JSON.parse(row.body) as { labels: Labels; spec: unknown; status?: unknown }
   return {
     type: row.type,
@@ -136,7 +137,7 @@ export interface LogRow extends Omit<ResourceRow, 'body' | 'created' | 'modified
   readonly reason: string
   readonly op: string
   readonly created: string | null
-  /** For an observed change the value of now, if it is still this one. */
+  /** For an observed or sealed change the value of now, if it is still this one. */
   readonly body: string | null
   readonly hash: string | null
 }
