@@ -1,4 +1,4 @@
-// A zone control plane with a store on disk that is pointed from one global to another: processes, REST and CLI.
+// A zone control plane with a store on disk that is pointed from one global to another: processes, REST, CLI and what its proxies have.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -10,6 +10,8 @@ import { createProcesses } from '../../apps/demo/src/processes.ts'
 import { getJson, http, put, until } from '../../apps/demo/src/rest.ts'
 import { root } from '../../tools/run-command.ts'
 import { freePorts } from '../e2e/zone.ts'
+import { zone } from './control-planes.ts'
+import { proxyGroup, services } from './watched-proxy.ts'
 
 const program = join(root, 'weft')
 const waitMs = 90_000
@@ -31,9 +33,9 @@ test('a zone that is pointed to another global goes on as it is until that one i
   const api = (name: Name): string => `http://127.0.0.1:${port(name, 0)}`
   const failures: string[] = []
   const processes = createProcesses(dataDir, (name, code) => failures.push(`${name} ended with ${code}`))
-  const start = async (name: Name, env: Readonly<Record<string, string>>): Promise<void> => {
+  const start = async (name: Name, env: Readonly<Record<string, string>>, flags: readonly string[] = []): Promise<void> => {
     processes.start(name, program, {
-      args: ['cp', 'run'],
+      args: ['cp', 'run', ...flags],
       env: {
         KUMA_GENERAL_WORK_DIR: join(dataDir, name),
         KUMA_API_SERVER_HTTP_PORT: String(port(name, 0)),
@@ -62,16 +64,21 @@ test('a zone that is pointed to another global goes on as it is until that one i
       KUMA_MULTIZONE_GLOBAL_KDS_AUTH_TYPE: 'none',
       KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT: String(port(name, 6)),
     })
-  const restartZone = async (under: Name, env: Readonly<Record<string, string>> = {}): Promise<void> => {
+  const restartZone = async (
+    under: Name,
+    { env = {}, flags = [] }: { readonly env?: Readonly<Record<string, string>>; readonly flags?: readonly string[] } = {},
+  ): Promise<void> => {
     await processes.kill('zone')
-    await start('zone', {
+    const settings = {
       KUMA_MODE: 'zone',
       KUMA_STORE_TYPE: 'embedded',
-      KUMA_MULTIZONE_ZONE_NAME: 'east',
+      KUMA_MULTIZONE_ZONE_NAME: zone,
       KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS: `grpcs://127.0.0.1:${port(under, 6)}`,
       KUMA_MULTIZONE_ZONE_KDS_TLS_SKIP_VERIFY: 'true',
+      KUMA_DP_SERVER_AUTHN_DP_PROXY_TYPE: 'none',
       ...env,
-    })
+    }
+    await start('zone', settings, flags)
   }
   const sync = async (): Promise<NonNullable<SyncView['global']>> =>
     ((await getJson(`${api('zone')}/_weft/sync`)) as SyncView | undefined)?.global ?? {}
@@ -82,10 +89,13 @@ test('a zone that is pointed to another global goes on as it is until that one i
   }
   const cli = async (...args: readonly string[]): Promise<string> =>
     (await promisify(execFile)(program, ['--address', api('zone'), 'sync', ...args])).stdout
+  const proxies = proxyGroup(`127.0.0.1:${port('zone', 3)}`)
+  const allBack = () => until('all proxies connected', async () => proxies.all.every(({ proxy }) => proxy.isConnected), waitMs)
   try {
     await startGlobal('global-a')
     await startGlobal('global-b')
     for (const [name, mesh] of [
+      ['global-a', 'default'],
       ['global-a', 'only-a'],
       ['global-b', 'only-b'],
     ] as const)
@@ -96,6 +106,10 @@ test('a zone that is pointed to another global goes on as it is until that one i
     await until('the first global in the zone', () => has('zone', 'only-a'), waitMs)
     assert.deepEqual((await sync()).pin, { ...(await sync()).pin, clusterId: a, lasting: true })
 
+    for (let index = 0; index < services; index++) proxies.add('sidecar', { index, token: '' })
+    await until('all proxies complete', async () => proxies.all.every(({ proxy }) => proxy.completeAt !== undefined), waitMs)
+    proxies.mark()
+
     await restartZone('global-b')
     await until('the other global is refused', async () => (await sync()).state === 'other-global', waitMs)
     assert.deepEqual(
@@ -103,7 +117,7 @@ test('a zone that is pointed to another global goes on as it is until that one i
       ['kds/other-global', b, false, true],
     )
     assert.match(await cli('status'), new RegExp(`belongs to global ${a} .*\\n.*another global answers .* ${b}`))
-    assert.match(await cli('adopt'), /added +Mesh +1 +only-b\nkept, held +Mesh +1 +only-a/)
+    assert.match(await cli('adopt'), /added +Mesh +1 +only-b\nkept, held +Mesh +2 +default, only-a/)
     assert.equal(await has('zone', 'only-b'), false)
 
     assert.match(await cli('adopt', '--cluster-id', b, '--yes'), new RegExp(`belongs to global ${b}`))
@@ -113,13 +127,20 @@ test('a zone that is pointed to another global goes on as it is until that one i
 
     await restartZone('global-b')
     await until('the adopted one is known after a restart', async () => (await sync()).state === 'connected', waitMs)
-    await restartZone('global-a', { WEFT_ADOPT: a })
-    await until(
-      'the configured one is adopted',
-      async () => (await sync()).state === 'connected' && (await sync()).pin?.clusterId === a,
-      waitMs,
-    )
+    await allBack()
+    assert.deepEqual(proxies.losses.removed, [], 'proxies keep what they have all the while')
+    const belongsTo = (id: string) =>
+      until(
+        'the configured one is adopted',
+        async () => (await sync()).state === 'connected' && (await sync()).pin?.clusterId === id,
+        waitMs,
+      )
+    await restartZone('global-a', { env: { WEFT_ADOPT: a } })
+    await belongsTo(a)
+    await restartZone('global-b', { flags: ['--adopt', b] })
+    await belongsTo(b)
   } finally {
+    proxies.close()
     await processes.stopAll()
     rmSync(dataDir, { recursive: true, force: true })
   }

@@ -346,8 +346,9 @@ test('a comparison with a global that changes meanwhile is none', async () => {
   await using global = await stockGlobal()
   const clock = new FakeClock()
   await using client = await startZone(zone.store, global.port, { clock, random: () => 0 })
-  ;(await global.down.take()).send(listing('Config', '1', [clusterId('two')]))
+  ;(await global.down.take()).send(listing('Config', '1', [clusterId("$(a)'b")]))
   await until(() => client.connection().state === 'other-global')
+  assert.match(client.status().otherGlobal?.command ?? '', / --cluster-id '\$\(a\)'\\''b' --yes$/, 'what people paste is quoted')
   for (const [lists, expected] of [
     [[listing('Config', '1', [clusterId('three')])], { code: 'kds/other-global' }],
     [[], { code: 'kds/not-connected' }],

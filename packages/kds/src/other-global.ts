@@ -41,7 +41,7 @@ export function createOtherGlobal(options: OtherGlobalOptions): OtherGlobal {
   options.metrics?.gauge('kds_other_global', '1 while another global than the one of this zone answers at its address.', [], () =>
     found ? 1 : 0,
   )
-  const commandFor = (clusterId: string): string => `weft --address <this zone> sync adopt --cluster-id ${clusterId} --yes`
+  const commandFor = (clusterId: string): string => `weft --address <this zone> sync adopt --cluster-id ${shellWord(clusterId)} --yes`
   return {
     get view() {
       if (!found) return undefined
@@ -87,6 +87,11 @@ export function createOtherGlobal(options: OtherGlobalOptions): OtherGlobal {
 
 function known(pin: GlobalPin | undefined): string {
   return pin ? `${pin.clusterId} since ${pin.since}, last found at ${pin.address}` : 'none'
+}
+
+/** A peer chose the id, and people paste the command. */
+function shellWord(text: string): string {
+  return /^[\w.:-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 /** What a zone has from its global. */
