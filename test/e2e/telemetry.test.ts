@@ -6,6 +6,7 @@ import { createServer as createHttp2Server, type ServerHttp2Session, type Server
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { startCollector } from '../../apps/dataplane/src/otel/collector.fixture.ts'
 import { http, until } from '../../apps/demo/src/rest.ts'
 import { envoyBinary, startZone, type TestZone } from './zone.ts'
 
@@ -171,4 +172,36 @@ test('a log line in a file, at a TCP server and at an OpenTelemetry collector, a
   const extra = 'kuma_proxy_role="sidecar",kuma_workload="client",mesh="default",zone="solo"'
   assert.ok(scraped.includes(`books_sold{${extra},kind="novel"} 3\n`), scraped.slice(0, 500))
   assert.ok(!scraped.includes('system_envoy_admin'), 'the profile Basic leaves out the system')
+})
+
+test('metrics of proxy and application at an OpenTelemetry collector, also after it was away', {
+  skip: missing,
+  timeout: 120_000,
+}, async () => {
+  await using zone = await startZone()
+  const url = await pair(zone)
+  await using application = await httpSink('# TYPE books_sold counter\nbooks_sold{kind="novel"} 3\n')
+  const port = await zone.freePort()
+  await zone.put('/meshes/default/meshopentelemetrybackends/metrics', collectorAt('metrics', port))
+  const backendRef = { kind: 'MeshOpenTelemetryBackend', labels: { 'kuma.io/display-name': 'metrics' } }
+  const backends = [{ type: 'OpenTelemetry', openTelemetry: { backendRef, refreshInterval: '1s' } }]
+  const applications = [{ name: 'shop', port: application.port, address: '127.0.0.1' }]
+  const targetRef = { kind: 'Dataplane', labels: { 'kuma.io/workload': 'client' } }
+  // the collector comes after the proxy has begun to send
+  await zone.put('/meshes/default/meshmetrics/seen', policy('MeshMetric', { targetRef, default: { backends, applications } }))
+  await until('a first collection', async () => application.arrived.some((call) => call.startsWith('GET /metrics')))
+  await using metrics = await startCollector(`127.0.0.1:${port}`)
+  const arrived = (...parts: readonly string[]): boolean =>
+    metrics.arrived.some((call) => parts.every((part) => JSON.stringify(call).includes(part)))
+  await callUntil('metrics at the collector', `${url}/counted`, () =>
+    arrived('"envoy_cluster_upstream_rq_total"', 'kri_msvc_default_solo__backend', '"isMonotonic":true'),
+  )
+  await until('metrics of the application', async () =>
+    arrived('"books_sold"', '{"key":"kind","value":{"stringValue":"novel"}}', '"asDouble":3'),
+  )
+  // Envoy shows histograms after its next flush
+  await callUntil('a histogram', `${url}/counted`, () => arrived('"envoy_cluster_upstream_rq_time"', '"bucketCounts"', '"explicitBounds"'))
+  assert.ok(arrived('{"key":"service.name","value":{"stringValue":"client"}}'))
+  assert.ok(arrived('{"key":"kuma.workload","value":{"stringValue":"client"}}', '{"key":"zone","value":{"stringValue":"solo"}}'))
+  assert.ok(!arrived('"stringValue":"system_envoy_admin"'), 'the profile Basic leaves out the system')
 })

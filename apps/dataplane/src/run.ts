@@ -16,6 +16,7 @@ import { adminRequest, envoyVersion, findEnvoyBinary, startEnvoy } from './envoy
 import type { MetricSources } from './metric-collection.ts'
 import { labelled, parseMetrics } from './metric-text.ts'
 import { startMetricsEndpoint } from './metrics-endpoint.ts'
+import { createMetricExports } from './otel/metric-exports.ts'
 import { startReadiness } from './readiness.ts'
 import { accessLogPipe, dynamicConfigSocket, metricsSocket } from './sockets.ts'
 import { systemCaPath } from './system-ca.ts'
@@ -47,6 +48,8 @@ export interface DataplaneOptions {
   readonly dns: DnsSettings
 }
 
+/** Said to the control plane and to collectors. */
+const version = '3.0.0-preview.weft'
 /** Names of the mesh resolve before the proxy is ready, but one that never hears of them is ready all the same after this. */
 const longestDnsWaitMs = 15_000
 
@@ -58,7 +61,7 @@ export async function runDataplane(options: DataplaneOptions, log: Logger): Prom
   if (!name) throw new AppError('cli/usage', 'name the dataplane with --name, or give its resource with --dataplane-file')
   const mesh = resource?.mesh ?? options.mesh
   const envoyBinary = findEnvoyBinary(options.envoyBinary)
-  const version = await envoyVersion(envoyBinary)
+  const envoyBuild = await envoyVersion(envoyBinary)
   const token = await readToken(options)
   if (token) checkToken(token)
   const transparentProxy = await readTransparentProxy(options.transparentProxyFiles, options.transparentProxy)
@@ -96,8 +99,8 @@ export async function runDataplane(options: DataplaneOptions, log: Logger): Prom
       ...(options.tokenFile ? { dataplaneTokenPath: resolve(options.tokenFile) } : {}),
       ...(resource ? { dataplaneResource: resource.json } : {}),
       version: {
-        kumaDp: { version: '3.0.0-preview.weft', gitTag: '', gitCommit: '', buildDate: '' },
-        envoy: { ...version, kumaDpCompatible: true },
+        kumaDp: { version, gitTag: '', gitCommit: '', buildDate: '' },
+        envoy: { ...envoyBuild, kumaDpCompatible: true },
       },
       dynamicMetadata: {},
       dnsPort: dns?.port ?? 0,
@@ -206,8 +209,10 @@ async function startHelpers({ name, mesh, workDir, dns, sources, opened, log }: 
   })
   opened.defer(() => metrics.close())
   // names outlive what tells them: a listener that Envoy takes away for a moment must not cost the applications their names
-  const paths = dns ? [{ path: '/dns', onConfig: (config: unknown) => dns.configure(config), onGone: () => {} }] : []
-  if (paths.length === 0) return
+  const names = dns ? [{ path: '/dns', onConfig: (config: unknown) => dns.configure(config), onGone: () => {} }] : []
+  const exports = createMetricExports({ sources, instance: `${mesh}.${name}`, version, clock: systemClock, log })
+  opened.defer(() => exports.close())
+  const paths = [...names, { path: '/meshmetric', onConfig: exports.configure, onGone: () => exports.configure(undefined) }]
   const followed = followDynamicConfig({ socketPath: dynamicConfig, paths, clock: systemClock, log })
   opened.defer(() => followed.close())
 }
