@@ -1,7 +1,14 @@
 // DataplaneInsight: who serves a proxy, since when, what was sent and acknowledged, and its certificate (contract/dataplane.md section 6.5).
 import type { JsonObject } from '@weft/foundation/json'
 import { child, objectOf } from './json.ts'
-import { addSubscription, closeSubscription, countResponse, type Outcome, subscriptionsOf, updateSubscription } from './subscriptions.ts'
+import {
+  addSubscription,
+  closeSubscription,
+  type CountedResponses,
+  countResponses,
+  subscriptionsOf,
+  updateSubscription,
+} from './subscriptions.ts'
 
 /** What a proxy's stream tells when it opens. */
 export interface ProxySubscription {
@@ -40,14 +47,10 @@ export function proxyConnected(spec: JsonObject, subscription: ProxySubscription
   return { ...spec, subscriptions: addSubscription(subscriptionsOf(spec), added, limit), metadata }
 }
 
-/** The spec after a response was sent, acknowledged or rejected. */
-export function proxyCounted(
-  spec: JsonObject,
-  id: string,
-  counted: { readonly type: CountedType; readonly outcome: Outcome; readonly time: string },
-): JsonObject {
+/** The spec after responses were sent, acknowledged or rejected. */
+export function proxyCounted(spec: JsonObject, id: string, counted: CountedResponses & { readonly type: string }): JsonObject {
   const path = counted.type === 'other' ? [] : [counted.type]
-  return { ...spec, subscriptions: updateSubscription(subscriptionsOf(spec), id, (found) => countResponse(found, { ...counted, path })) }
+  return { ...spec, subscriptions: updateSubscription(subscriptionsOf(spec), id, (found) => countResponses(found, { ...counted, path })) }
 }
 
 /** The spec after a certificate was issued. */

@@ -63,6 +63,28 @@ it('a first change is written in the same turn, more of them within 100 ms, coun
   await writer.stop()
 })
 
+it('who connects is written alone: the counters of others wait for their time', async () => {
+  const env = setUp()
+  const { store, clock, writer } = env
+  await writer.start()
+  await store.transact([put('Dataplane', 'dp'), put('Dataplane', 'new')], api)
+  connect(env, 's1')
+  await turn()
+  const count = (id: string, name: string) => writer.proxies.responseCounted({ mesh: 'm', name }, id, { type: 'cds', outcome: 'sent' })
+  const sent = (name: string) => (spec(store, name).subscriptions[0]?.['status'] as Record<string, unknown> | undefined)?.['cds']
+  count('s1', 'dp')
+  clock.advance(1000)
+  connect(env, 's2', 'new')
+  count('s2', 'new')
+  await turn()
+  assert.deepEqual(sent('new'), { responsesSent: '1' }, 'what is counted by then goes along')
+  assert.deepEqual(sent('dp'), {})
+  clock.advance(9000)
+  await turn()
+  assert.deepEqual(sent('dp'), { responsesSent: '1' })
+  await writer.stop()
+})
+
 it('a rejection is written at once', async () => {
   const env = setUp()
   await env.writer.start()

@@ -1,5 +1,6 @@
 // Keeps DataplaneInsights and ZoneInsights of what this process observes. Invariant: events change memory at once; the store gets what
-// says who is connected in the same turn, counters at most every ten seconds, and never an insight without its Dataplane or Zone.
+// says who is connected in the same turn, counters at most every ten seconds, and never an insight without its Dataplane or Zone. Who is connected
+// goes alone: the counters of all others would be written, and synced to global, in the very moment in which a service appears.
 import type { JsonObject } from '@weft/foundation/json'
 import { messageOf } from '@weft/foundation/errors'
 import type { Component } from '@weft/foundation/lifecycle'
@@ -20,6 +21,7 @@ import {
   type ProxySubscription,
 } from './dataplane-insight.ts'
 import { objectOf } from './json.ts'
+import { createResponseTally, type ResponseTally, type Tallied } from './response-tally.ts'
 import { isOpen, type Outcome, subscriptionsOf } from './subscriptions.ts'
 import {
   type OpenedZoneSubscription,
@@ -91,7 +93,9 @@ export interface InsightWriter extends Component {
 interface Entry {
   readonly insight: ResourceKey
   readonly owner: ResourceKey
+  /** Without what `tally` holds. */
   spec: JsonObject
+  readonly tally: ResponseTally<string>
 }
 
 /** How long streams of an earlier process may take to come back before they are shown as ended. */
@@ -106,64 +110,63 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
   const { store, clock, log, instanceId } = options
   const entries = new Map<string, Entry>()
   const dirty = new Set<string>()
+  /** Of the dirty ones those that do not wait for the next write of counters. */
+  const urgent = new Set<string>()
   const writes = options.metrics?.counter('insight_writes_total', 'Insights written.', ['result'])
-  let timer: { readonly due: number; readonly timer: Timer } | undefined
-  let flushing: Promise<void> | undefined
+  let flushing: Promise<void> = Promise.resolve()
   let soon = false
   let lastFlush = Number.NEGATIVE_INFINITY
   let stopped = false
   let unwatch: (() => void) | undefined
   let leftovers: Timer | undefined
 
-  const schedule = (ms: number): void => {
-    const due = clock.monotonic() + ms
-    if (stopped || (timer && timer.due <= due)) return
-    timer?.timer.cancel()
-    timer = {
-      due,
-      timer: clock.after(ms, () => {
-        timer = undefined
-        void flush()
-      }),
-    }
-  }
+  const countersAlarm = createAlarm(clock, () => void flush(dirty))
+  const urgentAlarm = createAlarm(clock, () => void flush(urgent))
   /** At once after a quiet time; while more keeps coming, together with it a moment later. */
-  const now = (gather: boolean): void => {
+  const now = (text: string, gather: boolean): void => {
+    urgent.add(text)
     if (soon || stopped) return
     const rested = clock.monotonic() - lastFlush
     if (gather && rested < gatherMs) {
-      schedule(gatherMs - rested)
+      urgentAlarm.within(gatherMs - rested)
       return
     }
     soon = true
     queueMicrotask(() => {
       soon = false
-      void flush()
+      void flush(urgent)
     })
   }
-  const change = (insight: ResourceKey, owner: ResourceKey, urgent: boolean, edit: (spec: JsonObject) => JsonObject): void => {
-    const text = keyText(insight)
+  const touched = (text: string, insight: ResourceKey, isUrgent: boolean): void => {
+    dirty.add(text)
+    if (isUrgent) now(text, insight.type === 'DataplaneInsight')
+    else if (!stopped) countersAlarm.within(options.counterIntervalMs ?? 10_000)
+  }
+  const entryOf = (text: string, insight: ResourceKey, owner: ResourceKey): Entry => {
     let entry = entries.get(text)
     if (!entry) {
-      entry = { insight, owner, spec: objectOf(store.get(insight)?.spec) }
+      entry = { insight, owner, spec: objectOf(store.get(insight)?.spec), tally: createResponseTally() }
       entries.set(text, entry)
     }
-    const next = edit(entry.spec)
-    if (next === entry.spec) return
-    entry.spec = next
-    dirty.add(text)
-    if (urgent) now(insight.type === 'DataplaneInsight')
-    else schedule(options.counterIntervalMs ?? 10_000)
+    return entry
   }
-  const onProxy = (proxy: ProxyRef, urgent: boolean, edit: (spec: JsonObject) => JsonObject): void =>
-    change(
-      { type: 'DataplaneInsight', mesh: proxy.mesh, name: proxy.name },
-      { type: 'Dataplane', mesh: proxy.mesh, name: proxy.name },
-      urgent,
-      edit,
-    )
-  const onZone = (zone: string, urgent: boolean, edit: (spec: JsonObject) => JsonObject): void =>
-    change({ type: 'ZoneInsight', mesh: '', name: zone }, { type: 'Zone', mesh: '', name: zone }, urgent, edit)
+  const change = (insight: ResourceKey, owner: ResourceKey, isUrgent: boolean, edit: (spec: JsonObject) => JsonObject): void => {
+    const text = keyText(insight)
+    const entry = entryOf(text, insight, owner)
+    const before = counted(entry)
+    entry.spec = edit(before)
+    if (entry.spec !== before) touched(text, insight, isUrgent)
+  }
+  const count = (insight: ResourceKey, owner: ResourceKey, response: Pick<Tallied<string>, 'id' | 'type' | 'outcome'>): void => {
+    const text = keyText(insight)
+    entryOf(text, insight, owner).tally.add({ ...response, at: clock.now() })
+    touched(text, insight, response.outcome === 'rejected')
+  }
+  const insightOf = (proxy: ProxyRef): ResourceKey => ({ type: 'DataplaneInsight', mesh: proxy.mesh, name: proxy.name })
+  const ownerOf = (proxy: ProxyRef): ResourceKey => ({ type: 'Dataplane', mesh: proxy.mesh, name: proxy.name })
+  const onProxy = (proxy: ProxyRef, edit: (spec: JsonObject) => JsonObject): void => change(insightOf(proxy), ownerOf(proxy), true, edit)
+  const onZone = (zone: string, isUrgent: boolean, edit: (spec: JsonObject) => JsonObject): void =>
+    change(zoneInsight(zone), zoneOwner(zone), isUrgent, edit)
   const time = (): string => timestamp(clock.now())
 
   const operation = (entry: Entry): StoreOp | undefined => {
@@ -173,7 +176,7 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
     const labels =
       store.get(entry.insight)?.labels ??
       (entry.insight.type === 'DataplaneInsight' ? (options.proxyLabels?.(owner) ?? ownLabels(owner)) : {})
-    return { op: 'put', resource: { ...entry.insight, labels, spec: entry.spec } }
+    return { op: 'put', resource: { ...entry.insight, labels, spec: counted(entry) } }
   }
   const writeBatch = async (texts: readonly string[]): Promise<boolean> => {
     const ops: StoreOp[] = []
@@ -182,6 +185,7 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
       const op = entry && operation(entry)
       if (!op) continue
       dirty.delete(text)
+      urgent.delete(text)
       ops.push(op)
     }
     if (ops.length === 0) return true
@@ -197,20 +201,19 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
       return false
     }
   }
-  const flushAll = async (): Promise<void> => {
-    const texts = [...dirty]
+  const flushAll = async (which: ReadonlySet<string>): Promise<void> => {
+    const texts = [...which]
     for (let at = 0; at < texts.length; at += batchSize) {
       if (!(await writeBatch(texts.slice(at, at + batchSize)))) {
-        schedule(retryMs)
+        if (!stopped) countersAlarm.within(retryMs)
         return
       }
     }
   }
-  const flush = (): Promise<void> => {
+  const flush = (which: ReadonlySet<string>): Promise<void> => {
     // what changes while a write is under way is written after it
-    const next = (flushing ?? Promise.resolve()).then(flushAll)
-    flushing = next
-    return next
+    flushing = flushing.then(() => flushAll(which))
+    return flushing
   }
 
   /** Owners come and go: an insight goes with its owner, and one that waited is written. */
@@ -220,11 +223,12 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
     const insight = { ...key, type: `${key.type}Insight` }
     const text = keyText(insight)
     if (change.op === 'put') {
-      if (dirty.has(text)) now(key.type === 'Dataplane')
+      if (dirty.has(text)) now(text, key.type === 'Dataplane')
       return
     }
     entries.delete(text)
     dirty.delete(text)
+    urgent.delete(text)
     if (!store.get(insight)) return
     store
       .transact([{ op: 'delete', key: insight, ifPresent: true }], {
@@ -261,13 +265,12 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
     name: 'insights',
     proxies: {
       connected: (proxy, subscription) =>
-        onProxy(proxy, true, (spec) =>
+        onProxy(proxy, (spec) =>
           proxyConnected(spec, { ...subscription, controlPlaneInstanceId: instanceId }, options.proxyLimit ?? dataplaneSubscriptionLimit),
         ),
-      responseCounted: (proxy, id, counted) =>
-        onProxy(proxy, counted.outcome === 'rejected', (spec) => proxyCounted(spec, id, { ...counted, time: time() })),
-      identityIssued: (proxy, identity) => onProxy(proxy, true, (spec) => identityIssued(spec, identity)),
-      disconnected: (proxy, id, at) => onProxy(proxy, true, (spec) => proxyDisconnected(spec, id, at)),
+      responseCounted: (proxy, id, { type, outcome }) => count(insightOf(proxy), ownerOf(proxy), { id, type, outcome }),
+      identityIssued: (proxy, identity) => onProxy(proxy, (spec) => identityIssued(spec, identity)),
+      disconnected: (proxy, id, at) => onProxy(proxy, (spec) => proxyDisconnected(spec, id, at)),
     },
     zones: {
       subscriptionOpened: ({ zone, ...opened }) =>
@@ -276,8 +279,7 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
         ),
       subscriptionDescribed: (zone, id, description) =>
         onZone(zone, true, (spec) => zoneDescribed(spec, id, { ...description, ownVersion: options.version })),
-      responseCounted: (zone, id, type, outcome) =>
-        onZone(zone, outcome === 'rejected', (spec) => zoneCounted(spec, id, { type, outcome, time: time() })),
+      responseCounted: (zone, id, type, outcome) => count(zoneInsight(zone), zoneOwner(zone), { id, type, outcome }),
       subscriptionClosed: (zone, id, at) => onZone(zone, true, (spec) => zoneUnsubscribed(spec, id, at)),
       subscriptionReopened: (zone, id) => onZone(zone, true, (spec) => zoneResumed(spec, id)),
       streamOpened: (zone, stream, connectTime) =>
@@ -285,7 +287,7 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
       streamClosed: (zone, stream) => onZone(zone, true, (spec) => zoneStreamClosed(spec, stream)),
       healthChecked: (zone, at) => onZone(zone, false, (spec) => zoneHealthChecked(spec, at)),
     },
-    flush,
+    flush: () => flush(dirty),
     start: async () => {
       unwatch = store.watch(store.seq, (changes) => {
         for (const found of changes) follow(found)
@@ -294,11 +296,52 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
     },
     stop: async () => {
       leftovers?.cancel()
-      timer?.timer.cancel()
+      countersAlarm.cancel()
+      urgentAlarm.cancel()
       stopped = true
-      await flush()
+      await flush(dirty)
       unwatch?.()
     },
+  }
+}
+
+/** The spec of an insight with all that was counted. */
+function counted(entry: Entry): JsonObject {
+  const add = entry.insight.type === 'DataplaneInsight' ? proxyCounted : zoneCounted
+  for (const { id, at, ...responses } of entry.tally.take()) entry.spec = add(entry.spec, id, { ...responses, time: timestamp(at) })
+  return entry.spec
+}
+
+function zoneInsight(zone: string): ResourceKey {
+  return { type: 'ZoneInsight', mesh: '', name: zone }
+}
+
+function zoneOwner(zone: string): ResourceKey {
+  return { type: 'Zone', mesh: '', name: zone }
+}
+
+interface Alarm {
+  /** Rings after `ms` at the latest. */
+  within(ms: number): void
+  cancel(): void
+}
+
+function createAlarm(clock: Clock, ring: () => void): Alarm {
+  let set: { readonly due: number; readonly timer: Timer } | undefined
+  return {
+    within: (ms) => {
+      const due = clock.monotonic() + ms
+      if (set && set.due <= due) return
+      set?.timer.cancel()
+      set = {
+        due,
+        timer: clock.after(ms, () => {
+          set = undefined
+          ring()
+        }),
+      }
+    },
+    cancel: () => set?.timer.cancel(),
   }
 }
 

@@ -59,23 +59,28 @@ export function reopenSubscription(subscriptions: readonly JsonObject[], id: str
   return subscriptions.with(-1, open)
 }
 
-/** Counts one response in the totals and, when named, in the statistics at `path` below `status`. */
-export function countResponse(
-  subscription: JsonObject,
-  counted: { readonly outcome: Outcome; readonly path: readonly string[]; readonly time: string },
-): JsonObject {
+/** Responses with one outcome. */
+export interface CountedResponses {
+  readonly outcome: Outcome
+  readonly count: number
+  /** When the last of them was counted, RFC 3339. */
+  readonly time: string
+}
+
+/** Counts responses in the totals and, when named, in the statistics at `path` below `status`. */
+export function countResponses(subscription: JsonObject, counted: CountedResponses & { readonly path: readonly string[] }): JsonObject {
   const status = child(subscription, 'status')
-  const total = increase(child(status, 'total'), counted.outcome)
+  const total = increase(child(status, 'total'), counted)
   const next = { ...status, lastUpdateTime: counted.time, total }
   return {
     ...subscription,
-    status: counted.path.length === 0 ? next : changeAt(next, counted.path, (stats) => increase(stats, counted.outcome)),
+    status: counted.path.length === 0 ? next : changeAt(next, counted.path, (stats) => increase(stats, counted)),
   }
 }
 
-function increase(stats: JsonObject, outcome: Outcome): JsonObject {
+function increase(stats: JsonObject, { outcome, count }: CountedResponses): JsonObject {
   const name = counterNames[outcome]
-  return { ...stats, [name]: (asCount(stats[name]) + 1n).toString() }
+  return { ...stats, [name]: (asCount(stats[name]) + BigInt(count)).toString() }
 }
 
 function asCount(value: unknown): bigint {

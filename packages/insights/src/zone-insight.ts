@@ -4,8 +4,8 @@ import { child } from './json.ts'
 import {
   addSubscription,
   closeSubscription,
-  countResponse,
-  type Outcome,
+  type CountedResponses,
+  countResponses,
   reopenSubscription,
   subscriptionsOf,
   updateSubscription,
@@ -61,16 +61,12 @@ export function zoneDescribed(spec: JsonObject, id: string, description: ZoneDes
   }
 }
 
-/** The spec after a response was sent, acknowledged or rejected. */
-export function zoneCounted(
-  spec: JsonObject,
-  id: string,
-  counted: { readonly type: string; readonly outcome: Outcome; readonly time: string },
-): JsonObject {
+/** The spec after responses were sent, acknowledged or rejected. */
+export function zoneCounted(spec: JsonObject, id: string, counted: CountedResponses & { readonly type: string }): JsonObject {
   return {
     ...spec,
     subscriptions: updateSubscription(subscriptionsOf(spec), id, (found) =>
-      countResponse(found, { ...counted, path: ['stat', counted.type] }),
+      countResponses(found, { ...counted, path: ['stat', counted.type] }),
     ),
   }
 }
