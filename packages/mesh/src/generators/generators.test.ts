@@ -54,8 +54,13 @@ describe('generated services and workloads', () => {
       })
       assert.deepEqual(world.get('Workload', 'backend').status, { dataplaneProxies: { connected: 0, healthy: 1, total: 1 } })
       assert.ok(world.generated.every((change) => change.class === 'observed'))
-      // made with its VIP at once, then completed by what follows from its existence
-      assert.equal(world.generated.filter((change) => change.key.type === 'MeshService').length, 2)
+      // made first, then completed at once by what follows from its existence: proxies see address and host name together
+      const written = world.generated.filter((change) => change.key.type === 'MeshService').map((change) => change.after?.status)
+      assert.equal(written.length, 2)
+      assert.deepEqual(
+        written.map((status) => Object.keys(status ?? {}).filter((field) => field === 'vips' || field === 'addresses')),
+        [[], ['vips', 'addresses']],
+      )
       await world.mesh.stop()
       // the store of the next process lives on
       world.store.close = () => Promise.resolve()

@@ -1,5 +1,5 @@
-// Brings generated resources in line with the graph. Marks of one turn become one write for each generator; equal content is never written, and a
-// resource that changed meanwhile is looked at again.
+// Brings generated resources in line with the graph. Marks of one turn become one write for each generator; equal content is never written. A
+// resource that changed meanwhile is looked at again, and so is one that is new, since parts may need what follows from its being there.
 import { hasCode, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
@@ -118,6 +118,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         { actor: `generator:${part}`, reason: 'generated', class: 'observed' },
       )
       writes?.inc({ generator: part }, planned.length)
+      for (const { key, op } of planned) if (op.op === 'put' && op.expect === 'absent') marked.set(keyText(key), key)
       return true
     } catch (error) {
       if (hasCode(error, 'store/closed')) return true

@@ -2,7 +2,7 @@
 // an empty store. A stored address wins; a taken one is probed past; a freed one rests before another destination gets it.
 import { createHash } from 'node:crypto'
 import type { Collection, Graph } from '@weft/graph'
-import { keyText, kriText, type Registry, type Resource, type ResourceKey } from '@weft/resources'
+import { keyText, kriText, nameKey, type Registry, type Resource, type ResourceKey } from '@weft/resources'
 import type { MeshSettings } from '../settings.ts'
 import { destinationTypes, storedVips } from './destination-resources.ts'
 import { type Draft, fieldsOf, type GeneratedPart } from './generated-part.ts'
@@ -101,6 +101,8 @@ export function createVipPart(options: VipPartOptions): GeneratedPart {
     types: destinationTypes,
     apply: (key, draft) => {
       const range = ranges.get(key.type)
+      // host names follow from what is stored: a service that had its address before them would be built into every proxy twice
+      if (options.of(key.type).get(nameKey(key)) === undefined) return draft
       if (!draft || !range || storedVips({ type: key.type, status: draft.status }).length > 0) return draft
       const ip = allocate(key, draft, range)
       if (ip === undefined) return draft
