@@ -1,4 +1,4 @@
-// What a proxy may call: hand-written outbounds, or with transparent proxying one outbound for each VIP and port of the mesh. Proxies without
+// What a proxy may call: hand-written outbounds, or with transparent proxying one outbound for each VIP and port of the mesh. Proxies with equal
 // restrictions share one list (contract/dataplane.md section 13).
 import type { DestinationFact, OutboundFact, ProxyMetadata } from '@weft/facts'
 import type { Collection, Graph, Index, Scope } from '@weft/graph'
@@ -35,13 +35,18 @@ export function deriveOutbounds(graph: Graph, inputs: OutboundInputs): Outbounds
     Object.entries(withDisplayName(destination)).map(([key, text]) => `${scopeOf(destination)}/${key}=${text}`),
   )
   const reads = [dataplanes, ofMesh, byName, byLabel]
+  const reach = createReach()
   const ofProxy = graph.map(
     { name: 'outbounds', from: proxies, reads, equal: sameOutbounds },
     (scope, metadata, key): readonly OutboundFact[] | undefined => {
       const dataplane = scope.get(dataplanes, key)
       if (!dataplane) return undefined
       if (!metadata.transparentProxy && !dataplane.redirects) return handWritten(scope, dataplane, { byName, byLabel })
-      return reachable(scope.get(ofMesh, dataplane.mesh) ?? [], dataplane)
+      const reached = reach(scope.get(ofMesh, dataplane.mesh) ?? none, dataplane.reachable)
+      // what would hide an own inbound is left out
+      return reached.some((outbound) => hides(outbound, dataplane.inbounds))
+        ? reached.filter((outbound) => !hides(outbound, dataplane.inbounds))
+        : reached
     },
   )
   return {
@@ -61,12 +66,27 @@ export function deriveOutbounds(graph: Graph, inputs: OutboundInputs): Outbounds
 /** Looking up is all that resolving a reference needs, inside a derivation or outside. */
 type Lookup = Pick<Scope, 'lookup'>
 
-/** The outbounds of a mesh that a proxy may reach and that do not hide its own inbounds. The list itself when nothing is left out. */
-function reachable(all: readonly OutboundFact[], dataplane: DataplaneFact): readonly OutboundFact[] {
-  const refs = dataplane.reachable
-  const isKept = (outbound: OutboundFact): boolean =>
-    !hides(outbound, dataplane.inbounds) && (!refs || refs.some((ref) => isReachable(ref, outbound.destination)))
-  return all.every(isKept) ? all : all.filter(isKept)
+const none: readonly never[] = []
+
+/**
+ * The outbounds of a mesh that restrictions leave; the list itself when there are none. Looked for once for each list and text of restrictions: a
+ * change of one service gives every proxy of the mesh a new list to choose from, but few of them differ in what they choose.
+ */
+function createReach(): (all: readonly OutboundFact[], refs: readonly ReachableRef[] | undefined) => readonly OutboundFact[] {
+  const texts = new WeakMap<readonly ReachableRef[], string>()
+  const chosen = new WeakMap<readonly OutboundFact[], Map<string, readonly OutboundFact[]>>()
+  return (all, refs) => {
+    if (!refs) return all
+    const text = texts.get(refs) ?? JSON.stringify(refs)
+    texts.set(refs, text)
+    const byText = chosen.get(all) ?? new Map<string, readonly OutboundFact[]>()
+    chosen.set(all, byText)
+    const known = byText.get(text)
+    if (known) return known
+    const list = all.filter((outbound) => refs.some((ref) => isReachable(ref, outbound.destination)))
+    byText.set(text, list)
+    return list
+  }
 }
 
 function hides(outbound: OutboundFact, inbounds: DataplaneFact['inbounds']): boolean {
