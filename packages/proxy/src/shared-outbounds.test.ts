@@ -6,7 +6,7 @@ import { destinationLookup } from '@weft/policy'
 import type { OutboundClusterKey, OutboundListenerKey } from './generators/outbound.ts'
 import type { IngressClusterKey } from './generators/zone-ingress.ts'
 import { createSharedOutbounds } from './shared-outbounds.ts'
-import { sampleDestination, samplePolicies } from './testing/sample-facts.ts'
+import { sampleDestination, samplePolicies, samplePolicy } from './testing/sample-facts.ts'
 
 const destination = sampleDestination('backend')
 const conf = effectiveOutbound(samplePolicies(), destination, destinationLookup([destination]))
@@ -101,10 +101,31 @@ describe('sharing keys', () => {
   })
 
   test('policies that edit finished resources tell resources apart by identity', () => {
-    const shared = createSharedOutbounds(() => {})
+    let encodes = 0
+    const shared = createSharedOutbounds(() => encodes++)
     const raw: ConfByType = {}
     assert.equal(shared.cluster(clusterKey, conf, raw), shared.cluster(clusterKey, conf, raw))
-    assert.notEqual(shared.cluster(clusterKey, conf, raw), shared.cluster(clusterKey, conf, undefined))
-    assert.notEqual(shared.listener(listenerKey, conf, raw), shared.listener(listenerKey, conf, {}))
+    assert.equal(encodes, 1)
+    shared.cluster(clusterKey, conf, undefined)
+    assert.equal(encodes, 2)
+    shared.listener(listenerKey, conf, raw)
+    shared.listener(listenerKey, conf, {})
+    assert.equal(encodes, 4)
+  })
+
+  test('what an edited policy leaves as it was stays the same cell', () => {
+    const shared = createSharedOutbounds(() => {})
+    const withTimeout = (connectionTimeout: string) => {
+      const spec = { to: [{ targetRef: { kind: 'Mesh' }, default: { connectionTimeout } }] }
+      return effectiveOutbound(samplePolicies(samplePolicy('MeshTimeout', 't', spec)), destination, destinationLookup([destination]))
+    }
+    const [before, after] = [withTimeout('1s'), withTimeout('2s')]
+    const cluster = shared.cluster(clusterKey, before, undefined)
+    const listener = shared.listener(listenerKey, before, undefined)
+    assert.notEqual(shared.cluster(clusterKey, after, undefined).cell, cluster.cell)
+    assert.equal(shared.listener(listenerKey, after, undefined).cell, listener.cell)
+    // a resource with something of one proxy lives no longer than the conf it was made by
+    const own = { ...listenerKey, shares: { text: 'x', byType: {} } }
+    assert.notEqual(shared.listener(own, before, undefined).cell, shared.listener(own, after, undefined).cell)
   })
 })

@@ -1,5 +1,6 @@
 // Clusters and listeners of outbounds, made and encoded once for all proxies whose keys are equal. Entries hang on the identity of the
-// destination fact and of the effective conf, and die with them; the rest of the key is a text.
+// destination fact and of the effective conf, and die with them; the rest of the key is a text. What a new conf leaves as it was stays the same
+// cell, so that no stream looks at it: an edit of a cluster's field is no change of any listener.
 import type { ClusterDraft } from '@weft/envoy'
 import type { DestinationFact } from '@weft/facts'
 import { messageOf } from '@weft/foundation/errors'
@@ -32,11 +33,13 @@ type ByConf = WeakMap<object, ByRaw>
 /** `onEncode` is called for every encoding: with sharing, once per distinct key. */
 export function createSharedOutbounds(onEncode: (type: XdsType) => void): SharedOutbounds {
   const byDestination = new WeakMap<DestinationFact, ByConf>()
+  /** What was made last under a text, by whatever conf. Texts with something of a single proxy are left out: they come and go with proxies. */
+  const latest = new WeakMap<DestinationFact, ByText>()
   const ingressConf = {}
   const noRaw = {}
 
   const remembered = (
-    at: { destination: DestinationFact; conf: object; raw: object },
+    at: { destination: DestinationFact; conf: object; raw: object; ownersDiffer: boolean },
     text: string,
     make: () => SharedResource,
   ): SharedResource => {
@@ -46,6 +49,11 @@ export function createSharedOutbounds(onEncode: (type: XdsType) => void): Shared
     let resource = byText.get(text)
     if (resource === undefined) {
       resource = make()
+      if (!at.ownersDiffer) {
+        const last = weakly(latest, at.destination, (): ByText => new Map())
+        resource = settled(last.get(text), resource)
+        last.set(text, resource)
+      }
       byText.set(text, resource)
     }
     return resource
@@ -66,7 +74,8 @@ export function createSharedOutbounds(onEncode: (type: XdsType) => void): Shared
   return {
     cluster(key, conf, raw) {
       const { name, destination, clientTags } = key
-      return remembered({ destination, conf, raw: raw ?? noRaw }, `c ${name} ${key.identitySecret ?? ''} ${clientTags ?? ''}`, () =>
+      const at = { destination, conf, raw: raw ?? noRaw, ownersDiffer: clientTags !== undefined }
+      return remembered(at, `c ${name} ${key.identitySecret ?? ''} ${clientTags ?? ''}`, () =>
         built('cluster', name, () => {
           const applied = applyOutboundCluster(
             conf.byType,
@@ -80,7 +89,7 @@ export function createSharedOutbounds(onEncode: (type: XdsType) => void): Shared
     listener(key, conf, raw) {
       const { name, destination } = key
       const text = `l ${name} ${key.address} ${key.port} ${key.bindToPort ? 1 : 0}${key.ipv6 ? 1 : 0} ${key.terminal}${key.additional.map((more) => ` ${more.address} ${more.port}`).join('')} ${key.shares?.text ?? ''}`
-      return remembered({ destination, conf, raw: raw ?? noRaw }, text, () =>
+      return remembered({ destination, conf, raw: raw ?? noRaw, ownersDiffer: key.shares !== undefined }, text, () =>
         built('listener', name, () => {
           const { routes, tcpSplits } = conf
           const applied = applyOutboundListener(
@@ -93,11 +102,18 @@ export function createSharedOutbounds(onEncode: (type: XdsType) => void): Shared
       )
     },
     ingressCluster(key, of, raw) {
-      return remembered({ destination: of, conf: ingressConf, raw: raw ?? noRaw }, `i ${key.name}`, () =>
+      return remembered({ destination: of, conf: ingressConf, raw: raw ?? noRaw, ownersDiffer: false }, `i ${key.name}`, () =>
         built('cluster', key.name, () => finishCluster({ draft: ingressCluster(key), failures: [] }, 'ingress', raw)),
       )
     },
   }
+}
+
+/** The earlier resource when the new one says the same, so that equal content stays one cell. */
+function settled(before: SharedResource | undefined, made: SharedResource): SharedResource {
+  const [a, b] = [before?.cell?.current, made.cell?.current]
+  if (before === undefined || a === undefined || b === undefined || before.problems.length + made.problems.length > 0) return made
+  return a.version === b.version && JSON.stringify(a.needs) === JSON.stringify(b.needs) ? before : made
 }
 
 /** The value under a key, made when there is none; it lives as long as the key. */

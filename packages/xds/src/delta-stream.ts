@@ -239,16 +239,18 @@ export class DeltaStream implements CellWatcher {
   }
 
   #acknowledge(type: XdsType, lane: Lane, nonce: string): void {
-    const before = type === 'cluster' ? new Set(lane.subscription.accepted.keys()) : undefined
+    const { accepted } = lane.subscription
+    const updates = type === 'cluster' ? (lane.subscription.outstanding.get(nonce)?.updates.keys() ?? []) : []
+    const fresh = new Set([...updates].filter((name) => !accepted.has(name)))
     const response = lane.subscription.acknowledge(nonce)
     if (response === undefined) return
     lane.acknowledged++
     if (response.probe) lane.retry.succeeded()
     // a listener may have been refused for want of a cluster that exists now, or for an address that is free now
-    if (before !== undefined && [...response.updates.keys()].some((name) => !before.has(name))) {
+    if (fresh.size > 0) {
       const { listener } = this.#snapshot ?? {}
       this.#lanes.listener.subscription.forgive((name) =>
-        (listener?.get(name)?.current?.needs?.clusters ?? []).some((cluster) => response.updates.has(cluster) && !before.has(cluster)),
+        (listener?.get(name)?.current?.needs?.clusters ?? []).some((cluster) => fresh.has(cluster)),
       )
     }
     if (type === 'listener' && response.removed.length > 0) lane.subscription.forgive()
