@@ -2,6 +2,7 @@
 // plainly where Envoy's own admin is on the loopback address we reach it by (contract/dataplane.md section 14.3).
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls'
 import { AppError, messageOf } from '@weft/foundation/errors'
 import type { Clock } from '@weft/foundation/time'
 import type { ProxyMetadata } from '@weft/facts'
@@ -47,10 +48,20 @@ interface Target {
 }
 
 export function createEnvoyAdmin(options: EnvoyAdminOptions): EnvoyAdmin {
+  const { authority } = options
+  let context: SecureContext | undefined
+  /** Made once: parsing certificates and keys costs more than a request, and proxies are asked every few seconds while a zone is out of reach. */
+  const clientContext = (): SecureContext =>
+    (context ??= createSecureContext({
+      ca: authority.caPem,
+      cert: authority.client.certificatePem,
+      key: authority.client.privateKeyPem,
+      minVersion: 'TLSv1.2',
+    }))
   const call = async (proxy: ProxyName, method: 'GET' | 'POST', path: string): Promise<string> => {
     const target = targetOf(proxy, options)
     try {
-      return await fetchText(target, { method, path }, options)
+      return await fetchText(target, { method, path }, { clock: options.clock, clientContext })
     } catch (error) {
       if (error instanceof AppError) throw error
       throw new AppError(
@@ -93,17 +104,11 @@ function targetOf(proxy: ProxyName, options: EnvoyAdminOptions): Target {
 async function fetchText(
   target: Target,
   what: { readonly method: string; readonly path: string },
-  options: EnvoyAdminOptions,
+  { clock, clientContext }: { readonly clock: Clock; readonly clientContext: () => SecureContext },
 ): Promise<string> {
-  const { authority, clock } = options
   const common: RequestOptions = { host: target.address, port: target.port, ...what, agent: false, timeout: connectMs }
-  const tls = {
-    ca: authority.caPem,
-    cert: authority.client.certificatePem,
-    key: authority.client.privateKeyPem,
-    minVersion: 'TLSv1.2' as const,
-  }
-  const request = target.isPlain ? httpRequest(common) : httpsRequest({ ...common, ...tls })
+  const secured = (): RequestOptions & Pick<ConnectionOptions, 'secureContext'> => ({ ...common, secureContext: clientContext() })
+  const request = target.isPlain ? httpRequest(common) : httpsRequest(secured())
   const deadline = clock.after(totalMs, () => request.destroy(new Error(`no complete answer within ${totalMs / 1000} s`)))
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
