@@ -12,6 +12,8 @@ export type Role = 'global' | 'zone'
 export interface ControlPlanes extends AsyncDisposable {
   /** Base URL of a REST API. */
   api(role: Role): string
+  /** Base URL of the diagnostics server. */
+  diagnostics(role: Role): string
   /** Where a control plane keeps its state. */
   workDir(role: Role): string
   /** `host:port` that proxies of the zone connect to. */
@@ -55,6 +57,7 @@ export async function controlPlanes(
   }
   return {
     api,
+    diagnostics: (role) => `http://127.0.0.1:${port(role, 2)}`,
     workDir: (role) => join(dataDir, role),
     proxies: `127.0.0.1:${port('zone', 3)}`,
     start: async (role) => {

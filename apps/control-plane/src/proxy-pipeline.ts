@@ -5,7 +5,7 @@ import type { Component } from '@weft/foundation/lifecycle'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock, Timer } from '@weft/foundation/time'
-import { type Collection, createWorkQueue, type NetChange } from '@weft/graph'
+import { type Collection, createWorkQueue, type NetChange, type WorkLane } from '@weft/graph'
 import type { AdminAuthority, IdentityIssuer, Svid } from '@weft/identity'
 import type { MeshFacts } from '@weft/mesh'
 import { destinationLookup, type DestinationLookup } from '@weft/policy'
@@ -18,7 +18,7 @@ import {
   type Refusal,
   type RunningView,
 } from '@weft/proxy'
-import type { DeltaStream, ProxySnapshot } from '@weft/xds'
+import type { Delivery, DeltaStream, ProxySnapshot } from '@weft/xds'
 import type { ProxyStreams } from './proxy-streams.ts'
 
 export interface ProxyPipelineOptions {
@@ -28,6 +28,8 @@ export interface ProxyPipelineOptions {
   readonly metrics: Metrics
   readonly adminAuthority: AdminAuthority
   readonly streams: Pick<ProxyStreams, 'get'>
+  /** Told which commit is not built yet. */
+  readonly delivery: Pick<Delivery, 'hold' | 'release' | 'within'>
   /** Latest wins; called for every proxy with facts, connected or not. */
   readonly onSnapshot: (proxyKey: string, snapshot: ProxySnapshot) => void
   /** The proxy's facts are gone. */
@@ -58,7 +60,7 @@ const routeKinds = ['MeshHTTPRoute', 'MeshTCPRoute'] as const
 
 /** Makes the pipeline; it follows the facts from `start` on. The graph must be running by then. */
 export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipeline {
-  const { mesh, log, metrics, adminAuthority } = options
+  const { mesh, log, metrics, adminAuthority, delivery } = options
   const lookups = new Map<string, DestinationLookup>()
   const adminCertificates = new Map<string, AdminCertificate>()
   const snapshots = new Map<string, ProxySnapshot>()
@@ -73,6 +75,31 @@ export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipelin
     onProblem: (problem) => log.warn({ component: 'proxy.build', ...problem }, 'part of a proxy configuration could not be built'),
   })
   const trials = createPolicyTrials()
+  /** Proxies that wait to be built, with the commit that each waits for since. */
+  const unbuilt = new Map<string, number>()
+  const letGo = (key: string): void => {
+    const since = unbuilt.get(key)
+    unbuilt.delete(key)
+    if (since !== undefined) delivery.release(since)
+  }
+  /** What is committed from here on is for the next build. */
+  const build = (key: string): void => {
+    const since = unbuilt.get(key)
+    unbuilt.delete(key)
+    try {
+      const facts = mesh.proxyFacts.get(key)
+      if (!facts) return
+      let snapshot = builder.build(trials.apply(facts))
+      while (trials.isUnchanged(key, snapshot)) snapshot = builder.build(trials.apply(facts))
+      if (snapshots.get(key) === snapshot) return
+      snapshots.set(key, snapshot)
+      const post = (): void => options.onSnapshot(key, snapshot)
+      if (since === undefined) post()
+      else delivery.within(since, post)
+    } finally {
+      if (since !== undefined) delivery.release(since)
+    }
+  }
   const queue = createWorkQueue<string>({
     name: 'proxy.assembly',
     log: log.child({ component: 'proxy.assembly' }),
@@ -82,25 +109,30 @@ export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipelin
     run: async (key) => {
       const address = mesh.proxyFacts.get(key)?.address
       if (address !== undefined && !adminCertificates.has(address)) {
-        const { certificatePem, privateKeyPem } = await adminAuthority.server(address)
+        const { certificatePem, privateKeyPem } = await adminAuthority.server(address).catch((error: unknown) => {
+          // nobody builds it before it changes again
+          letGo(key)
+          throw error
+        })
         adminCertificates.set(address, { certificatePem, keyPem: privateKeyPem, clientCaPem: adminAuthority.caPem })
       }
-      const facts = mesh.proxyFacts.get(key)
-      if (!facts) return
-      let snapshot = builder.build(trials.apply(facts))
-      while (trials.isUnchanged(key, snapshot)) snapshot = builder.build(trials.apply(facts))
-      if (snapshots.get(key) !== snapshot) {
-        snapshots.set(key, snapshot)
-        options.onSnapshot(key, snapshot)
-      }
+      build(key)
+      if (!mesh.proxyFacts.get(key)) return
       // an attempt that changes nothing the proxy runs is accepted without a word of it
       const stream = options.streams.get(key)
       if (stream) accepted(key, stream)
     },
   })
+  const expect = (key: string): void => {
+    if (!unbuilt.has(key)) unbuilt.set(key, delivery.hold())
+  }
+  const mark = (key: string, reason: string, lane: WorkLane): void => {
+    expect(key)
+    queue.mark(key, reason, lane)
+  }
   const accepted = (key: string, stream: RunningView): void => {
     const before = trials.rejections(key)
-    if (trials.accepted(key, stream)) queue.mark(key, onTrial, 'update')
+    if (trials.accepted(key, stream)) mark(key, onTrial, 'update')
     for (const { policy, message, resources } of trials.rejections(key)) {
       if (before.some((known) => known.policy === policy)) continue
       log.warn(
@@ -113,10 +145,12 @@ export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipelin
   const take = (key: string, facts: ProxyFacts | undefined, reason: string): void => {
     issuer?.ensure(key, facts?.identity)
     if (facts) {
+      expect(key)
       if (!snapshots.has(key)) queue.mark(key, reason, 'first')
       else if (pace.mayGo(key)) queue.mark(key, reason, 'update')
       return
     }
+    letGo(key)
     queue.drop(key)
     pace.drop(key)
     builder.remove(key)
@@ -138,7 +172,7 @@ export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipelin
     snapshot: (key) => snapshots.get(key),
     onVerdict: (key, stream, refusal) => {
       if (!refusal) accepted(key, stream)
-      else if (trials.refused(key, refusal, (name) => stream.rejectedVersions(refusal.type).get(name))) queue.mark(key, onTrial, 'update')
+      else if (trials.refused(key, refusal, (name) => stream.rejectedVersions(refusal.type).get(name))) mark(key, onTrial, 'update')
     },
     rejections: (key) => trials.rejections(key),
     effectiveFacts: (facts) => trials.apply(facts),
@@ -157,7 +191,7 @@ export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipelin
         mesh.destinations.onCommit((changes, info) => {
           const meshes = new Set(changes.map(({ before, after }) => (after ?? before)?.mesh ?? ''))
           for (const name of meshes) lookups.delete(name)
-          queue.markMany(proxiesWithRoutes(mesh, meshes), info.reason)
+          for (const key of proxiesWithRoutes(mesh, meshes)) mark(key, info.reason, 'update')
         }),
         mesh.proxyFacts.onCommit((changes, info) => {
           for (const { key, after } of changes) take(key, after, info.reason)

@@ -21,6 +21,7 @@ import { createMesh, type MeshFacts } from '@weft/mesh'
 import { policyDescriptors } from '@weft/policies'
 import { computeLabels, coreDescriptors, createRegistry, type LabelPlace, type Registry } from '@weft/resources'
 import type { Store } from '@weft/store'
+import { createDelivery, type Delivery } from '@weft/xds'
 import { type ControlPlaneConfig, isFederated, publicConfig, workDirOf } from './config.ts'
 import { type OpenedStore, openStore } from './open-store.ts'
 import { createProcessIdentity, type ProcessIdentity } from './process-identity.ts'
@@ -44,6 +45,8 @@ export interface SharedParts {
   readonly mesh: MeshFacts
   /** Of this zone's proxies; always empty at global. */
   readonly streams: ProxyStreams
+  /** How far commits have come on the way to this zone's proxies. */
+  readonly delivery: Delivery
   readonly tls: ServerTls
   readonly tokens: TokenIssuer
   readonly verifier: TokenVerifier
@@ -67,6 +70,7 @@ export async function createSharedParts(
   const place: LabelPlace = { mode: settings.mode, zone: settings.zone, federated: settings.federated, environment: settings.environment }
   const graph = createGraph({ clock, log: logOf('graph'), metrics })
   const streams = createProxyStreams()
+  const delivery = createDelivery(() => store.seq)
   const keys = createKeyRing({ secrets: store })
   const identity = createProcessIdentity()
   const insightKind = registry.get('DataplaneInsight')
@@ -91,8 +95,10 @@ export async function createSharedParts(
       log: logOf('mesh'),
       metrics,
       holdsListener: (kri) => streams.holdsListener(kri),
+      pending: delivery,
     }),
     streams,
+    delivery,
     tls: await loadServerTls({
       certificateFile: config.general.tlsCertFile,
       privateKeyFile: config.general.tlsKeyFile,

@@ -4,7 +4,7 @@ import { createDataplaneServer, type DataplaneServer, type DataplaneServerSettin
 import type { Component } from '@weft/foundation/lifecycle'
 import { timestamp } from '@weft/foundation/time'
 import { type AdminAuthority, createIdentityIssuer, type IdentityIssuer, loadAdminAuthority } from '@weft/identity'
-import { createKdsClient, type KdsClient, type ZoneCredentials } from '@weft/kds'
+import { createKdsClient, createOwnChanges, type KdsClient, type OwnChanges, type ZoneCredentials } from '@weft/kds'
 import { resolveHosts } from '@weft/mesh'
 import { createProbe, createReachability, type Reachability } from '@weft/reachability'
 import { kriText, nameKey, type Resource } from '@weft/resources'
@@ -12,6 +12,7 @@ import { lookup } from 'node:dns/promises'
 import { readFileSync } from 'node:fs'
 import { type SharedParts, httpComponents, meshComponent, meshInsightsComponent, storeComponent } from './shared-parts.ts'
 import { type ControlPlaneConfig, isFederated } from './config.ts'
+import { changeRoutes } from './change-routes.ts'
 import { createProxyPipeline, type ProxyPipeline } from './proxy-pipeline.ts'
 import { apiSettings, issuesIdentities, massDeleteGuard } from './role-settings.ts'
 import { createSnapshotBoard } from './snapshot-board.ts'
@@ -36,6 +37,7 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
     metrics,
     adminAuthority,
     streams: parts.streams,
+    delivery: parts.delivery,
     onSnapshot: board.post,
     onRemoved: board.remove,
   })
@@ -51,7 +53,8 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
   pipeline.useIssuer(issuer)
   const server = createServer(parts, { adminAuthority, snapshots: board, recovering, isListed, pipeline })
   const reachability = isFederated(config) ? watchOtherZones(parts, server) : undefined
-  if (reachability) link.client = createClient(parts, { server, recovering, reachability })
+  const changes = createOwnChanges({ ...parts, zone: config.multizone.zone.name })
+  if (reachability) link.client = createClient(parts, { server, recovering, reachability, changes })
   const { client } = link
   const hosts = hostsComponent(parts)
   const meshInsights = meshInsightsComponent(parts)
@@ -59,6 +62,8 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
     storeComponent(parts),
     meshComponent(parts),
     parts.insights,
+    changes,
+    deliveryComponent(parts),
     ...(meshInsights ? [meshInsights] : []),
     ...(link.client ? [link.client] : []),
     pipeline,
@@ -73,7 +78,11 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
         envoyAdmin: adminAccess(server),
         proxyConfig: configAccess(parts, pipeline),
         rejections: pipeline.rejections,
-        routes: [recovering.route, ...(client ? syncRoutes(parts, client) : [])],
+        routes: [
+          recovering.route,
+          ...changeRoutes({ registry: parts.registry, access: apiSettings(config, parts.tls).access, report: changes.report }),
+          ...(client ? syncRoutes(parts, client) : []),
+        ],
         ...(client && reachability
           ? { sync: { global: () => client.status(), rejoin: () => client.rejoin(), reachability: () => reachability.row() } }
           : {}),
@@ -147,6 +156,7 @@ function createServer(parts: SharedParts, needs: ServerNeeds): DataplaneServer {
     onStream: (proxyKey, stream) => recovering.onStream(proxyKey, stream),
     onProgress: (proxyKey) => recovering.onProgress(proxyKey),
     onVerdict: needs.pipeline.onVerdict,
+    delivery: parts.delivery,
     isLastEndpoint: (proxyKey, isLive) => mesh.soleEndpointOf(proxyKey, isLive).length > 0,
   })
 }
@@ -210,10 +220,11 @@ interface ClientNeeds {
   readonly server: DataplaneServer
   readonly recovering: ZoneRecovery
   readonly reachability: Reachability
+  readonly changes: OwnChanges
 }
 
-function createClient(parts: SharedParts, { server, recovering, reachability }: ClientNeeds): KdsClient {
-  const { config, store, registry, clock, log, metrics, identity, insights } = parts
+function createClient(parts: SharedParts, { server, recovering, reachability, changes }: ClientNeeds): KdsClient {
+  const { config, store, registry, clock, log, metrics, identity, insights, delivery } = parts
   const { zone } = config.multizone
   return createKdsClient({
     store,
@@ -237,7 +248,21 @@ function createClient(parts: SharedParts, { server, recovering, reachability }: 
     recovered: recovering.recovery.over,
     listable: recovering.listable,
     reachability: () => reachability.row(),
+    delivery,
+    changes,
   })
+}
+
+/** Every commit counts, also one that no proxy depends on. */
+function deliveryComponent({ store, delivery }: SharedParts): Component {
+  let stop = (): void => {}
+  return {
+    name: 'delivery',
+    start: async () => {
+      stop = store.watch(store.seq, () => delivery.moved())
+    },
+    stop: async () => stop(),
+  }
 }
 
 /** The way from this zone to the ingresses of the others. */

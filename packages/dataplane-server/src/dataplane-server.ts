@@ -47,6 +47,7 @@ export interface DataplaneServerOptions {
   readonly onStream?: (proxyKey: string, stream: DeltaStream) => void
   readonly onProgress?: (proxyKey: string) => void
   readonly onVerdict?: DiscoveryOptions['onVerdict']
+  readonly delivery?: NonNullable<DiscoveryOptions['delivery']>
   readonly isLastEndpoint?: (proxyKey: string, isLive: (proxyKey: string) => boolean) => boolean
   /** All addresses of a host name; the system's resolver by default. */
   readonly lookup?: (host: string) => Promise<readonly string[]>
@@ -105,6 +106,7 @@ export function createDataplaneServer(options: DataplaneServerOptions): Dataplan
     ...(options.onStream ? { onStream: options.onStream } : {}),
     ...(options.onProgress ? { onProgress: options.onProgress } : {}),
     ...(options.onVerdict ? { onVerdict: options.onVerdict } : {}),
+    ...(options.delivery ? { delivery: options.delivery } : {}),
     clock,
     log,
     metrics,

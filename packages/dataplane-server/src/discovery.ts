@@ -9,6 +9,7 @@ import {
   type AdsService,
   type Caller,
   createAdsService,
+  type Delivery,
   type DeltaStream,
   type ProxySnapshot,
   type StreamEvents,
@@ -47,6 +48,8 @@ export interface DiscoveryOptions extends AdmissionOptions {
   readonly onProgress?: (proxyKey: string) => void
   /** Told of everything a proxy accepted, and with `refusal` of the resources it refused once it is known which. */
   readonly onVerdict?: (proxyKey: string, stream: DeltaStream, refusal?: ProxyRefusal) => void
+  /** Follows how far streams are. */
+  readonly delivery?: Pick<Delivery, 'stream'>
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics
@@ -135,6 +138,7 @@ export function createDiscovery(options: DiscoveryOptions): AdsService {
     onStream,
     controlPlane: options.instanceId,
     ...(options.isRecovering ? { retain: ({ hello }: Peer) => options.isRecovering?.(hello.key) ?? false } : {}),
+    ...(options.delivery ? { delivery: options.delivery } : {}),
     clock: options.clock,
     log,
     metrics: options.metrics,

@@ -19,7 +19,7 @@ import {
 import { deriveExternalServices } from './external-services.ts'
 import { deriveExternalTargets } from './external-targets.ts'
 import type { GeneratedPart } from './generators/generated-part.ts'
-import { createReconciler } from './generators/reconciler.ts'
+import { createReconciler, type PendingWork } from './generators/reconciler.ts'
 import type { TrustVerdict } from './generators/trust-verdict.ts'
 import { wireGenerators } from './generators/wire-generators.ts'
 import { deriveHostNames } from './host-names.ts'
@@ -47,6 +47,8 @@ export interface MeshOptions {
   readonly metrics?: Metrics
   /** Whether any connected proxy has a listener of this destination (KRI): its virtual IP rests until none has. Default: never. */
   readonly holdsListener?: (kri: string) => boolean
+  /** Told of generated writes that are under way. */
+  readonly pending?: PendingWork
 }
 
 /** The facts, and the sources that others write (inside `graph.transact`). Keys of proxies and dataplanes are `mesh/name`. */
@@ -212,7 +214,8 @@ export function createMesh(options: MeshOptions): MeshFacts {
     },
   })
   const parts: readonly GeneratedPart[] = generators.parts
-  const reconciler = createReconciler({ store, clock, log, ...(metrics ? { metrics } : {}), parts })
+  const { pending } = options
+  const reconciler = createReconciler({ store, clock, log, ...(metrics ? { metrics } : {}), parts, ...(pending ? { pending } : {}) })
   markChanges(parts, resources.of, (key) => reconciler.mark(key))
   let unfollow = (): void => {}
 

@@ -5,6 +5,8 @@ import type { Clock, Timer } from '@weft/foundation/time'
 import { type CellWatcher, unwatchCell, watchCell } from './cell.ts'
 import type { ProxySnapshot, ResourceCell, XdsType } from './contract.ts'
 import type { DeltaRequest } from './delta-request.ts'
+import { backlogOf } from './backlog.ts'
+import type { Delivery, StreamDelivery } from './delivery.ts'
 import { createFlushWindow, type FlushWindow } from './flush-window.ts'
 import { createLanes, type Lane, type Lanes } from './lane.ts'
 import { Sender } from './sender.ts'
@@ -26,6 +28,8 @@ export interface DeltaStreamOptions {
   readonly retain?: boolean
   readonly limits?: Partial<StreamLimits>
   readonly events?: StreamEvents
+  /** Told what is due, sent and answered. */
+  readonly delivery?: Pick<Delivery, 'stream'>
 }
 
 /** Types that are not served are answered once per request, for at most this many type URLs. */
@@ -42,6 +46,7 @@ export class DeltaStream implements CellWatcher {
   readonly #foreign = new Map<string, Set<string>>()
   readonly #job = (): void => this.#guardedTurn()
   #events: StreamEvents
+  readonly #delivery: StreamDelivery | undefined
   #snapshot: ProxySnapshot | undefined
   #retain: boolean
   /** In recovery, of what the proxy reported: what may be replaced all the same. */
@@ -67,6 +72,7 @@ export class DeltaStream implements CellWatcher {
       events: () => this.#events,
       wake: (ms) => this.#wake(ms),
     })
+    this.#delivery = options.delivery?.stream()
     this.#window = createFlushWindow(options.clock, this.#limits.maxWindowMs, () => this.#mainTurn())
   }
 
@@ -148,6 +154,7 @@ export class DeltaStream implements CellWatcher {
       }
       if (before === undefined) this.#lanes[type].subscription.markAll(snapshot[type])
     }
+    this.#delivery?.due()
     // the window first: when it opens at once, everything goes in one turn
     this.#window.mark()
     this.#options.queue(this.#job)
@@ -222,6 +229,7 @@ export class DeltaStream implements CellWatcher {
   }
 
   cellChanged(cell: ResourceCell): void {
+    this.#delivery?.due()
     this.#lanes[cell.type].subscription.dirty.add(cell.name)
     if (cell.type === 'endpoint' || cell.type === 'secret') this.#options.queue(this.#job)
     else this.#window.mark()
@@ -235,6 +243,7 @@ export class DeltaStream implements CellWatcher {
     this.#alarm?.timer.cancel()
     for (const type of xdsTypes) for (const cell of this.#snapshot?.[type].values() ?? []) unwatchCell(cell, this)
     for (const resolve of [...this.#askedWaiters.splice(0), ...this.#caughtUpWaiters.splice(0)]) resolve()
+    this.#delivery?.closed()
     this.#events.onClosed?.(reason)
   }
 
@@ -308,6 +317,10 @@ export class DeltaStream implements CellWatcher {
     }
     // a turn cut short is taken up again as it was
     if (!this.#sender.blocked) this.#mainDue = false
+    this.#delivery?.turned(
+      backlogOf({ snapshot: this.#snapshot, lanes: this.#lanes, retains: this.#retains(), keeps: (type, name) => this.#keeps(type, name) }),
+      this.#sender.lastNonce,
+    )
     if (this.#caughtUpWaiters.length > 0 && this.#isCaughtUp()) for (const resolve of this.#caughtUpWaiters.splice(0)) resolve()
   }
 

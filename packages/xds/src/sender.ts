@@ -75,6 +75,11 @@ export class Sender {
     return this.#blocked
   }
 
+  /** Number of the last response; 0 before the first. */
+  get lastNonce(): number {
+    return this.#nonce
+  }
+
   unblock(): void {
     this.#blocked = false
   }

@@ -101,4 +101,35 @@ describe('reconciler', () => {
     await turn()
     assert.equal(attempts, 4)
   })
+
+  it('tells what follows from which commit: passed on to what it writes, let go when there is nothing to write', async () => {
+    const told: string[] = []
+    let fails = 1
+    const clock = new FakeClock()
+    const store = createMemoryStore({ clock, log: silentLogger })
+    const transact: Store['transact'] = async (ops, by) => {
+      if (fails-- > 0) throw new AppError('store/unavailable', 'away')
+      return store.transact(ops, by)
+    }
+    const facade: Store = Object.setPrototypeOf({ transact }, store)
+    const pending = {
+      hold: () => {
+        told.push(`hold ${store.seq}`)
+        return store.seq
+      },
+      release: (position: number) => void told.push(`release ${position}`),
+      passOn: (position: number, to: number) => void told.push(`${position} to ${to}`),
+    }
+    const reconciler = createReconciler({ store: facade, clock, log: silentLogger, parts: [counter, fussy], pending })
+    reconciler.mark(key('a'))
+    reconciler.mark(key('b'))
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.deepEqual(told.splice(0), ['hold 0'], 'what is tried again is still held')
+    clock.advance(1_000)
+    await reconciler.settled()
+    assert.deepEqual(told.splice(0), ['0 to 2'])
+    reconciler.mark(key('a'))
+    await reconciler.settled()
+    assert.deepEqual(told, ['hold 2', 'release 2'])
+  })
 })

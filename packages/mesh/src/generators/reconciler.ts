@@ -15,6 +15,16 @@ export interface ReconcilerOptions {
   readonly log: Logger
   readonly metrics?: Metrics
   readonly parts: readonly GeneratedPart[]
+  readonly pending?: PendingWork
+}
+
+/** Told of work that follows from a commit and becomes one itself, so that whoever follows a change also waits for that. */
+export interface PendingWork {
+  /** There is some that follows from the present commit. Returns its number. */
+  hold(): number
+  release(position: number): void
+  /** It is committed up to `to`. */
+  passOn(position: number, to: number): void
 }
 
 export interface Reconciler {
@@ -34,7 +44,7 @@ const firstRetryMs = 20
 const lastRetryMs = 5_000
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
-  const { store, clock, log, parts } = options
+  const { store, clock, log, parts, pending } = options
   const types = new Set(parts.flatMap((part) => part.types))
   const writes = options.metrics?.counter('generated_writes_total', 'Changes of generated resources, by generator.', ['generator'])
   const failures = options.metrics?.counter('generated_write_failures_total', 'Failed writes of generated resources, by generator.', [
@@ -46,6 +56,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let retry: Timer | undefined
   let attempt = 0
   let isStopped = false
+  /** The commit that what is marked follows from. */
+  let since: number | undefined
   let waiters: (() => void)[] = []
 
   const schedule = (): void => {
@@ -74,6 +86,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const flush = async (): Promise<void> => {
     const batch = marked
     marked = new Map()
+    const cause = since
+    since = undefined
     const byPart = new Map<string, Planned[]>()
     for (const key of batch.values()) {
       const plan = planKey(key)
@@ -85,6 +99,14 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     let isClean = true
     for (const [part, planned] of byPart) isClean = (await write(part, planned)) && isClean
     if (isClean) attempt = 0
+    if (cause === undefined) return
+    if (isClean && byPart.size > 0) pending?.passOn(cause, store.seq)
+    else if (isClean) pending?.release(cause)
+    else {
+      // what is tried again still follows from the earlier one
+      if (since !== undefined) pending?.release(since)
+      since = cause
+    }
   }
 
   const planKey = (key: ResourceKey): { readonly part: string; readonly op: StoreOp } | undefined => {
@@ -139,6 +161,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   return {
     mark: (key) => {
       if (isStopped || !types.has(key.type)) return
+      since ??= pending?.hold()
       marked.set(keyText(key), { type: key.type, mesh: key.mesh, name: key.name })
       schedule()
     },

@@ -2,6 +2,7 @@
 import { FakeClock } from '@weft/foundation/time'
 import { createCell } from '../cell.ts'
 import type { ProxySnapshot, ResourceCell, XdsType } from '../contract.ts'
+import { createDelivery } from '../delivery.ts'
 import { DeltaStream } from '../delta-stream.ts'
 import { encodeResource } from '../encode-resource.ts'
 import { createTurnQueue } from '../turn-queue.ts'
@@ -34,6 +35,9 @@ export class World {
 
   /** How long clusters outlive the last listener that named them. */
   readonly #drainMs: number
+  /** Number of what is committed; moved by the test. */
+  position = 0
+  readonly delivery = createDelivery(() => this.position)
 
   constructor(temper: Temper = { outspoken: true, partial: true }, retain = false, drainMs = 0) {
     this.#drainMs = drainMs
@@ -132,6 +136,7 @@ export class World {
       controlPlane: 'cp-1',
       retain,
       limits: { drainMs: this.#drainMs },
+      delivery: this.delivery,
       send: (response) => {
         if (this.intercept === undefined) this.envoy.deliver(response)
         else this.intercept(response)

@@ -1,0 +1,166 @@
+// How far what was committed has come on the way to proxies. A position (a sequence number of the store) is pushed once everything that follows
+// from what was committed up to it has been sent on every stream, and acked once every proxy has accepted or refused that. Streams, and
+// whatever works ahead of them, hold the position that their pending work follows from; the lowest one held is how far things are. Knows
+// nothing of what the work is, and costs a stream two comparisons while it has nothing to do.
+import type { Backlog } from './backlog.ts'
+import { LowWater } from './low-water.ts'
+
+/** What a stream tells of itself. */
+export interface StreamDelivery {
+  /** There is something to send that follows from the present position. */
+  due(): void
+  /** A turn of the stream is over. `lastSent`: number of its last response. */
+  turned(backlog: Backlog, lastSent: number): void
+  closed(): void
+}
+
+export interface Delivery {
+  readonly pushed: number
+  readonly acked: number
+  /** Proxies that refuse something they should have. */
+  readonly refusing: number
+  /** Called after changes of these figures, at most once a turn. Returns the unsubscriber. */
+  onProgress(listener: () => void): () => void
+  /** More was committed; to be called for every commit, also when nothing follows from it. */
+  moved(): void
+  /** Work that follows from the present position is pending, until `release` with the position returned. */
+  hold(): number
+  release(position: number): void
+  /** Work held at `position` is done, and was itself committed up to `to`: `position` is not reached before that is. */
+  passOn(position: number, to: number): void
+  /** What becomes due during `work` follows from `position`. */
+  within(position: number, work: () => void): void
+  /** Follows one stream until it is closed. */
+  stream(): StreamDelivery
+}
+
+interface Sent {
+  nonce: number
+  readonly since: number
+}
+
+/** More unanswered turns of a stream than this count as one. */
+const maxSent = 16
+const maxPassed = 64
+
+/** `position`: of the last commit; never falls. */
+export function createDelivery(position: () => number): Delivery {
+  const unsent = new LowWater()
+  const unanswered = new LowWater()
+  /** Position to where the work that was held there has gone. */
+  const passed = new Map<number, number>()
+  const refusing = new Set<StreamDelivery>()
+  const listeners = new Set<() => void>()
+  const told = { pushed: position(), acked: position(), refusing: 0 }
+  let cause: number | undefined
+  let isScheduled = false
+
+  const reached = (held: LowWater): number => {
+    let low = (held.first ?? position() + 1) - 1
+    // the last first: what it waits for may be what another one waits for
+    for (const [from, to] of [...passed].sort(([a], [b]) => b - a)) if (low < to) low = Math.min(low, from - 1)
+    return low
+  }
+  const look = (): void => {
+    isScheduled = false
+    const [pushed, acked] = [reached(unsent), reached(unanswered)]
+    const isNews = pushed > told.pushed || acked > told.acked || refusing.size !== told.refusing
+    told.pushed = Math.max(told.pushed, pushed)
+    told.acked = Math.max(told.acked, Math.min(acked, told.pushed))
+    told.refusing = refusing.size
+    for (const from of passed.keys()) if (from <= acked) passed.delete(from)
+    if (isNews) for (const listener of listeners) listener()
+  }
+  const changed = (): void => {
+    if (isScheduled) return
+    isScheduled = true
+    setImmediate(look)
+  }
+  const hold = (at: number): number => {
+    unsent.hold(at)
+    unanswered.hold(at)
+    return at
+  }
+  const release = (at: number): void => {
+    unsent.release(at)
+    unanswered.release(at)
+    changed()
+  }
+  const stream = (): StreamDelivery => {
+    let since: number | undefined
+    let sent: Sent[] = []
+    const followed: StreamDelivery = {
+      due: () => {
+        const at = cause ?? position()
+        if (since !== undefined && since <= at) return
+        hold(at)
+        if (since !== undefined) release(since)
+        since = at
+      },
+      turned: (backlog, lastSent) => {
+        if (since !== undefined && backlog.isSent) {
+          unsent.release(since)
+          const last = sent.at(-1)
+          if (last && sent.length >= maxSent) {
+            last.nonce = lastSent
+            unanswered.release(since)
+          } else sent.push({ nonce: lastSent, since })
+          since = undefined
+          changed()
+        }
+        while (sent[0] && sent[0].nonce < backlog.firstUnanswered && !backlog.isSearching) {
+          unanswered.release(sent[0].since)
+          sent = sent.slice(1)
+          changed()
+        }
+        if (refusing.has(followed) === backlog.isRefusing) return
+        if (backlog.isRefusing) refusing.add(followed)
+        else refusing.delete(followed)
+        changed()
+      },
+      closed: () => {
+        if (since !== undefined) release(since)
+        for (const each of sent) unanswered.release(each.since)
+        since = undefined
+        sent = []
+        refusing.delete(followed)
+        changed()
+      },
+    }
+    return followed
+  }
+  return {
+    get pushed() {
+      return told.pushed
+    },
+    get acked() {
+      return told.acked
+    },
+    get refusing() {
+      return told.refusing
+    },
+    onProgress: (listener) => {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    moved: changed,
+    hold: () => hold(cause ?? position()),
+    release,
+    passOn: (from, to) => {
+      // while someone answers nothing, what comes later waits with what came before
+      const last = passed.size < maxPassed ? from : Math.min(from, Math.max(...passed.keys()))
+      passed.set(last, Math.max(to, passed.get(last) ?? to))
+      release(from)
+    },
+    within: (at, work) => {
+      const before = cause
+      cause = at
+      try {
+        work()
+      } finally {
+        cause = before
+      }
+    },
+    stream,
+  }
+}
