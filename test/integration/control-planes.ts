@@ -36,7 +36,12 @@ export const zone = 'east'
 
 /** Knows ports and folders; nothing runs yet. A standalone zone has no global. */
 export async function controlPlanes(
-  options: { readonly standalone?: boolean; readonly env?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly standalone?: boolean
+    readonly env?: Readonly<Record<string, string>>
+    /** Settings of one of them. */
+    readonly envOf?: (role: Role) => Readonly<Record<string, string>>
+  } = {},
 ): Promise<ControlPlanes> {
   const dataDir = mkdtempSync(join(tmpdir(), 'wi-'))
   const ports = await freePorts(13)
@@ -76,6 +81,7 @@ export async function controlPlanes(
           KUMA_MONITORING_ASSIGNMENT_SERVER_PORT: String(port(role, 5)),
           ...own(role),
           ...options.env,
+          ...options.envOf?.(role),
         },
       })
       await until(`API of ${role}`, async () => {

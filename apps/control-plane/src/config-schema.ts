@@ -121,10 +121,11 @@ export const store = {
   properties: {
     type: {
       type: 'string',
-      enum: ['embedded', 'memory'],
+      enum: ['embedded', 'postgres', 'memory'],
       default: 'embedded',
       env: 'KUMA_STORE_TYPE',
-      description: 'embedded: on disk in the work directory, survives kill -9. memory: lost with the process.',
+      description:
+        'embedded: on disk in the work directory, survives kill -9. postgres: in a database made ready by `weft migrate up`. memory: lost with the process.',
     },
     unsafeDelete: { ...flag(false), env: 'KUMA_STORE_UNSAFE_DELETE' },
     cache: {
@@ -145,24 +146,47 @@ export const store = {
     postgres: {
       type: 'object',
       properties: {
-        host: { ...text('127.0.0.1'), ...none, env: `${pg}_HOST` },
-        port: { ...port(15432), ...none, env: `${pg}_PORT` },
-        user: { ...text('kuma'), ...none, env: `${pg}_USER` },
-        password: { ...text('kuma'), ...none, secret: true, env: `${pg}_PASSWORD` },
-        dbName: { ...text('kuma'), ...none, env: `${pg}_DB_NAME` },
+        host: { ...text('127.0.0.1'), env: `${pg}_HOST` },
+        port: { ...port(15432), env: `${pg}_PORT` },
+        user: { ...text('kuma'), env: `${pg}_USER` },
+        password: { ...text('kuma'), secret: true, env: `${pg}_PASSWORD` },
+        dbName: { ...text('kuma'), env: `${pg}_DB_NAME`, description: 'A database of its own for each control plane.' },
         driverName: { ...text('pgx'), ...none, env: `${pg}_DRIVER_NAME` },
-        connectionTimeout: { ...count(5), ...none, env: `${pg}_CONNECTION_TIMEOUT` },
-        maxOpenConnections: { ...count(50), ...none, env: `${pg}_MAX_OPEN_CONNECTIONS` },
+        connectionTimeout: { ...count(5), env: `${pg}_CONNECTION_TIMEOUT`, description: 'Seconds for a connection to open.' },
+        maxOpenConnections: {
+          ...count(50),
+          env: `${pg}_MAX_OPEN_CONNECTIONS`,
+          description:
+            'Besides the one that listens for changes; a few are enough, since reads come from memory. 0: as many as are needed.',
+        },
         maxIdleConnections: { ...count(50), ...none, env: `${pg}_MAX_IDLE_CONNECTIONS` },
-        minOpenConnections: { ...count(0), ...none, env: `${pg}_MIN_OPEN_CONNECTIONS` },
-        tolerateNewerDBVersions: { ...flag(false), ...none, env: `${pg}_TOLERATE_NEWER_DB_VERSIONS` },
+        minOpenConnections: { ...count(0), env: `${pg}_MIN_OPEN_CONNECTIONS` },
+        maxConnectionLifetime: { ...span('1h'), ...none, env: `${pg}_MAX_CONNECTION_LIFETIME` },
+        maxConnectionLifetimeJitter: { ...span('1m'), ...none, env: `${pg}_MAX_CONNECTION_LIFETIME_JITTER` },
+        healthCheckInterval: { ...span('30s'), ...none, env: `${pg}_HEALTH_CHECK_INTERVAL` },
+        tolerateNewerDBVersions: {
+          ...flag(false),
+          env: `${pg}_TOLERATE_NEWER_DB_VERSIONS`,
+          description: 'Start on a schema that a newer version made.',
+        },
         tls: {
           type: 'object',
           properties: {
-            mode: { ...text('disable'), ...none, env: `${pg}_TLS_MODE` },
-            certPath: { ...text(''), ...none, env: `${pg}_TLS_CERT_PATH` },
-            keyPath: { ...text(''), ...none, env: `${pg}_TLS_KEY_PATH` },
-            caPath: { ...text(''), ...none, env: `${pg}_TLS_ROOT_CERT_PATH` },
+            mode: {
+              type: 'string',
+              enum: ['disable', 'verifyNone', 'verifyCa', 'verifyFull'],
+              default: 'disable',
+              env: `${pg}_TLS_MODE`,
+              description: 'verifyNone: any certificate. verifyCa: of the authority in caPath. verifyFull: and for this host.',
+            },
+            certPath: {
+              ...text(''),
+              env: `${pg}_TLS_CERT_PATH`,
+              description: 'Client certificate. Read at every connection, like the other files.',
+            },
+            keyPath: { ...text(''), env: `${pg}_TLS_KEY_PATH` },
+            caPath: { ...text(''), env: [`${pg}_TLS_ROOT_CERT_PATH`, `${pg}_TLS_CA_PATH`] },
+            disableSSLSNI: { ...flag(false), ...none, env: `${pg}_TLS_DISABLE_SSLSNI` },
           },
         },
         readReplica: {

@@ -33,6 +33,7 @@ test('the variables of a launch recipe work', () => {
       KUMA_MULTIZONE_ZONE_KDS_TLS_SKIP_VERIFY: 'true',
       KUMA_STORE_TYPE: 'memory',
       KUMA_STORE_POSTGRES_PASSWORD: 'hush',
+      KUMA_STORE_POSTGRES_DRIVER_NAME: 'pgx',
       KUMA_GENERAL_WORK_DIR: '/var/lib/weft',
       KUMA_XDS_DATAPLANE_DEREGISTRATION_DELAY: '1s',
       KUMA_IPAM_ALLOCATION_INTERVAL: '720h',
@@ -43,7 +44,7 @@ test('the variables of a launch recipe work', () => {
   assert.equal(config.multizone.zone.kds.tlsSkipVerify, true)
   assert.equal(config.xdsServer.dataplaneDeregistrationDelay, 1000)
   assert.equal(workDirOf(config), '/var/lib/weft')
-  assert.deepEqual(withoutEffect, ['store.postgres.password'])
+  assert.deepEqual(withoutEffect, ['store.postgres.driverName'])
   assert.ok(!JSON.stringify(publicConfig(config)).includes('hush'))
 })
 
@@ -59,7 +60,14 @@ test('settings that contradict each other name the key', () => {
   fails({ KUMA_MODE: 'global', KUMA_ENVIRONMENT: 'kubernetes' }, /^environment/)
   fails({ KUMA_MULTIZONE_ZONE_NAME: 'East_1' }, /^multizone\.zone\.name/)
   fails({ KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS: 'http://x' }, /^multizone\.zone\.globalAddress/)
-  fails({ KUMA_STORE_TYPE: 'postgres' }, /^KUMA_STORE_TYPE must be one of embedded, memory/)
+  fails({ KUMA_STORE_TYPE: 'kubernetes' }, /^KUMA_STORE_TYPE must be one of embedded, postgres, memory/)
+  const postgres = { KUMA_STORE_TYPE: 'postgres' }
+  fails(
+    { ...postgres, KUMA_STORE_POSTGRES_TLS_MODE: 'require' },
+    /^KUMA_STORE_POSTGRES_TLS_MODE must be one of disable, verifyNone, verifyCa, verifyFull/,
+  )
+  fails({ ...postgres, KUMA_STORE_POSTGRES_TLS_MODE: 'verifyFull' }, /^store\.postgres\.tls\.caPath must be set/)
+  fails({ ...postgres, KUMA_STORE_POSTGRES_TLS_KEY_PATH: '/a' }, /^store\.postgres\.tls\.certPath and/)
   fails({ KUMA_MULTIZONE_GLOBAL_KDS_ZONE_HEALTH_CHECK_TIMEOUT: '5s' }, /zoneHealthCheck/)
   fails(
     { KUMA_MESH_SERVICE_LABEL_PROPAGATION_ALLOWED_KEYS: 'team,kuma.io/zone' },

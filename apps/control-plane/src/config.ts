@@ -84,6 +84,7 @@ function checkTogether(config: ControlPlaneConfig): void {
     )
   }
   checkZoneCredentials(config)
+  if (config.store.type === 'postgres') checkPostgres(config)
   const { pollInterval, timeout } = config.multizone.global.kds.zoneHealthCheck
   if (pollInterval > 0 !== timeout > 0) {
     throw new AppError('config/invalid', 'multizone.global.kds.zoneHealthCheck.pollInterval and timeout must be set together')
@@ -106,6 +107,18 @@ function checkTogether(config: ControlPlaneConfig): void {
     if ((tlsCertFile === '') !== (tlsKeyFile === ''))
       throw new AppError('config/invalid', `${key}.tlsCertFile and ${key}.tlsKeyFile must be set together`)
   }
+}
+
+function checkPostgres({ store: { postgres } }: ControlPlaneConfig): void {
+  const at = 'store.postgres'
+  for (const key of ['host', 'user', 'password', 'dbName'] as const) {
+    if (postgres[key] === '') throw new AppError('config/invalid', `${at}.${key} must not be empty`)
+  }
+  const { mode, certPath, keyPath, caPath } = postgres.tls
+  if ((mode === 'verifyCa' || mode === 'verifyFull') && caPath === '')
+    throw new AppError('config/invalid', `${at}.tls.caPath must be set when ${at}.tls.mode is ${mode}`)
+  if ((certPath === '') !== (keyPath === ''))
+    throw new AppError('config/invalid', `${at}.tls.certPath and ${at}.tls.keyPath must be set together`)
 }
 
 function checkZoneCredentials({ multizone }: ControlPlaneConfig): void {

@@ -5,10 +5,11 @@ import { AppError, messageOf } from '@weft/foundation/errors'
 import { type Component, createSupervisor } from '@weft/foundation/lifecycle'
 import { createLogging, type Logger } from '@weft/foundation/log'
 import { createSharedParts } from './shared-parts.ts'
-import { isFederated, loadControlPlaneConfig, publicConfig } from './config.ts'
+import { type ControlPlaneConfig, isFederated, loadControlPlaneConfig, publicConfig } from './config.ts'
 import { globalComponents } from './global-role.ts'
 import { productVersion } from './process-identity.ts'
 import { restore } from './restore.ts'
+import { migrate, showMigrations } from './migrate.ts'
 import { type ZoneLink, zoneComponents } from './zone-role.ts'
 
 interface RunOptions {
@@ -55,12 +56,24 @@ program
     '\nSettings come from the same variables as for run.\n\nExamples:\n  KUMA_MODE=global weft restore global.backup\n  KUMA_MODE=global weft restore global.backup --yes',
   )
   .action(async (file: string, options: RestoreArguments) => {
-    const { config } = loadControlPlaneConfig({
-      env: process.env,
-      ...(options.configFile === undefined ? {} : { file: options.configFile }),
-    })
     const { key: keyFile, yes, output } = options
-    await restore(config, { file, keyFile, yes, json: output === 'json' }, (text) => void process.stdout.write(`${text}\n`))
+    await restore(configFrom(options), { file, keyFile, yes, json: output === 'json' }, printLine)
+  })
+const migrations = program
+  .command('migrate')
+  .description('The schema of a PostgreSQL store (KUMA_STORE_TYPE=postgres).')
+  .addHelpText('after', '\nSettings come from the same variables as for run.')
+migrations
+  .command('up')
+  .description('Bring the schema up to date: before the first start, and after an upgrade of this program.')
+  .option('-c, --config-file <file>', 'YAML configuration, as for run')
+  .action((options: { readonly configFile?: string }) => migrate(configFrom(options), printLine))
+migrations
+  .command('status')
+  .description('Show the version and what is missing; exit code 1 unless it is up to date.')
+  .option('-c, --config-file <file>', 'YAML configuration, as for run')
+  .action(async (options: { readonly configFile?: string }) => {
+    if (!(await showMigrations(configFrom(options), printLine))) process.exitCode = 1
   })
 program
   .command('version')
@@ -72,6 +85,14 @@ program
  * as it lives. With the runtime's 64 KiB that was a sixth of the memory of a connected proxy.
  */
 const bufferSlabBytes = 8192
+
+function configFrom({ configFile }: { readonly configFile?: string }): ControlPlaneConfig {
+  return loadControlPlaneConfig({ env: process.env, ...(configFile === undefined ? {} : { file: configFile }) }).config
+}
+
+function printLine(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
 
 async function run(options: RunOptions): Promise<void> {
   Buffer.poolSize = bufferSlabBytes

@@ -3,7 +3,17 @@ import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock } from '@weft/foundation/time'
 import type { Registry } from '@weft/resources'
-import { createMemoryStore, type DurableStore, openEmbeddedStore, type Store } from '@weft/store'
+import {
+  createMemoryStore,
+  type DurableStore,
+  loadHistoryKey,
+  openEmbeddedStore,
+  openPostgresStore,
+  type PostgresSettings,
+  type PostgresStoreOptions,
+  type Store,
+} from '@weft/store'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ControlPlaneConfig, workDirOf } from './config.ts'
 
@@ -29,15 +39,39 @@ export function storeFolder(config: ControlPlaneConfig): string {
   return join(workDirOf(config), 'store')
 }
 
+/** How to reach the database. */
+export function postgresSettings({ store: { postgres } }: ControlPlaneConfig): PostgresSettings {
+  const { host, port, user, password, dbName: database, connectionTimeout, maxOpenConnections, minOpenConnections, tls } = postgres
+  return {
+    host,
+    port,
+    user,
+    password,
+    database,
+    connectTimeoutMs: connectionTimeout * 1000,
+    maxConnections: maxOpenConnections === 0 ? Number.MAX_SAFE_INTEGER : maxOpenConnections,
+    minConnections: minOpenConnections,
+    tls,
+  }
+}
+
 /** Opens it, or makes it. Errors as the driver's. */
 export async function openStore(config: ControlPlaneConfig, { registry, ...deps }: OpenStoreDeps): Promise<OpenedStore> {
   if (config.store.type === 'memory') return { store: createMemoryStore(deps) }
   const { maxEntries, maxAge } = config.weft.history
-  const store = await openEmbeddedStore({
-    ...deps,
-    dir: storeFolder(config),
-    retention: { maxEntries, maxAgeMs: maxAge },
-    sealedTypes: confidentialTypes(registry),
-  })
+  const options = { ...deps, retention: { maxEntries, maxAgeMs: maxAge }, sealedTypes: confidentialTypes(registry) }
+  const dir = storeFolder(config)
+  const store = config.store.type === 'embedded' ? await openEmbeddedStore({ ...options, dir }) : await openPostgres(config, options)
   return { store, history: store.history, backup: store.backup }
+}
+
+function openPostgres(config: ControlPlaneConfig, options: Omit<PostgresStoreOptions, 'settings' | 'key'>): Promise<DurableStore> {
+  const dir = storeFolder(config)
+  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  return openPostgresStore({
+    ...options,
+    settings: postgresSettings(config),
+    key: loadHistoryKey(join(dir, 'history.key')),
+    tolerateNewerSchema: config.store.postgres.tolerateNewerDBVersions,
+  })
 }

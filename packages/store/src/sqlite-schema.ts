@@ -1,4 +1,6 @@
 // The tables of an embedded store, one step for each format. Steps only ever get added: a file of an older format takes the missing ones.
+import { chmodSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { AppError } from '@weft/foundation/errors'
 
@@ -40,7 +42,12 @@ const steps: readonly Step[] = [
   },
 ]
 
-/** Brings a file to the newest format in one transaction. Throws store/unavailable for a format that is newer than this program. */
+/** The format that this program reads and writes. */
+export const embeddedFormat: number = steps.length
+
+/**
+ * Brings a file to the newest format in one transaction, after a copy of it as it was (`store.db.format-<n>` beside it). Throws store/unavailable for a format that is newer than this program.
+ */
 export function migrate(db: DatabaseSync, dir: string, makeId: () => string): void {
   const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0)
   if (version > steps.length) {
@@ -50,10 +57,18 @@ export function migrate(db: DatabaseSync, dir: string, makeId: () => string): vo
     )
   }
   if (version === steps.length) return
+  if (version > 0) copyBefore(db, join(dir, `store.db.format-${version}`))
   db.exec('BEGIN IMMEDIATE')
   for (const step of steps.slice(version)) {
     db.exec(step.sql)
     step.after?.(db, makeId)
   }
   db.exec(`PRAGMA user_version = ${steps.length}; COMMIT`)
+}
+
+/** A copy that the program of before can open. It holds signing keys like the file itself, so only the owner may read it. */
+function copyBefore(db: DatabaseSync, path: string): void {
+  writeFileSync(path, '', { mode: 0o600 })
+  chmodSync(path, 0o600)
+  db.prepare('VACUUM INTO ?').run(path)
 }

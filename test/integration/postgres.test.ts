@@ -1,0 +1,90 @@
+// A global and a zone control plane on PostgreSQL: prepared by hand, killed, and without their database for a while.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { startPostgres, withoutPostgres } from '../../packages/store/src/testing/postgres-server.ts'
+import { http, until } from '../../apps/demo/src/rest.ts'
+import { root } from '../../tools/run-command.ts'
+import { controlPlanes, type Role } from './control-planes.ts'
+
+async function runWeft(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  const child = spawn(join(root, 'weft'), args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+  const [out, err, code] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    new Promise<number>((done) => child.on('close', (status) => done(status ?? -1))),
+  ])
+  return { code, out, err }
+}
+
+const timeoutPolicy = (seconds: number): object => ({
+  type: 'MeshTimeout',
+  mesh: 'default',
+  name: 'slow',
+  spec: { to: [{ targetRef: { kind: 'Mesh' }, default: { connectionTimeout: `${seconds}s` } }] },
+})
+const path = '/meshes/default/meshtimeouts/slow'
+
+test('a federation on PostgreSQL', { skip: withoutPostgres(), timeout: 300_000 }, async (t) => {
+  const server = await startPostgres()
+  const databases = { global: await server.createDatabase(), zone: await server.createDatabase() }
+  const envOf = (role: Role): Record<string, string> => ({
+    KUMA_STORE_TYPE: 'postgres',
+    KUMA_STORE_POSTGRES_PORT: String(server.port),
+    KUMA_STORE_POSTGRES_USER: 'weft',
+    KUMA_STORE_POSTGRES_PASSWORD: 'anything',
+    KUMA_STORE_POSTGRES_DB_NAME: databases[role],
+  })
+  await using planes = await controlPlanes({ envOf })
+  t.after(() => server.dispose())
+  // the zone knows it by another name
+  const timeoutAt = async (role: Role): Promise<string> => JSON.stringify((await planes.get(role, '/meshes/default/meshtimeouts')) ?? null)
+  const shows = (role: Role, seconds: number): Promise<unknown> =>
+    until(`${seconds}s at ${role}`, async () => (await timeoutAt(role)).includes(`"connectionTimeout":"${seconds}s"`))
+
+  await t.test('does not start on a database that is not prepared, and says what to do', async () => {
+    const started = await runWeft(['cp', 'run'], { KUMA_MODE: 'global', ...envOf('global') })
+    assert.equal(started.code, 1)
+    assert.match(started.err, /^weft cp: the database "test_1" has no tables of Weft: run "weft migrate up" with the same settings first$/m)
+    const status = await runWeft(['migrate', 'status'], envOf('global'))
+    assert.deepEqual([status.code, /missing 1: /.test(status.out)], [1, true], status.err)
+    const elsewhere = await runWeft(['migrate', 'up'], {})
+    assert.deepEqual([elsewhere.code, /set KUMA_STORE_TYPE=postgres/.test(elsewhere.err)], [2, true], elsewhere.err)
+  })
+
+  await t.test('weft migrate up prepares it', async () => {
+    for (const role of ['global', 'zone'] as const) assert.match((await runWeft(['migrate', 'up'], envOf(role))).out, /applied 1: /)
+    assert.match((await runWeft(['migrate', 'up'], envOf('zone'))).out, /nothing to do/)
+    assert.equal((await runWeft(['migrate', 'status'], envOf('zone'))).code, 0)
+  })
+
+  await t.test('keeps its state over the death of both control planes', async () => {
+    await planes.start('global')
+    await planes.start('zone')
+    await planes.put('global', path, timeoutPolicy(1))
+    await shows('zone', 1)
+    await planes.kill('zone')
+    await planes.kill('global')
+    await planes.start('zone')
+    assert.match(await timeoutAt('zone'), /"1s"/, 'the zone has it without its global')
+    await planes.start('global')
+    assert.match(await timeoutAt('global'), /"1s"/)
+  })
+
+  await t.test('reads go on without the database, writes are refused with 503, and all heals alone', async () => {
+    await server.kill()
+    assert.match(await timeoutAt('global'), /"1s"/)
+    const refused = await http('PUT', `${planes.api('global')}${path}`, timeoutPolicy(2))
+    assert.equal(refused.status, 503, refused.text)
+    assert.match(refused.text, /cannot write to the store: /)
+    assert.ok(!refused.text.includes('anything'), 'no password')
+    await server.start()
+    await until('global writes', async () => (await http('PUT', `${planes.api('global')}${path}`, timeoutPolicy(3))).status === 200)
+    await shows('zone', 3)
+  })
+})
