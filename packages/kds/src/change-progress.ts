@@ -74,7 +74,7 @@ export function createChangeProgress(options: ChangeProgressOptions): ChangeProg
   const places = new Map<string, Place>()
   const seconds = options.metrics?.histogram(
     'kds_convergence_seconds',
-    'Time from the commit of a change until it is stored in a zone, sent to the last of its proxies, and answered by the last of them.',
+    'Time from the commit of a change until the other end has stored it, and until it is sent to the last proxy of a zone and answered.',
     ['stage'],
     buckets,
   )

@@ -5,9 +5,11 @@ import { createMetrics } from '@weft/foundation/metrics'
 import { codec } from '@weft/proto'
 import type { KdsServer } from './contract.ts'
 import { nodeFeatures } from './features.ts'
+import { createKdsClient } from './client.ts'
+import { createOwnChanges } from './own-changes.ts'
 import type { Delivery } from './received-progress.ts'
 import { createKdsServer } from './server.ts'
-import { federation, memberOf, memoryStore, running, serverOptions, until } from './testing/federation.ts'
+import { clientOptions, federation, memberOf, memoryStore, registry, running, serverOptions, until } from './testing/federation.ts'
 import { decodeResponse, encodeRequest, methods, rawZone, type RawStream, stockFeatures } from './testing/raw-zone.ts'
 
 const resources = codec('kuma.mesh.v1alpha1.KumaResource')
@@ -87,6 +89,40 @@ test('what one zone sends is followed into the others, not back, with the change
     [['west', 'stored']],
   )
   assert.deepEqual([found()?.originSeq, found()?.actor], [seq, 'zone:east'])
+})
+
+test('a zone shows its own changes: with its proxies, at global, and which change of global made them; a new connection starts afresh', async () => {
+  const delivery = proxies()
+  const metrics = createMetrics()
+  const [globalStore, store] = [memoryStore(), memoryStore()]
+  const [global, east] = [memberOf(globalStore), memberOf(store)]
+  await using server = await running(createKdsServer(serverOptions(globalStore, { metrics })))
+  const options = clientOptions(store, 'east', server.port)
+  await using changes = await running(createOwnChanges({ ...options, store, registry, delivery }))
+  const client = createKdsClient({ ...options, delivery, changes })
+  await client.start()
+  try {
+    const seq = await global.put('Mesh', '', 'default', {})
+    const seen = (name: string) => changes.report({ limit: 10 }).items.find((change) => change.name === name)
+    const states = (name: string) => Object.fromEntries(seen(name)?.zones.map(({ zone, state }) => [zone, state]) ?? [])
+    await until(() => seen('default')?.originSeq === seq, 'the change of global')
+    await east.put('MeshService', 'default', 'web', { ports: [{ port: 80 }] }, { 'kuma.io/origin': 'zone', 'kuma.io/zone': 'east' })
+    await until(() => states('web')['global'] === 'stored', 'stored at global')
+    delivery.reach({ pushed: store.seq, acked: store.seq })
+    assert.deepEqual([states('default'), states('web')], [{ east: 'acked' }, { east: 'acked', global: 'stored' }])
+    // what was true on one connection is not told on the next one before it is true again
+    await client.stop()
+    await until(() => server.zones().length === 0)
+    await client.start()
+    await until(() => client.connection().complete && client.status().lastPing !== undefined, 'the next connection')
+    await global.put('Mesh', '', 'other', {})
+    await until(() => statesOf(server, 'other')['east'] === 'stored', 'stored')
+    delivery.reach({ pushed: store.seq, acked: store.seq })
+    await until(() => statesOf(server, 'other')['east'] === 'acked', 'acked')
+    assert.doesNotMatch((await metrics.expose()).text, /kds_convergence_reports_refused_total [1-9]/)
+  } finally {
+    await client.stop()
+  }
 })
 
 async function subscribed(zone: ReturnType<typeof rawZone>, features: readonly string[]): Promise<{ stream: RawStream; first: Buffer }> {

@@ -45,6 +45,7 @@ export function openGlobalToZone(context: StreamContext, ended: Ended): RunningS
   const finish = (): void => {
     wait?.cancel()
     receiver?.close()
+    memory.progress.reset()
     gate.shut()
     memory.tellTrusted = () => {}
     memory.trustedElsewhere = new Set()
@@ -73,7 +74,6 @@ export function openGlobalToZone(context: StreamContext, ended: Ended): RunningS
     if (receiver) return
     if (!gate.isOpen) return ask()
     wait?.cancel()
-    memory.progress.reset()
     // what was asked before the gate opened was asked for as a whole
     if (isAsked) for (const type of identityTypes) memory.accepted.delete(type)
     receiver = new DeltaReceiver({

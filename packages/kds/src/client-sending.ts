@@ -59,6 +59,7 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended, described
     recorder.streamOpened(zone, 'zoneToGlobal', now)
     recorder.subscriptionOpened({ id, zone, connectTime: now, authTokenProvided: false })
     recorder.subscriptionDescribed(zone, id, { version, config, instanceId })
+    const trace = client.changes?.trace()
     return new DeltaSender({
       outgoing: features.has(nodeFeatures.originSeq) ? context.outgoing.stamped : context.outgoing,
       store: client.store,
@@ -69,6 +70,7 @@ export function openZoneToGlobal(context: StreamContext, ended: Ended, described
       chunked: features.has(nodeFeatures.chunkedLists),
       digests: features.has(nodeFeatures.digests),
       positions: features.has(nodeFeatures.originSeq),
+      ...(trace ? { trace } : {}),
       paceMs: (type) => (inventory.has(type) ? inventoryPaceMs : 0),
       quarantine: context.journal.refusedThere,
       write: stream.write,

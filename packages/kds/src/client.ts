@@ -9,7 +9,6 @@ import type { Registry } from '@weft/resources'
 import type { Store } from '@weft/store'
 import { createBackoff } from './backoff.ts'
 import { createChangeFeed } from './change-feed.ts'
-import type { ChangeProgress } from './change-progress.ts'
 import { compareWithGlobal } from './compare-global.ts'
 import type { SessionMemory, StreamContext } from './client-context.ts'
 import { consumedTypes } from './client-receiving.ts'
@@ -23,6 +22,7 @@ import { approveHeld, rejectHeld } from './held.ts'
 import { isLoopbackTarget } from './loopback.ts'
 import { openOriginLedger } from './origin-ledger.ts'
 import { createZoneOutgoing } from './outgoing-to-global.ts'
+import type { OwnChanges } from './own-changes.ts'
 import type { Self } from './peer.ts'
 import { createReceivedProgress, type Delivery } from './received-progress.ts'
 import { createOtherGlobal, type OtherGlobal } from './other-global.ts'
@@ -75,8 +75,8 @@ export interface KdsClientOptions {
   reachability?(): readonly ReachabilityEntry[]
   /** How far the proxies here are; told to an own global. Without it global learns only what is stored. */
   readonly delivery?: Delivery
-  /** Told which changes of global made what is received. */
-  readonly changes?: Pick<ChangeProgress, 'originated'>
+  /** Told which changes of global made what is received, and what of this zone global has. */
+  readonly changes?: Pick<OwnChanges, 'originated' | 'trace'>
   /** Cluster id of a global that this zone may belong to from now on, though it belonged to another. */
   readonly adopts?: string
   /** 0 (inclusive) to 1 (exclusive), for jitter. */

@@ -1,5 +1,5 @@
 // The last changes of a zone's store and how far each has come with the zone's own proxies; those that came from global with the change of
-// global's store. The same view as at global, with this zone alone in it.
+// global's store, those that go up with whether global has them. The same view as at global, with only this zone and `global` in it.
 import type { Component } from '@weft/foundation/lifecycle'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
@@ -9,6 +9,7 @@ import type { Store } from '@weft/store'
 import { createChangeFeed } from './change-feed.ts'
 import { type ChangeProgress, createChangeProgress } from './change-progress.ts'
 import type { Delivery } from './received-progress.ts'
+import type { SendingTrace } from './sending-trace.ts'
 import type { ChangeReport, ChangeSelection } from './sync-status.ts'
 
 export interface OwnChangesOptions {
@@ -24,6 +25,8 @@ export interface OwnChangesOptions {
 
 /** Follows the store from `start` on. */
 export interface OwnChanges extends Component, Pick<ChangeProgress, 'originated'> {
+  /** Follows a stream on which this zone sends: what of it is stored at global. */
+  trace(): SendingTrace | undefined
   report(selection: ChangeSelection): ChangeReport
 }
 
@@ -44,6 +47,7 @@ export function createOwnChanges({ store, registry, clock, log, metrics, zone, d
       }
     },
     stop: async () => stop(),
+    trace: () => progress?.trace('global'),
     originated: (type, origins) => progress?.originated(type, origins),
     report: (selection) => progress?.report(selection) ?? { items: [], zones: [] },
   }

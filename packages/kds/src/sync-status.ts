@@ -144,6 +144,7 @@ export type ProgressStage = 'stored' | 'pushed' | 'acked'
 
 /** A change in one zone. */
 export interface ChangeInZone {
+  /** At a zone its own name, or `global`. */
   readonly zone: string
   /** waiting: not sent yet, as while the zone is away. refused: the zone does not take it. */
   readonly state: 'waiting' | 'sent' | 'refused' | ProgressStage
