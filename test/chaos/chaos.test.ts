@@ -6,7 +6,7 @@ import { chosenSeed, createRandom } from './random.ts'
 import { runRound, textOf } from './round.ts'
 import { createStage } from './stage.ts'
 
-test('the invariants hold through every kind of fault', { timeout: 400_000 }, async (t) => {
+test('the invariants hold through every kind of fault', { timeout: 900_000 }, async (t) => {
   const random = createRandom(chosenSeed())
   t.diagnostic(`CHAOS_SEED=${random.seed}`)
   const started = performance.now()

@@ -1,12 +1,22 @@
 // Which faults come when. The seed decides everything: order, places, lengths, and what happens at the same time.
 import type { Fault, FaultKind } from './fault.ts'
+import { copyFaults } from './faults/copies.ts'
+import { epochFaults } from './faults/epochs.ts'
+import { heldFaults } from './faults/held.ts'
 import { networkFaults } from './faults/network.ts'
 import { peerFaults } from './faults/peers.ts'
 import { processFaults } from './faults/processes.ts'
 import type { Random } from './random.ts'
 
 /** Everything that can be injected, by name. */
-export const allKinds: readonly FaultKind[] = [...networkFaults, ...processFaults, ...peerFaults]
+export const allKinds: readonly FaultKind[] = [
+  ...networkFaults,
+  ...processFaults,
+  ...peerFaults,
+  ...epochFaults,
+  ...copyFaults,
+  ...heldFaults,
+]
 
 /** What every run draws from. */
 export const faultKinds: readonly FaultKind[] = allKinds.filter(({ awaits }) => awaits === undefined)

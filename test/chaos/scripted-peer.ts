@@ -171,6 +171,7 @@ export function provide(peer: ScriptedPeer, resources: (type: string) => NonNull
   const call = peer.call(methods.zoneToGlobal)
   const failures: string[] = []
   const types = new Set<string>()
+  const asked: AskedAgain[] = []
   let nonce = 0
   const waiting = new Map<string, () => void>()
   const respondRaw = (compose: (nonce: string) => Uint8Array): Promise<void> => {
@@ -190,11 +191,18 @@ export function provide(peer: ScriptedPeer, resources: (type: string) => NonNull
       waiting.delete(request.responseNonce)
       return
     }
-    if (types.has(typeUrl)) return
+    if (types.has(typeUrl)) return void asked.push({ type: typeUrl, versions: { ...request.initialResourceVersions } })
     types.add(typeUrl)
     void respond(typeUrl, { resources: [...resources(typeUrl)] })
   })
-  return { call, failures, types, respond, respondRaw }
+  return { call, failures, types, asked, respond, respondRaw }
+}
+
+/** That global asks once more for a type it has, and what it says it has. */
+export interface AskedAgain {
+  readonly type: string
+  /** Wire name to version. */
+  readonly versions: Readonly<Record<string, string>>
 }
 
 export interface Provider {
@@ -203,6 +211,7 @@ export interface Provider {
   readonly failures: readonly string[]
   /** Types that global subscribed to. */
   readonly types: ReadonlySet<string>
+  readonly asked: readonly AskedAgain[]
   /** One more response; resolves with its answer. */
   respond(type: string, response: Partial<Response>): Promise<void>
   /** The same for a response that the caller encodes. */

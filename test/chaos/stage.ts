@@ -27,8 +27,8 @@ export interface Stage extends AsyncDisposable {
   readonly random: Random
   writer(place: Place): Writer
   fleet(zone: Place): ProxyGroup
-  /** Kills a control plane and starts it again after a while, with or without its state. */
-  restart(place: Place, downMs: number): Promise<void>
+  /** Kills a control plane and starts it again after a while, with or without its state. `meanwhile` runs while it is down. */
+  restart(place: Place, downMs: number, meanwhile?: () => void): Promise<void>
   /** Puts an empty control plane in the place of global for a while. */
   standIn(ms: number): Promise<void>
   /** Resolves with the ms until an edit made at global now is followed by all proxies of these zones. */
@@ -113,13 +113,14 @@ export async function createStage({ random, keep = false }: StageOptions): Promi
     random,
     writer: (place) => find(writers, place),
     fleet: (zone) => find(fleets, zone),
-    restart: async (place, downMs) => {
+    restart: async (place, downMs, meanwhile = () => {}) => {
       const plane = federation.plane(place)
       const forgets = plane.store === 'memory'
       await plane.kill()
       history.add({ kind: 'killed', place, forgets })
       // nothing can be written where no mesh is known yet
       if (forgets) await find(writers, place).pause()
+      meanwhile()
       await new Promise((next) => setTimeout(next, downMs))
       await plane.start()
       if (!forgets) return

@@ -1,5 +1,6 @@
-// The change log of an embedded store, read from its files: they are locked while its process runs.
-import { existsSync, readdirSync } from 'node:fs'
+// An embedded store as files: its change log, who it is, and edits behind its back. They are locked while its process runs.
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { isObject, valueOf } from './canonical.ts'
@@ -13,13 +14,13 @@ export function readChangeLog(place: Place, folder: string): ChangeLogCopy | und
   const db = new DatabaseSync(file)
   try {
     const seq = Number(db.prepare("SELECT value FROM meta WHERE key = 'seq'").get()?.['value'])
-    const rows = db.prepare('SELECT seq, class, op, type, name, body FROM log ORDER BY seq').all()
+    const rows = db.prepare('SELECT seq, class, op, type, name, after FROM log ORDER BY seq').all()
     return {
       place,
       seq,
       entries: rows.map((row): LogEntry => {
         const type = String(row['type'])
-        const body: unknown = typeof row['body'] === 'string' ? JSON.parse(row['body']) : undefined
+        const body: unknown = typeof row['after'] === 'string' ? JSON.parse(row['after']) : undefined
         return {
           seq: Number(row['seq']),
           class: String(row['class']),
@@ -30,6 +31,41 @@ export function readChangeLog(place: Place, folder: string): ChangeLogCopy | und
         }
       }),
     }
+  } finally {
+    db.close()
+  }
+}
+
+/** Id and epoch of a zone's store, read from a copy of its files: its process may run. */
+export function readIdentity(folder: string): { readonly id: string; readonly epoch: number } {
+  const file = findStore(folder)
+  if (file === undefined) throw new Error(`no store below ${folder}`)
+  const copy = mkdtempSync(join(tmpdir(), 'wcopy-'))
+  try {
+    for (const suffix of ['', '-wal']) if (existsSync(file + suffix)) copyFileSync(file + suffix, join(copy, `store.db${suffix}`))
+    const db = new DatabaseSync(join(copy, 'store.db'))
+    try {
+      const spec = db.prepare("SELECT spec FROM resources WHERE type = 'Config' AND name = 'weft-kds-epoch'").get()?.['spec']
+      const config: unknown = JSON.parse(String(spec))
+      return {
+        id: String(db.prepare("SELECT value FROM meta WHERE key = 'id'").get()?.['value']),
+        epoch: Number(isObject(config) ? config['config'] : Number.NaN),
+      }
+    } finally {
+      db.close()
+    }
+  } finally {
+    rmSync(copy, { recursive: true })
+  }
+}
+
+/** Carries out one statement on the store below a folder, whose process must not run. Returns how many rows it changed. */
+export function editStore(folder: string, statement: string): number {
+  const file = findStore(folder)
+  if (file === undefined) throw new Error(`no store below ${folder}`)
+  const db = new DatabaseSync(file)
+  try {
+    return Number(db.prepare(statement).run().changes)
   } finally {
     db.close()
   }

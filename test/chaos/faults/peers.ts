@@ -3,35 +3,11 @@ import { randomFillSync } from 'node:crypto'
 import { connect as tlsConnect } from 'node:tls'
 import { gzipSync } from 'node:zlib'
 import { getJson, until } from '../../../apps/demo/src/rest.ts'
-import { jsonResource } from '../../../packages/kds/src/testing/raw-zone.ts'
 import { authorLabel, isObject } from '../canonical.ts'
-import type { ChaosFederation } from '../federation.ts'
-import { type Fault, type FaultKind, pause } from '../fault.ts'
+import { type FaultKind, pause } from '../fault.ts'
 import { keyOf } from '../history.ts'
-import type { Random } from '../random.ts'
-import { everyMethod, framed, provide, type ScriptedPeer, scriptedPeer, type ScriptedPeerOptions, subscribe } from '../scripted-peer.ts'
-import type { Stage } from '../stage.ts'
-
-/** A fault by a peer that calls itself by a name of its own. */
-function peerFault(name: string, run: (stage: Stage, zone: string, random: Random) => Promise<void>): FaultKind {
-  const zone = `mallory-${name.replaceAll(/[^a-z0-9]+/g, '-')}`
-  return { name, draw: (random): Fault => ({ name, touches: [zone], cutsOff: [], run: (stage) => run(stage, zone, random) }) }
-}
-
-/** A peer that brings what admits it. Global may be away for a moment: other faults run at the same time. */
-async function admitted(
-  federation: ChaosFederation,
-  zone: string,
-  more: Pick<ScriptedPeerOptions, 'id' | 'headers'> = {},
-): Promise<ScriptedPeer> {
-  let token = ''
-  const ask = async (): Promise<boolean> => {
-    token = await federation.token(zone).catch(() => '')
-    return token !== ''
-  }
-  await until(`a token for ${zone}`, ask, 15_000)
-  return scriptedPeer({ port: federation.kdsPort, zone, ...more, headers: { authorization: `Bearer ${token}`, ...more.headers } })
-}
+import { everyMethod, framed, provide, scriptedPeer, subscribe } from '../scripted-peer.ts'
+import { admitted, everyType, peerFault, service } from './peer-fault.ts'
 
 /** Fails unless all of these calls end, and none with OK. */
 async function allRefused(what: string, ended: readonly Promise<number>[]): Promise<void> {
@@ -42,16 +18,6 @@ async function allRefused(what: string, ended: readonly Promise<number>[]): Prom
 
 /** Another compressed megabyte for each thousand bytes. */
 const bomb = gzipSync(Buffer.alloc(256 * 1024 * 1024), { level: 9 })
-
-const everyType = ['Mesh', 'MeshTimeout', 'MeshService', 'MeshIdentity', 'MeshTrust', 'Secret', 'Config', 'MeshTrafficPermission']
-
-const service = (name: string, labels: Readonly<Record<string, string>>): ReturnType<typeof jsonResource> =>
-  jsonResource(
-    'default',
-    name,
-    { selector: { dataplaneLabels: { matchLabels: { app: 'x' } } }, ports: [{ port: 80, appProtocol: 'http' }] },
-    labels,
-  )
 
 export const peerFaults: readonly FaultKind[] = [
   peerFault('duplicate session', async ({ federation, history }, zone) => {
@@ -184,5 +150,16 @@ export const peerFaults: readonly FaultKind[] = [
     // a global that was killed meanwhile has another story
     const left = await here()
     if (!isOver && left !== resources.length && left !== -1) throw new Error(`mass deletion: ${left} of ${resources.length} are left`)
+  }),
+  peerFault('strangers', async ({ federation }, zone) => {
+    const unauthenticated = 16
+    for (const authorization of ['', 'Bearer not-a-token', 'Basic eDp5', 'Bearer e30.e30.']) {
+      await using peer = scriptedPeer({ port: federation.kdsPort, zone, headers: authorization === '' ? {} : { authorization } })
+      // a connection that breaks with global has no status
+      for (const code of await Promise.all(everyMethod.map((method) => peer.call(method).ended)))
+        if (code !== unauthenticated && code !== -1) throw new Error(`strangers: ${JSON.stringify(authorization)} ended with ${code}`)
+    }
+    const found = await getJson(`${federation.plane('global').api}/zones/${zone}`)
+    if (isObject(found)) throw new Error('strangers: a zone was made for one')
   }),
 ]
