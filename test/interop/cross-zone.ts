@@ -13,6 +13,11 @@ export interface CrossZone extends AsyncDisposable {
 }
 
 const mesh = 'default'
+/**
+ * Where proxies listen. Not 127.0.0.1: a stock control plane asks Envoy at that address in clear, and its own admin listener there takes mTLS only
+ * (contract/dataplane.md section 14.3).
+ */
+const proxyAddress = '127.0.0.2'
 export const identity = {
   type: 'MeshIdentity',
   name: 'identity',
@@ -75,7 +80,9 @@ export async function crossZone(fed: Federation, zones: readonly [string, string
       labels: zoneLabels,
       spec: { address: '127.0.0.1', port: ingress },
     })
-    await launch(fed, peer, `backend-${zone}`, 'backend', { inbound: [{ port, servicePort, name: 'main', protocol: 'http' }] })
+    await launch(fed, peer, `backend-${zone}`, 'backend', {
+      inbound: [{ port, servicePort, serviceAddress: '127.0.0.1', name: 'main', protocol: 'http' }],
+    })
   }
   const urls = new Map<string, string>()
   for (const zone of zones) {
@@ -122,7 +129,7 @@ async function launch(fed: Federation, peer: Peer, name: string, workload: strin
       mesh,
       name,
       labels: { 'kuma.io/workload': workload },
-      networking: { address: '127.0.0.1', admin: { port: admin }, ...networking },
+      networking: { address: proxyAddress, admin: { port: admin }, ...networking },
     }),
   )
   fed.processes.start(name, stock.dataplane, {

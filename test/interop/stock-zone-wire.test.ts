@@ -7,12 +7,14 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { parseAllDocuments } from 'yaml'
 import { until } from '../../apps/demo/src/rest.ts'
-import { silentRecorder } from '../../packages/kds/src/contract.ts'
+import { type KdsServer, silentRecorder } from '../../packages/kds/src/contract.ts'
 import { createKdsServer, type KdsServerOptions } from '../../packages/kds/src/server.ts'
 import { localCertificate } from '../../packages/kds/src/testing/certificate.ts'
 import { type Member, memberOf, memoryStore, serverOptions } from '../../packages/kds/src/testing/federation.ts'
 import { policyDescriptors } from '../../packages/policies/src/index.ts'
 import { coreDescriptors, createRegistry, validateResource } from '../../packages/resources/src/index.ts'
+import { listing, mesh, stockGlobal } from '../../packages/kds/src/testing/raw-global.ts'
+import { decodeRequest, jsonResource } from '../../packages/kds/src/testing/raw-zone.ts'
 import { type Federation, federation, type Peer } from './peers.ts'
 import { withoutStock } from './reference.ts'
 
@@ -30,6 +32,7 @@ interface Counted {
 
 interface Scene extends AsyncDisposable, Member {
   readonly fed: Federation
+  readonly server: KdsServer
   readonly zone: Peer
   readonly counted: Counted[]
   /** Subscriptions opened so far: more than one means that the zone started over. */
@@ -39,7 +42,15 @@ interface Scene extends AsyncDisposable, Member {
   settled(): Promise<void>
 }
 
-async function scene(extra: Partial<KdsServerOptions> = {}, zoneEnv: Readonly<Record<string, string>> = {}): Promise<Scene> {
+interface SceneOptions {
+  readonly zoneEnv?: Readonly<Record<string, string>>
+  /** Writes before the zone starts. */
+  readonly before?: (member: Member) => Promise<void>
+  /** Types that are sent to it. */
+  readonly types?: number
+}
+
+async function scene(extra: Partial<KdsServerOptions> = {}, { zoneEnv = {}, before, types = 29 }: SceneOptions = {}): Promise<Scene> {
   const store = memoryStore()
   const counted: Counted[] = []
   const opened: string[] = []
@@ -58,17 +69,19 @@ async function scene(extra: Partial<KdsServerOptions> = {}, zoneEnv: Readonly<Re
   await server.start()
   const member = memberOf(store)
   await member.put('Mesh', '', 'default', {})
+  await before?.(member)
   const dial = `${extra.tls ? 'grpcs' : 'grpc'}://localhost:${server.port}`
   const fed = await federation({ global: 'ours', zones: { east: 'stock' }, dial, zoneEnv })
   await fed.zone('east').start()
   await until(
-    '29 types',
-    async () => new Set(counted.filter(({ outcome }) => outcome === 'acknowledged').map(({ type }) => type)).size >= 29,
+    `${types} types`,
+    async () => new Set(counted.filter(({ outcome }) => outcome === 'acknowledged').map(({ type }) => type)).size >= types,
     60_000,
   )
   return {
     ...member,
     fed,
+    server,
     zone: fed.zone('east'),
     counted,
     opened,
@@ -143,11 +156,72 @@ describe('a stock v3 zone at our sync server', { skip: withoutStock, concurrency
     // a stock zone compresses everything it sends
     await using at = await scene(
       { tls: { server: { current: certificate, onChange: () => () => {} } } },
-      { KUMA_MULTIZONE_ZONE_KDS_ROOT_CA_FILE: file, KUMA_MULTIZONE_ZONE_KDS_TLS_SKIP_VERIFY: 'false' },
+      { zoneEnv: { KUMA_MULTIZONE_ZONE_KDS_ROOT_CA_FILE: file, KUMA_MULTIZONE_ZONE_KDS_TLS_SKIP_VERIFY: 'false' } },
     )
     await at.put('MeshTimeout', 'default', 'over-tls', to('3s'))
     await until('policy', async () => (await at.zone.find(timeouts, 'over-tls')) !== undefined)
     rmSync(folder, { recursive: true, force: true })
+  })
+
+  test('10: a first list just under 10 MiB is taken whole; one over it is not sent, and everything else goes on', async () => {
+    const megabyte = 1024 * 1024
+    const data = Buffer.alloc(megabyte, 7).toString('base64')
+    /** One by one: a stock API breaks off a list of this size. */
+    const secrets = async (zone: Peer): Promise<number> => {
+      let found = 0
+      for (let index = 0; index < 10; index++) if ((await zone.get(`/meshes/default/secrets/large-${index}`)) !== undefined) found++
+      return found
+    }
+    /** Ten of a megabyte less `spare` altogether. */
+    const fill = (spare: number) => async (member: Member) => {
+      for (let index = 0; index < 9; index++) await member.put('Secret', 'default', `large-${index}`, { data })
+      await member.put('Secret', 'default', 'large-9', { data: Buffer.alloc(megabyte - spare, 7).toString('base64') })
+    }
+    {
+      await using at = await scene({}, { before: fill(16 * 1024) })
+      const sent = at.server.status()[0]?.sending.sizes.find(({ type }) => type === 'Secret')
+      assert.equal(sent?.state, 'large')
+      assert.ok(sent.bytes > 10 * megabyte - 20 * 1024, `${sent.bytes} bytes`)
+      assert.equal(await secrets(at.zone), 10)
+      assert.equal(at.opened.length, 1)
+    }
+    await using at = await scene({}, { before: fill(0), types: 28 })
+    const withheld = at.server.status()[0]?.sending.sizes.find(({ type }) => type === 'Secret')
+    assert.deepEqual([withheld?.state, withheld?.count, withheld?.largest.length], ['withheld', 10, 5])
+    await at.put('MeshTimeout', 'default', 'beside', to('3s'))
+    await until('a policy', async () => (await at.zone.find(timeouts, 'beside')) !== undefined)
+    assert.equal(await secrets(at.zone), 0)
+    await at.remove('Secret', 'default', 'large-9')
+    await until('the list once it fits', async () => (await secrets(at.zone)) === 9)
+    assert.equal(at.opened.length, 1, 'the zone started over')
+  })
+
+  test('11: without an admin service at its global a zone syncs all the same', async () => {
+    await using global = await stockGlobal(0, { admin: false })
+    await using fed = await federation({ global: 'ours', zones: { east: 'stock' }, dial: `grpc://127.0.0.1:${global.port}` })
+    await fed.zone('east').start()
+    const down = await global.down.take('the stream to the zone')
+    const seen = new Set<string>()
+    while (!seen.has('Mesh') || !seen.has('MeshTimeout')) seen.add(decodeRequest(await down.next()).typeUrl ?? '')
+    down.send(listing('Mesh', 'mesh-1', [mesh('default')]))
+    await until('the mesh', async () => (await fed.zone('east').get('/meshes/default')) !== undefined)
+    const answers = new Map<string, string>()
+    void (async () => {
+      for (;;) {
+        const { responseNonce = '', errorDetail } = decodeRequest(await down.next())
+        answers.set(responseNonce, errorDetail?.message ?? 'accepted')
+      }
+    })().catch(() => {})
+    for (let round = 1; round <= 3; round++) {
+      const name = `timeout-${round}`
+      const labels = { 'kuma.io/origin': 'global', 'kuma.io/display-name': name, 'kuma.io/mesh': 'default' }
+      down.send(listing('MeshTimeout', name, [jsonResource('default', name, to(`${round}s`), labels)]))
+      await until(`an answer to policy ${round}`, async () => answers.has(name))
+      assert.equal(answers.get(name), 'accepted')
+      await until(`policy ${round}`, async () => (await fed.zone('east').find(timeouts, `timeout-${round}`)) !== undefined)
+    }
+    // it opened everything once: nobody made it start over
+    assert.equal(global.down.waiting.length, 0)
   })
 
   test('11: a zone pings at the interval it is asked for', async () => {

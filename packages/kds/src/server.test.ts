@@ -417,6 +417,39 @@ test('answers to admin requests nobody waits for are ignored', async () => {
   await assert.rejects(dropped, { code: 'kds/admin-failed' })
 })
 
+test('a zone whose store is Kubernetes is asked about a proxy by name and namespace', async () => {
+  await using global = await startGlobal()
+  await using zone = rawZone('zone-1', global.server.port)
+  const sync = zone.open(methods.globalToZone)
+  sync.send(
+    encodeRequest({
+      node: zone.node(stockFeatures, { config: '{"environment":"kubernetes","store":{"type":"kubernetes"}}' }),
+      typeUrl: 'Mesh',
+      resourceNamesSubscribe: ['*'],
+    }),
+  )
+  await sync.next()
+  const stream = zone.open(methods.configDump)
+  await until(() => global.server.zones()[0]?.streams.includes('configDump') === true)
+  const proxy = {
+    type: 'Dataplane',
+    mesh: 'default',
+    name: 'web-1-hash',
+    labels: { 'kuma.io/display-name': 'web-1', 'k8s.kuma.io/namespace': 'shop' },
+    creationTime: '',
+    modificationTime: '',
+    version: 1,
+    spec: {},
+  }
+  const asked = global.server.ask('zone-1', 'configDump', proxy)
+  const request = codec('kuma.mesh.v1alpha1.XDSConfigRequest').decode(await stream.next())
+  assert.deepEqual([request.resourceType, request.resourceName, request.resourceMesh], ['Dataplane', 'web-1.shop', 'default'])
+  const answer = codec('kuma.mesh.v1alpha1.XDSConfigResponse').encode({ requestId: request.requestId ?? '', config: Buffer.from('dump') })
+  // a duplicate that comes late harms nobody
+  for (let twice = 0; twice < 2; twice++) stream.send(answer)
+  assert.equal(Buffer.from(await asked).toString(), 'dump')
+})
+
 test('a zone that is not admitted gets nothing and leaves nothing', async () => {
   await using global = await startGlobal({
     admit: ({ zone, authorization }) =>

@@ -19,8 +19,8 @@ export interface StockGlobal extends AsyncDisposable {
   stop(): void
 }
 
-/** The services of a stock global, with nothing behind them. */
-export async function stockGlobal(port = 0): Promise<StockGlobal> {
+/** The services of a stock global, with nothing behind them; without `admin` only sync. */
+export async function stockGlobal(port = 0, { admin = true }: { readonly admin?: boolean } = {}): Promise<StockGlobal> {
   const server = new Server()
   const boxes = {
     down: mailbox<IncomingCall>(),
@@ -40,12 +40,13 @@ export async function stockGlobal(port = 0): Promise<StockGlobal> {
     GlobalToZoneSync: into(boxes.down),
     ZoneToGlobalSync: into(boxes.up),
   })
-  server.addService(serviceDefinition('kuma.mesh.v1alpha1.GlobalKDSService'), {
-    StreamXDSConfigs: into(boxes.others),
-    StreamStats: into(boxes.stats),
-    StreamClusters: into(boxes.others),
-    HealthCheck: (_call: unknown, done: (error: null, bytes: Uint8Array) => void) => done(null, Buffer.alloc(0)),
-  })
+  if (admin)
+    server.addService(serviceDefinition('kuma.mesh.v1alpha1.GlobalKDSService'), {
+      StreamXDSConfigs: into(boxes.others),
+      StreamStats: into(boxes.stats),
+      StreamClusters: into(boxes.others),
+      HealthCheck: (_call: unknown, done: (error: null, bytes: Uint8Array) => void) => done(null, Buffer.alloc(0)),
+    })
   const bound = await new Promise<number>((resolve, reject) =>
     server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, found) => (error ? reject(error) : resolve(found))),
   )
@@ -66,6 +67,15 @@ export function listing(
     removedResources: [...removedResources],
     controlPlane: { identifier: 'global' },
   })
+}
+
+/** A Mesh of a name and nothing else. */
+export function mesh(name: string): ReturnType<typeof jsonResource> {
+  const value = codec('kuma.mesh.v1alpha1.KumaResource').encode({
+    meta: { name, mesh: '', labels: { 'kuma.io/origin': 'global' } },
+    spec: { typeUrl: 'type.googleapis.com/kuma.mesh.v1alpha1.Mesh', value: codec('kuma.mesh.v1alpha1.Mesh').encode({}) },
+  })
+  return { name: `${name}.`, version: 'v1', resource: { typeUrl: 'type.googleapis.com/kuma.mesh.v1alpha1.KumaResource', value } }
 }
 
 /** The Config that tells which global it is. */
