@@ -1,5 +1,5 @@
 // A standalone zone control plane with real proxies and services, for tests of traffic.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createProcesses, type Processes } from '../../apps/demo/src/processes.ts'
@@ -7,6 +7,7 @@ import { http, put, until } from '../../apps/demo/src/rest.ts'
 import { type Service, startService } from '../../apps/demo/src/services.ts'
 import { isFree } from '../../tools/bench/port-range.ts'
 import { root } from '../../tools/run-command.ts'
+import { launchProxy } from './launch-proxy.ts'
 
 export interface TestZone extends AsyncDisposable {
   readonly api: string
@@ -92,16 +93,13 @@ export async function startZone(environment: Readonly<Record<string, string>> = 
       const [inbound = 0, service = 0, readiness = 0] = await freePorts(3)
       const answersAs = options.service ?? name
       if (options.inbounds !== false) services.set(name, { port: service, answersAs, running: await startService(answersAs, service) })
-      const token = await http('POST', `${api}/tokens/dataplane`, { mesh: 'default', workload, validFor: '1h' })
-      if (token.status !== 200) throw new Error(`no token: ${token.status} ${token.text}`)
-      const folder = processes.folder(name)
-      mkdirSync(folder, { recursive: true })
-      writeFileSync(join(folder, 'token'), token.text)
-      const resource = {
-        type: 'Dataplane',
-        mesh: 'default',
+      await launchProxy({
+        processes,
+        api,
+        dataplaneServer: `127.0.0.1:${ports[3]}`,
         name,
-        labels: { 'kuma.io/workload': workload, ...options.labels },
+        workload,
+        labels: options.labels ?? {},
         networking: {
           address: '127.0.0.1',
           ...(options.inbounds === false ? {} : { inbound: [{ port: inbound, servicePort: service, name: 'main', protocol: 'http' }] }),
@@ -109,33 +107,11 @@ export async function startZone(environment: Readonly<Record<string, string>> = 
           ...(options.listener ? { listeners: [{ type: options.listener, address: '127.0.0.1', port: inbound, name: 'main' }] } : {}),
           ...options.networking,
         },
-      }
-      writeFileSync(join(folder, 'dataplane.json'), JSON.stringify(resource))
-      processes.start(name, join(root, 'weft'), {
-        args: [
-          'dp',
-          'run',
-          '--cp-address',
-          `https://127.0.0.1:${ports[3]}`,
-          '--skip-verify',
-          '--dataplane-file',
-          join(folder, 'dataplane.json'),
-          '--dataplane-token-file',
-          join(folder, 'token'),
-          '--work-dir',
-          folder,
-          '--concurrency',
-          '1',
-          '--drain-time',
-          '1s',
-          '--readiness-port',
-          String(readiness),
-          ...(options.flags ?? ['--dns-enabled=false']),
-        ],
-      })
-      await until(`${name} ready`, async () => {
-        if (failures.length > 0) throw new Error(failures.join('; '))
-        return (await http('GET', `http://127.0.0.1:${readiness}/ready`)).status === 200
+        readinessPort: readiness,
+        flags: options.flags ?? ['--dns-enabled=false'],
+        check: () => {
+          if (failures.length > 0) throw new Error(failures.join('; '))
+        },
       })
       return { inbound, service }
     },

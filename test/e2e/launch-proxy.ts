@@ -1,0 +1,66 @@
+// A real proxy: `weft dp run` with its Dataplane and token in a folder of its own.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Processes } from '../../apps/demo/src/processes.ts'
+import { http, until } from '../../apps/demo/src/rest.ts'
+import { root } from '../../tools/run-command.ts'
+
+export interface ProxyLaunch {
+  readonly processes: Processes
+  /** REST API of its zone, for the token. */
+  readonly api: string
+  /** `host:port`. */
+  readonly dataplaneServer: string
+  readonly name: string
+  readonly workload: string
+  readonly labels?: Readonly<Record<string, string>>
+  /** Of the Dataplane, with its address. */
+  readonly networking: object
+  readonly readinessPort: number
+  /** More of the command line. */
+  readonly flags?: readonly string[]
+  /** Throws when something that the proxy needs has ended. */
+  check?(): void
+}
+
+/** Resolves once Envoy is ready. */
+export async function launchProxy(launch: ProxyLaunch): Promise<void> {
+  const { processes, api, dataplaneServer, name, workload, labels, networking, readinessPort, flags, check } = launch
+  const token = await http('POST', `${api}/tokens/dataplane`, { mesh: 'default', workload, validFor: '1h' })
+  if (token.status !== 200) throw new Error(`no token: ${token.status} ${token.text}`)
+  const folder = processes.folder(name)
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'token'), token.text)
+  const resource = { type: 'Dataplane', mesh: 'default', name, labels: { 'kuma.io/workload': workload, ...labels }, networking }
+  writeFileSync(join(folder, 'dataplane.json'), JSON.stringify(resource))
+  processes.start(name, join(root, 'weft'), {
+    args: [
+      'dp',
+      'run',
+      '--cp-address',
+      `https://${dataplaneServer}`,
+      '--skip-verify',
+      '--dataplane-file',
+      join(folder, 'dataplane.json'),
+      '--dataplane-token-file',
+      join(folder, 'token'),
+      '--work-dir',
+      folder,
+      '--concurrency',
+      '1',
+      '--drain-time',
+      '1s',
+      '--readiness-port',
+      String(readinessPort),
+      ...(flags ?? []),
+    ],
+  })
+  await until(
+    `${name} ready`,
+    async () => {
+      check?.()
+      return (await http('GET', `http://127.0.0.1:${readinessPort}/ready`)).status === 200
+    },
+    60_000,
+  )
+}
