@@ -56,8 +56,8 @@ test('a backup restores a control plane, here and in another place; a running on
       /global would receive\n {2}create MeshTimeout: 1 \(default\/slow\)\n1 changes; --yes writes them/,
       preview.err,
     )
-    assert.match((await restore(workDir, '--yes')).out, /restored; the store is at \d+/)
-    assert.match((await restore(workDir)).out, /nothing to restore/)
+    assert.match((await restore(workDir, '--yes')).out, /written; the store is at \d+/)
+    assert.match((await restore(workDir)).out, /nothing to write/)
     await planes.start('zone')
     assert.equal((await weft(['get', 'meshtimeout', 'slow'])).code, 0)
     assert.match((await weft(['audit', 'verify'])).out, /whole/)

@@ -31,6 +31,8 @@ export interface Peer {
   /** `host:port` that proxies connect to. */
   readonly proxies: string
   readonly log: string
+  /** Where it keeps its state. */
+  readonly workDir: string
   /** Resolves when its API answers. */
   start(): Promise<void>
   /** SIGKILL. */
@@ -115,6 +117,7 @@ export async function federation(plan: FederationPlan): Promise<Federation> {
       api: url,
       proxies: `127.0.0.1:${dp}`,
       log: join(processes.folder(key), 'log'),
+      workDir: join(dataDir, key),
       start: async () => {
         processes.start(key, program, { args: kind === 'ours' ? ['cp', 'run'] : ['run'], env })
         await until(`API of ${key}`, async () => (await http('GET', url)).status === 200)

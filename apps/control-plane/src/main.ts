@@ -7,6 +7,7 @@ import { createLogging, type Logger } from '@weft/foundation/log'
 import { createSharedParts } from './shared-parts.ts'
 import { type ControlPlaneConfig, isFederated, loadControlPlaneConfig, publicConfig } from './config.ts'
 import { globalComponents } from './global-role.ts'
+import { importFromKuma } from './import.ts'
 import { productVersion } from './process-identity.ts'
 import { restore } from './restore.ts'
 import { migrate, showMigrations } from './migrate.ts'
@@ -22,6 +23,13 @@ interface RunOptions {
 interface RestoreArguments {
   readonly configFile?: string
   readonly key?: string
+  readonly yes: boolean
+  readonly output: string
+}
+
+interface ImportArguments {
+  readonly configFile?: string
+  readonly fromKumaPostgres: string
   readonly yes: boolean
   readonly output: string
 }
@@ -74,6 +82,24 @@ migrations
   .option('-c, --config-file <file>', 'YAML configuration, as for run')
   .action(async (options: { readonly configFile?: string }) => {
     if (!(await showMigrations(configFrom(options), printLine))) process.exitCode = 1
+  })
+program
+  .command('import')
+  .description(
+    'Show what the database of a stock control plane would bring into the store of this stopped one; --yes writes it. Only reads there.',
+  )
+  .requiredOption('--from-kuma-postgres <dsn>', 'postgres://user:password@host:port/database')
+  .option('-c, --config-file <file>', 'YAML configuration, as for run')
+  .option('--yes', 'write it', false)
+  .option('-o, --output <format>', 'table or json', 'table')
+  .addHelpText('after', '\nExample:\n  KUMA_MODE=global weft import --from-kuma-postgres postgres://kuma:secret@db:5432/kuma')
+  .action(async (options: ImportArguments) => {
+    const { config } = loadControlPlaneConfig({
+      env: process.env,
+      ...(options.configFile === undefined ? {} : { file: options.configFile }),
+    })
+    const { fromKumaPostgres: from, yes, output } = options
+    await importFromKuma(config, { from, yes, json: output === 'json' }, (text) => void process.stdout.write(`${text}\n`))
   })
 program
   .command('version')
