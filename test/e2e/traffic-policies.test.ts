@@ -1,69 +1,12 @@
 // What the traffic policies do to requests, through real Envoys: one zone, one service of two instances, one caller.
 import assert from 'node:assert/strict'
-import { type IncomingHttpHeaders, request } from 'node:http'
 import { test, type TestContext } from 'node:test'
 import { until } from '../../apps/demo/src/rest.ts'
-import { envoyBinary, startZone, type TestZone } from './zone.ts'
+import { answers, ask, instances } from './asking.ts'
+import { withPolicy } from './with-policy.ts'
+import { envoyBinary, startZone } from './zone.ts'
 
 const missing = envoyBinary ? false : 'no Envoy binary: set ENVOY_PATH'
-
-interface Answer {
-  /** 0 when the connection was closed without an answer. */
-  readonly status: number
-  /** First line of the body: the instance that answered. */
-  readonly by: string
-  readonly headers: IncomingHttpHeaders
-  readonly ms: number
-}
-
-function ask(port: number, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
-  const started = performance.now()
-  return new Promise((done) => {
-    const finish = (status: number, text: string, received: IncomingHttpHeaders): void =>
-      done({ status, by: text.split('\n')[0] ?? '', headers: received, ms: performance.now() - started })
-    const call = request({ host: '127.0.0.1', port, headers, agent: false, timeout: 5000 }, (response) => {
-      let text = ''
-      response.on('data', (chunk: Buffer) => (text += chunk.toString()))
-      response.on('error', () => finish(0, '', {}))
-      response.on('end', () => finish(response.statusCode ?? 0, text, response.headers))
-    })
-    call.on('timeout', () => call.destroy())
-    call.on('error', () => finish(0, '', {}))
-    call.end()
-  })
-}
-
-async function answers(count: number, one: (index: number) => Promise<Answer>): Promise<readonly Answer[]> {
-  const all: Answer[] = []
-  for (let index = 0; index < count; index++) all.push(await one(index))
-  return all
-}
-
-const instances = (list: readonly Answer[]): readonly string[] => [...new Set(list.map((answer) => answer.by))].sort()
-
-const paths = {
-  MeshFaultInjection: 'meshfaultinjections',
-  MeshHealthCheck: 'meshhealthchecks',
-  MeshLoadBalancingStrategy: 'meshloadbalancingstrategies',
-  MeshPassthrough: 'meshpassthroughs',
-  MeshProxyPatch: 'meshproxypatches',
-  MeshRateLimit: 'meshratelimits',
-} as const
-
-/** The policy holds while the step runs. */
-async function withPolicy(
-  zone: TestZone,
-  policy: { readonly type: keyof typeof paths; readonly spec: object },
-  step: () => Promise<void>,
-): Promise<void> {
-  const path = `/meshes/default/${paths[policy.type]}/tried`
-  await zone.put(path, { ...policy, mesh: 'default', name: 'tried', labels: { 'kuma.io/origin': 'zone' } })
-  try {
-    await step()
-  } finally {
-    await zone.remove(path)
-  }
-}
 
 /** Of a delay of 300 ms: Envoy's clock and ours need not agree to the millisecond. */
 const minDelayMs = 280
