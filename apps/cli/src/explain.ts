@@ -53,6 +53,8 @@ function printPolicy(policy: Fields, print: (text: string) => void): void {
     const rejected = asRecord(each['rejected'])
     if (rejected['message'] !== undefined)
       print(`  Envoy refuses ${text(each['name'])}: ${text(rejected['message'])}; the proxy runs ${text(rejected['running'])}`)
+    const heldBack = asRecord(each['heldBack'])
+    if (heldBack['message'] !== undefined) print(`  ${text(heldBack['reason'])}: ${text(each['name'])}: ${text(heldBack['message'])}`)
   }
   printFields('whole proxy', records(policy['proxy']), print)
   for (const inbound of records(policy['inbounds']))

@@ -61,7 +61,12 @@ export async function globalComponents(parts: SharedParts, unready: () => readon
       parts,
       {
         envoyAdmin,
-        sync: { zones: () => server.status(), liveness: (zone) => server.liveness(zone), reachability: () => server.reachability() },
+        sync: {
+          refusals: () => server.refusals(),
+          zones: () => server.status(),
+          liveness: (zone) => server.liveness(zone),
+          reachability: () => server.reachability(),
+        },
         routes: [
           ...syncRepairRoutes({ sync: server, access, log }),
           ...changeRoutes({ registry, access, report: (selection) => server.changes(selection) }),

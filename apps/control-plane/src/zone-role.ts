@@ -84,7 +84,14 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
           ...(client ? syncRoutes(parts, client) : []),
         ],
         ...(client && reachability
-          ? { sync: { global: () => client.status(), rejoin: () => client.rejoin(), reachability: () => reachability.row() } }
+          ? {
+              sync: {
+                refusals: () => client.refusals(),
+                global: () => client.status(),
+                rejoin: () => client.rejoin(),
+                reachability: () => reachability.row(),
+              },
+            }
           : {}),
       },
       unready,

@@ -123,10 +123,32 @@ export interface ZoneLivenessShown {
   readonly state: string
 }
 
+/** A resource that one end of sync refuses. Mesh and name are those of this side's store. */
+export interface SyncRefusalShown {
+  /** The zone, or `global`. */
+  readonly peer: string
+  /** there: the peer refuses what this side sends. */
+  readonly refused: 'here' | 'there'
+  readonly type: string
+  readonly mesh: string
+  readonly name: string
+  readonly reason: string
+  /** RFC 3339. */
+  readonly since: string
+}
+
+/** How far a zone is with what global sends: absent while it is not connected, or does not tell. */
+export interface ZoneProgressShown {
+  readonly sending?: { readonly types?: readonly unknown[]; readonly cursor?: { readonly accepted: number } }
+}
+
 /** What is shown of sync: at global each zone, at a zone its global. */
-export type SyncAccess =
+export type SyncAccess = {
+  /** What is refused now, by either end. */
+  refusals?(): readonly SyncRefusalShown[]
+} & (
   | {
-      zones(): readonly ({ readonly zone: string } & object)[]
+      zones(): readonly ({ readonly zone: string } & ZoneProgressShown)[]
       liveness(zone: string): ZoneLivenessShown
       /** What each own zone last told of the way to the others. */
       reachability(): ReadonlyMap<string, readonly object[]>
@@ -137,6 +159,7 @@ export type SyncAccess =
       /** Takes back the right to act for the zone that another process took. Absent: it cannot be taken back here. */
       rejoin?(): Promise<void>
     }
+)
 
 /** A hostname of a destination and the zones in which it resolves. */
 export interface DestinationHostname {

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { createOfflineMesh, readResourceDocuments } from '@weft/inspect'
 import { defaultMeshSettings } from '@weft/mesh'
 import { parseYamlDocuments } from '@weft/resources'
+import type { ApiServerDeps } from './api-deps.ts'
 import { registry, type Scene, withApi } from './api-scene.fixture.ts'
 
 const world = `
@@ -44,6 +45,18 @@ name: route-slow
 spec:
   to: [{targetRef: {kind: MeshHTTPRoute, labels: {kuma.io/display-name: route}}, default: {http: {requestTimeout: 9s}}}]
 `
+
+/** An API over facts that nobody wrote yet, in another role. */
+async function withMeshAt(
+  of: { readonly role: 'global'; readonly sync: NonNullable<ApiServerDeps['sync']> },
+  run: (scene: Scene) => Promise<void>,
+) {
+  await using offline = await createOfflineMesh({ registry, resources: [], settings: { ...defaultMeshSettings, mode: 'global', zone: '' } })
+  await withApi({ role: of.role, deps: { store: offline.store, mesh: offline.mesh, sync: of.sync } }, async (scene) => {
+    await scene.seed({ type: 'Mesh', name: 'm', spec: {} })
+    await run(scene)
+  })
+}
 
 async function withMesh(run: (scene: Scene, settled: () => Promise<void>) => Promise<void>): Promise<void> {
   const documents = parseYamlDocuments(world).map(({ line, value }) => ({ source: String(line), value }))
@@ -114,6 +127,38 @@ void test('an explanation names policies, fields and endpoints', async () => {
     assert.equal(json['destinations'][0].leftOut.length, 1)
     assert.equal((await api.get(`${base}/_explain?policy=mesh`)).json['detail'], 'bad request: "mesh" is no policy type')
     assert.equal((await api.get(`${base}/_explain?at=elsewhere`)).status, 404)
+  })
+})
+
+void test('global tells which policies a zone refuses or has not acknowledged', () => {
+  let accepted = 0
+  const refusals = [
+    { peer: 'east', refused: 'there', type: 'MeshTimeout', mesh: 'm', name: 'refused', reason: 'too new', since: 's' },
+  ] as const
+  const sync = {
+    refusals: () => refusals,
+    zones: () => [{ zone: 'east', sending: { cursor: { accepted } } }],
+    liveness: () => ({ state: 'Online' }),
+    reachability: () => new Map(),
+  }
+  return withMeshAt({ role: 'global', sync }, async ({ get, seed, store }) => {
+    const spec = { rules: [{ default: { idleTimeout: '3s' } }] }
+    await seed({ type: 'Zone', name: 'east', spec: {} })
+    const labels = { 'kuma.io/origin': 'zone', 'kuma.io/zone': 'east', 'kuma.io/display-name': 'web' }
+    const networking = { address: '10.0.0.1', inbound: [{ port: 80, name: 'main', protocol: 'http' }] }
+    await seed({ type: 'Dataplane', mesh: 'm', name: 'web-x', labels, spec: { networking } })
+    await seed({ type: 'MeshTimeout', mesh: 'm', name: 'of-the-zone', labels: { ...labels, 'kuma.io/display-name': 'own' }, spec })
+    for (const name of ['refused', 'known']) await seed({ type: 'MeshTimeout', mesh: 'm', name, spec })
+    accepted = store.seq
+    await seed({ type: 'MeshTimeout', mesh: 'm', name: 'later', spec })
+    const { json } = await get('/meshes/m/dataplanes/web-x/_explain?policy=mt')
+    const selected = json['policies'][0].selected as { name: string; heldBack?: { reason: string } }[]
+    assert.deepEqual(Object.fromEntries(selected.map(({ name, heldBack }) => [name, heldBack?.reason])), {
+      known: undefined,
+      later: 'not synced yet',
+      own: undefined,
+      refused: 'quarantined',
+    })
   })
 })
 

@@ -32,13 +32,14 @@ export function explainPolicies(dataplane: Inspected, { kind: wanted, targets }:
   return policyKinds(dataplane.source.registry).flatMap((kind) => {
     if (wanted && wanted !== kind) return []
     const all = dataplane.source.store.list(kind.type, dataplane.resource.mesh)
-    if (all.length === 0) return []
+    const missing = missingPolicies(dataplane, kind, all)
+    if (all.length + missing.length === 0) return []
     const matched = dataplane.matched.find((each) => each.kind === kind)
     return [
       {
         kind: kind.type,
         selected: (matched?.policies ?? []).map((policy, index) => selectedPolicy(dataplane, policy, index + 1)),
-        notSelected: all.flatMap((policy) => unselectedPolicy(dataplane, policy)),
+        notSelected: [...all.flatMap((policy) => unselectedPolicy(dataplane, policy)), ...missing],
         ...(matched ? effects(dataplane, matched, targets) : {}),
       },
     ]
@@ -56,7 +57,28 @@ function selectedPolicy(dataplane: Inspected, policy: Resource, order: number): 
     targetRef: field(policy.spec, 'targetRef') ?? { kind: 'Mesh' },
     ...(sections.length < dataplane.view.sections.length ? { sections } : {}),
     ...rejectionOf(dataplane, policy),
+    ...heldBack(dataplane, policy),
   }
+}
+
+/** Policies of which the zone has nothing, because it refuses what was sent. */
+function missingPolicies({ source, resource }: Inspected, kind: ResourceDescriptor, all: readonly Resource[]): readonly JsonObject[] {
+  return (source.sync?.refused(kind.type, resource.mesh) ?? []).flatMap(({ name, reason, since }) =>
+    all.some((policy) => policy.name === name)
+      ? []
+      : [{ name, reason: 'quarantined', message: `the zone refuses it since ${since}: ${reason}` }],
+  )
+}
+
+/** Where the zone does not have the version that is shown here. */
+function heldBack({ source }: Inspected, policy: Resource): JsonObject {
+  const refused = source.sync?.refused(policy.type, policy.mesh).find(({ name }) => name === policy.name)
+  if (refused) {
+    const message = `the zone refuses its latest version since ${refused.since} and goes by the last good one, if it had any: ${refused.reason}`
+    return { heldBack: { reason: 'quarantined', message } }
+  }
+  if (!source.sync?.isOnItsWay(policy)) return {}
+  return { heldBack: { reason: 'not synced yet', message: 'the zone has not acknowledged its latest version' } }
 }
 
 /** Where Envoy refused what the policy says now. */

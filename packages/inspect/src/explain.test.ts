@@ -146,6 +146,37 @@ void test('policies that do not select a dataplane say what keeps them away', as
   )
 })
 
+void test('policies that the zone refuses, or has not got yet, are told apart from those that it has', async () => {
+  await using zone = await offlineZone(world)
+  const since = '2026-01-01T00:00:00Z'
+  const sync = {
+    refused: (type: string) =>
+      type === 'MeshTimeout'
+        ? [
+            { name: 'base', reason: 'not valid', since },
+            { name: 'never-seen', reason: 'cannot be decoded', since },
+          ]
+        : [],
+    isOnItsWay: ({ name }: { readonly name: string }) => name === 'api-timeout',
+  }
+  const here = { zone: 'east', source: { ...zone.source, sync } }
+  const question = { kind: registry.get('MeshTimeout') ?? assert.fail() }
+  const explained = await explainDataplane(resourceOf(zone, 'web'), question, { here, perspectiveOf: async () => undefined })
+  const [timeout] = items(explained, 'policies')
+  assert.deepEqual(
+    items(timeout, 'selected').map(({ name, heldBack }) => [name, field(heldBack, 'reason')]),
+    [
+      ['base', 'quarantined'],
+      ['api-timeout', 'not synced yet'],
+    ],
+  )
+  assert.deepEqual(items(timeout, 'notSelected').at(-1), {
+    name: 'never-seen',
+    reason: 'quarantined',
+    message: `the zone refuses it since ${since}: cannot be decoded`,
+  })
+})
+
 void test('every field of a merged conf names who set it and whom it overrides', async () => {
   await using zone = await offlineZone(world)
   const explained = await explain(zone, 'web', { kind: registry.get('MeshTimeout') ?? assert.fail(), to: 'api-svc:80' })

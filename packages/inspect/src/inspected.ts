@@ -15,6 +15,14 @@ import {
   withoutSection,
 } from '@weft/resources'
 
+/** What sync holds back of the policies of one zone. */
+export interface PolicySync {
+  /** Versions that the zone refuses, by kind and mesh; names are those of the source's store, which need not have them. */
+  refused(type: string, mesh: string): readonly { readonly name: string; readonly reason: string; readonly since: string }[]
+  /** True while the zone has not acknowledged the version that the source has. */
+  isOnItsWay(policy: ResourceKey): boolean
+}
+
 /** Where answers come from: the running facts of a control plane of either role. */
 export interface InspectionSource {
   readonly registry: Registry
@@ -24,6 +32,8 @@ export interface InspectionSource {
   }
   /** Only where proxies are served. */
   rejections?(proxyKey: string): readonly RejectedPolicy[]
+  /** Absent in a standalone zone, and where nothing is known. */
+  readonly sync?: PolicySync
   readonly mesh: Pick<
     MeshFacts,
     | 'dataplanes'

@@ -1,6 +1,6 @@
 // Why a dataplane is configured as it is. A zone answers for its own dataplanes from its running facts; a global for every zone, from a view of
 // that zone computed when asked.
-import { explainDataplane, type ExplainSight, type Perspective, zonePerspectives } from '@weft/inspect'
+import { explainDataplane, type ExplainSight, type Perspective, type PerspectiveOf, type PolicySync, zonePerspectives } from '@weft/inspect'
 import { displayName, kriText, labelKeys, nameKey, type Resource } from '@weft/resources'
 import type { ApiServerDeps } from '../api-deps.ts'
 import { type ApiReply, type ApiRequest, type ApiRoute, get } from '../api-route.ts'
@@ -12,10 +12,15 @@ const title = 'Could not retrieve Dataplane'
 export function explainRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
   const { store, registry, mesh, rejections } = deps
   if (!mesh) return []
-  const perspectiveOf = deps.controlPlane.mode === 'global' ? zonePerspectives({ store, registry }) : async () => undefined
+  const views: PerspectiveOf = deps.controlPlane.mode === 'global' ? zonePerspectives({ store, registry }) : async () => undefined
+  const perspectiveOf: PerspectiveOf = async (zone, of) => {
+    const found = await views(zone, of)
+    return found && { zone, source: { ...found.source, sync: syncWith(deps, zone) } }
+  }
   const hereOf = async (resource: Resource): Promise<Perspective> => {
     const { mode, zone } = deps.controlPlane
-    if (mode === 'zone') return { zone, source: { store, registry, mesh, ...(rejections ? { rejections } : {}) } }
+    if (mode === 'zone')
+      return { zone, source: { store, registry, mesh, sync: syncWith(deps, 'global'), ...(rejections ? { rejections } : {}) } }
     const owner = resource.labels[labelKeys.zone] ?? ''
     const found = await perspectiveOf(owner, resource.mesh)
     if (!found)
@@ -32,6 +37,26 @@ export function explainRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
     }),
     get('/_weft/rejections', () => ({ json: { items: rejections ? rejectedPolicies(deps, rejections) : [] } })),
   ]
+}
+
+/** What sync holds back: towards a zone, or of what global sends here. */
+function syncWith({ sync, store }: ApiServerDeps, peer: string): PolicySync {
+  const side = peer === 'global' ? 'here' : 'there'
+  const progress = sync && 'zones' in sync ? sync.zones().find(({ zone }) => zone === peer) : undefined
+  const accepted = progress?.sending?.cursor?.accepted
+  const refusals = (sync?.refusals?.() ?? []).filter((each) => each.peer === peer && each.refused === side)
+  return {
+    refused: (type, mesh) => refusals.filter((each) => each.type === type && each.mesh === mesh),
+    isOnItsWay: (key) => {
+      const policy = accepted === undefined ? undefined : store.get(key)
+      // what the zone wrote itself need not be sent to it
+      return policy !== undefined && accepted !== undefined && ownerOf(policy) !== peer && policy.version > accepted
+    },
+  }
+}
+
+function ownerOf({ labels }: Resource): string | undefined {
+  return labels[labelKeys.origin] === 'zone' ? labels[labelKeys.zone] : undefined
 }
 
 /** Every policy that some Envoy refused, by policy, with the proxies that go on without it. */
