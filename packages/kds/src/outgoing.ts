@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
-import { encodeKdsResource, type KdsResource, type Labels, type Resource, type ResourceDescriptor } from '@weft/resources'
+import { kdsEncoding, type KdsResource, type Labels, type Resource, type ResourceDescriptor } from '@weft/resources'
 import { frameResource } from './wire.ts'
 
 /** An encoded resource. Shared between all streams that send it. */
@@ -48,10 +48,11 @@ export function createEncoder({ log, map, finish, stamped }: EncoderOptions): En
     try {
       const outgoing = map(kind, resource, packing)
       if (!outgoing) return undefined
-      const bytes = encodeKdsResource(kind, outgoing)
+      const encode = kdsEncoding(kind, outgoing)
+      const bytes = encode()
       const content = finish ? finish(kind, resource, { packing, bytes }) : bytes
       if (!stamped?.(packing)) return framed(outgoing, content, content)
-      return framed(outgoing, content, encodeKdsResource(kind, { ...outgoing, version: String(resource.version) }))
+      return framed(outgoing, content, encode(String(resource.version)))
     } catch (error) {
       log.error({ type: kind.type, mesh: resource.mesh, name: resource.name, err: messageOf(error) }, 'kds resource cannot be encoded')
       return undefined

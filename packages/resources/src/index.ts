@@ -1,5 +1,5 @@
 export { addressViolations, isIpOrDnsName } from './addresses.ts'
-export { decodeKdsResource, encodeKdsResource } from './codecs/kds-any.ts'
+export { decodeKdsResource, encodeKdsResource, kdsEncoding } from './codecs/kds-any.ts'
 export type { KdsResource } from './codecs/kds-any.ts'
 export { encodeKubernetes } from './codecs/kubernetes-json.ts'
 export { decodeRest, destinationSnis, encodeRest, encodeRestMeta } from './codecs/rest-json.ts'

@@ -24,12 +24,18 @@ const wire = codec('kuma.mesh.v1alpha1.KumaResource')
 
 /** The bytes of a KumaResource; equal resources give equal bytes. The spec must be canonical for its kind. */
 export function encodeKdsResource(kind: ResourceDescriptor, resource: KdsResource): Uint8Array {
-  const { name, mesh, labels, spec, status, version } = resource
-  return wire.encode({
-    meta: { name, mesh, labels: sortLabels(new Map(Object.entries(labels))), ...(version === undefined ? {} : { version }) },
-    spec: isJsonKind(kind) ? jsonAny(spec) : protoAny(kind.wire.spec, spec),
+  return kdsEncoding(kind, resource)(resource.version)
+}
+
+/** `encodeKdsResource` for several versions of the same content: the spec, which is most of the work, is packed once. */
+export function kdsEncoding(kind: ResourceDescriptor, resource: Omit<KdsResource, 'version'>): (version?: string) => Uint8Array {
+  const { name, mesh, status } = resource
+  const labels = sortLabels(new Map(Object.entries(resource.labels)))
+  const rest = {
+    spec: isJsonKind(kind) ? jsonAny(resource.spec) : protoAny(kind.wire.spec, resource.spec),
     ...(status === undefined || kind.status === undefined ? {} : { status: jsonAny(status) }),
-  })
+  }
+  return (version) => wire.encode({ meta: { name, mesh, labels, ...(version === undefined ? {} : { version }) }, ...rest })
 }
 
 /**
@@ -89,10 +95,12 @@ function protoAny(name: string, spec: unknown): AnyLike {
 function sortedKeys(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sortedKeys)
   if (typeof value !== 'object' || value === null) return value
+  // a plain object: the members of a canonical spec are JSON
+  const record = value as Readonly<Record<string, unknown>>
   return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, member]) => [key, sortedKeys(member)]),
+    Object.keys(record)
+      .sort()
+      .map((key) => [key, sortedKeys(record[key])]),
   )
 }
 
