@@ -103,6 +103,23 @@ async function callUntil(what: string, url: string, arrived: () => boolean): Pro
   })
 }
 
+interface Discovered {
+  readonly mesh: string
+  readonly service: string
+  readonly targets: readonly { readonly name: string; readonly address: string }[]
+}
+
+/** What Prometheus is told to scrape, as it asks. */
+async function discover({ monitoring }: TestZone, id: string): Promise<readonly Discovered[]> {
+  const { status, text } = await http('POST', `${monitoring}?fetch-timeout=0s`, { version_info: '', node: { id } })
+  assert.equal(status, 200, text)
+  const { resources = [] } = JSON.parse(text) as { readonly resources?: readonly (Discovered & { readonly '@type': string })[] }
+  return resources.map(({ '@type': type, ...assignment }) => {
+    assert.equal(type, 'type.googleapis.com/kuma.observability.v1.MonitoringAssignment')
+    return assignment
+  })
+}
+
 const policy = (type: string, spec: object): object => ({ type, mesh: 'default', name: 'seen', labels, spec })
 const collectorAt = (name: string, port: number): object => ({
   type: 'MeshOpenTelemetryBackend',
@@ -162,10 +179,18 @@ test('a log line in a file, at a TCP server and at an OpenTelemetry collector, a
   const metric = { backends: [{ type: 'Prometheus', prometheus: { port: metricsPort } }], applications }
   const targetRef = { kind: 'Dataplane', labels: { 'kuma.io/workload': 'client' } }
   await zone.put('/meshes/default/meshmetrics/seen', policy('MeshMetric', { targetRef, default: metric }))
+  const discovered = await discover(zone, 'prometheus-0')
+  assert.deepEqual(discovered, [
+    {
+      mesh: 'default',
+      service: 'client',
+      targets: [{ name: 'client-1', scheme: 'http', address: `127.0.0.1:${metricsPort}`, metrics_path: '/metrics' }],
+    },
+  ])
   let scraped = ''
   await until('metrics', async () => {
     await http('GET', `${url}/counted`)
-    const answer = await http('GET', `http://127.0.0.1:${metricsPort}/metrics`)
+    const answer = await http('GET', `http://${discovered[0]?.targets[0]?.address}/metrics`)
     scraped = answer.status === 200 ? answer.text : ''
     return /^envoy_cluster_upstream_rq_total\{.*kri_msvc_default_solo__backend/m.test(scraped)
   })

@@ -13,6 +13,8 @@ export interface TestZone extends AsyncDisposable {
   readonly api: string
   /** `host:port` of the dataplane server. */
   readonly dataplaneServer: string
+  /** URL of monitoring assignment discovery. */
+  readonly monitoring: string
   readonly processes: Processes
   put(path: string, resource: object): Promise<void>
   remove(path: string): Promise<void>
@@ -73,6 +75,7 @@ export async function startZone(environment: Readonly<Record<string, string>> = 
   const zone: TestZone = {
     api,
     dataplaneServer: `127.0.0.1:${ports[3]}`,
+    monitoring: `http://127.0.0.1:${ports[5]}/v3/discovery:monitoringassignments`,
     processes,
     freePort: async () => (await freePorts(1))[0] ?? 0,
     stopService: async (name) => {

@@ -13,6 +13,7 @@ import { readFileSync } from 'node:fs'
 import { type SharedParts, httpComponents, meshComponent, meshInsightsComponent, storeComponent } from './shared-parts.ts'
 import { type ControlPlaneConfig, isFederated } from './config.ts'
 import { changeRoutes } from './change-routes.ts'
+import { monitoringComponents } from './monitoring.ts'
 import { createProxyPipeline, type ProxyPipeline } from './proxy-pipeline.ts'
 import { apiSettings, issuesIdentities, massDeleteGuard } from './role-settings.ts'
 import { createSnapshotBoard } from './snapshot-board.ts'
@@ -58,6 +59,7 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
   const { client } = link
   const hosts = hostsComponent(parts)
   const meshInsights = meshInsightsComponent(parts)
+  const monitoring = monitoringComponents(parts)
   return [
     storeComponent(parts),
     meshComponent(parts),
@@ -72,6 +74,7 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
     recovering,
     server,
     ...(reachability ? [reachability] : []),
+    ...monitoring,
     ...httpComponents(
       parts,
       {

@@ -20,5 +20,6 @@ export type {
 export type { ApiReply, ApiRequest, ApiRoute, Handler, Method } from './api-route.ts'
 export { createDiagnosticsServer, type DiagnosticsServer, type DiagnosticsServerDeps } from './diagnostics.ts'
 export { type MeshRulesDeps, newMeshOps } from './mesh-rules.ts'
+export { type AssignmentSource, createMonitoringServer, type MonitoringServer, type MonitoringServerDeps } from './monitoring-server.ts'
 export { badRequest, invalid, notFound, Problem } from './problem.ts'
 export { type ApiServer, createApiApp, createApiServer } from './server.ts'

@@ -28,6 +28,7 @@ export type {
   ResourceOrigin,
   ZoneListenerView,
 } from './plugin.ts'
+export { type ScrapeTarget, scrapeTargets } from './mesh-metric/scrape-targets.ts'
 export { type Caller, permissionVerdict, type PermissionVerdict } from './mesh-traffic-permission/verdict.ts'
 export { plugins } from './plugins.ts'
 export type { BackendModel, ExtraDestination, RouteModel, SplitModel } from './route-model.ts'
