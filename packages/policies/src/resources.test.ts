@@ -97,6 +97,12 @@ test('expressions that would keep a compiler or a proxy busy are refused with th
     assert.deepEqual(route({ queryParams: [{ type: 'RegularExpression', name: 'a', value }] }), [
       `spec.to[0].rules[0].matches[0].queryParams[0].value | ${message}`,
     ])
+    for (const list of ['retriableRequestHeaders', 'retriableResponseHeaders']) {
+      const http = { numRetries: 1, [list]: [{ type: 'RegularExpression', name: 'a', value }] }
+      assert.deepEqual(refusals('MeshRetry', { to: [{ targetRef: { kind: 'Mesh' }, default: { http } }] }), [
+        `spec.to[0].default.http.${list}[0].value | ${message}`,
+      ])
+    }
     const [found = ''] = patch({ operation: 'Add', value: native(value) })
     assert.match(
       found,

@@ -3,6 +3,7 @@ import type { Violation } from '@weft/foundation/errors'
 import type { ValidationContext } from '@weft/resources'
 import { STATUS_CODES } from 'node:http'
 import { anyOutboundKind, toViolations } from '../entries.ts'
+import { regexViolations } from '../headers.ts'
 import { topLevelViolations } from '../target-ref.ts'
 import { mustBeDefined, mustNotBeEmpty, nonNegativeDuration, positiveDuration } from '../value-rules.ts'
 import type { MeshRetryConf, MeshRetrySpec } from './resource.ts'
@@ -57,8 +58,17 @@ function httpViolations(http: HttpConf, at: string): readonly Violation[] {
         ? []
         : [{ field: `${at}.retryOn[${index}]`, message: `unknown item '${item}'` }],
     ),
+    ...expressionViolations(http.retriableResponseHeaders, `${at}.retriableResponseHeaders`),
+    ...expressionViolations(http.retriableRequestHeaders, `${at}.retriableRequestHeaders`),
     ...hostSelectionViolations(http.hostSelection, `${at}.hostSelection`),
   ]
+}
+
+/** A value beside `Present` or `Absent` is taken, as the peers do, and means nothing. */
+function expressionViolations(list: HttpConf['retriableRequestHeaders'], at: string): readonly Violation[] {
+  return (list ?? []).flatMap(({ type, value = '' }, index) =>
+    type === 'RegularExpression' ? regexViolations(value, `${at}[${index}].value`) : [],
+  )
 }
 
 function hostSelectionViolations(list: HttpConf['hostSelection'], at: string): readonly Violation[] {
