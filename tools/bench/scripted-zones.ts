@@ -1,5 +1,6 @@
 // Zones without a control plane: exactly the messages one would send, so that what is measured is global alone.
 import { codec } from '../../packages/proto/src/index.ts'
+import { kdsName } from '../../packages/resources/src/index.ts'
 import { composeResponse, frameResource } from '../../packages/kds/src/wire.ts'
 import { provide, type Provider, type ScriptedPeer, scriptedPeer, subscribe } from '../../test/chaos/scripted-peer.ts'
 import { zoneToken } from '../../apps/demo/src/rest.ts'
@@ -39,7 +40,6 @@ export function frames(
 ): readonly Uint8Array[] {
   return Array.from({ length: to - from }, (_, index) => {
     const number = from + index
-    const name = `app-${number}-2v6wfvvcvbc9f55d`
     const labels = {
       'kuma.io/display-name': `app-${number}`,
       'kuma.io/mesh': meshName,
@@ -48,6 +48,8 @@ export function frames(
       'kuma.io/env': 'universal',
       'kuma.io/workload': `svc-${number % 200}`,
     }
+    // the name the zone's control plane gives it on the wire
+    const name = kdsName({ mesh: meshName, name: `app-${number}`, labels })
     const value = type === 'Dataplane' ? dataplane(number, round) : insight(number, round)
     const bytes = resources.encode({
       meta: { name, mesh: meshName, labels },

@@ -93,7 +93,8 @@ export class RecordingScope implements Scope {
 
   #store(inputKey: string): void {
     if (!this.#fresh && this.#position === this.#previous.length) return
-    const next = this.#fresh ?? this.#previous.slice(0, this.#position)
+    // a copy of the exact size: what grew by `push` has room for sixteen more, and there is one list for each key of every derivation
+    const next = this.#fresh?.slice() ?? this.#previous.slice(0, this.#position)
     this.#unlink(inputKey, this.#previous)
     for (let i = 0; i < next.length; i += 2) this.#at(next, i, (node, key) => node.dependentsOf(this.#consumer).add(key, inputKey))
     if (next.length === 0) this.#reads.delete(inputKey)

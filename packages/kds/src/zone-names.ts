@@ -9,13 +9,16 @@ export interface NamedResource {
 }
 
 const suffixLength = 17
+/** A dash and what hashes are written in. */
+const hashed = /-[b-z2-9]{16}$/
 
 /** Whether the name is the one a resource of this zone has on the wire. */
 export function isNamedByZone({ mesh, name, labels }: NamedResource, zone: string): boolean {
+  if (!hashed.test(name)) return false
   const shown = labels[labelKeys.displayName]
   // a hostile display name must not hide what the name itself says
-  const candidates = [...(shown ? [shown] : []), name.slice(0, -suffixLength)]
-  return candidates.some((display) => {
+  const candidates = new Set([...(shown ? [shown] : []), name.slice(0, -suffixLength)])
+  return [...candidates].some((display) => {
     const resource = { mesh, name: display, labels: { ...labels, [labelKeys.displayName]: display, [labelKeys.zone]: zone } }
     return display !== '' && kdsName(resource) === name
   })

@@ -161,7 +161,8 @@ function checkArray(schema: ArraySchema, value: readonly unknown[], place: Place
     if (checked !== undefined) clean.push(checked)
     else if (run.violations.length === before) wrongType({ run, at: field, depth: 0 }, jsonTypeOf(schema.items), item)
   }
-  return clean
+  // values are kept for long; what grew by `push` has room for sixteen more
+  return clean.slice()
 }
 
 /** Free JSON is kept as given after a bounded walk that refuses what JSON cannot say. */

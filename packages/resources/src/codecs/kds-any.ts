@@ -46,7 +46,7 @@ export function kdsEncoding(kind: ResourceDescriptor, resource: Omit<KdsResource
 export function decodeKdsResource(kind: ResourceDescriptor, bytes: Uint8Array): KdsResource {
   const { meta, spec, status } = wire.decode(bytes)
   const name = meta?.name ?? ''
-  const mesh = meta?.mesh ?? ''
+  const mesh = shared(meta?.mesh ?? '')
   const details = { type: kind.type, name, mesh }
   if (name === '') throw new AppError('resource/undecodable', `a ${kind.type} without a name`, { details })
   // every peer sends one, empty specs too; without it nothing says what the resource should be
@@ -65,7 +65,7 @@ export function decodeKdsResource(kind: ResourceDescriptor, bytes: Uint8Array): 
       violations: checked.violations,
     })
   }
-  const labels = sortLabels(new Map(Object.entries(meta?.labels ?? {})))
+  const labels = sortLabels(new Map(Object.entries(meta?.labels ?? {}).map(([key, value]) => [key, shared(value)])))
   const known = status === undefined ? undefined : checkStatus(kind, parseStatus(status.value))
   return {
     name,
@@ -75,6 +75,18 @@ export function decodeKdsResource(kind: ResourceDescriptor, bytes: Uint8Array): 
     ...(known === undefined ? {} : { status: known }),
     ...(meta?.version ? { version: meta.version } : {}),
   }
+}
+
+const sharedStrings = new Map<string, string>()
+const mostShared = 4_096
+
+/** The same text as one string: thousands of resources have the mesh, the zone and most label values in common. Begins anew when it is full. */
+function shared(text: string): string {
+  const known = sharedStrings.get(text)
+  if (known !== undefined) return known
+  if (sharedStrings.size >= mostShared) sharedStrings.clear()
+  sharedStrings.set(text, text)
+  return text
 }
 
 interface AnyLike {
