@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { it } from 'node:test'
 import { DatabaseSync } from 'node:sqlite'
 import { hasCode } from '@weft/foundation/errors'
@@ -15,6 +12,7 @@ import { storeConformance } from './testing/conformance.ts'
 import type { WriteContext } from './contract.ts'
 import { openEmbeddedStore } from './embedded.ts'
 import { strictStore } from './strict.ts'
+import { writeUntilKilled } from './testing/write-until-killed.ts'
 
 const desired: WriteContext = { actor: 'user:test', reason: 'api', class: 'desired' }
 const observed: WriteContext = { actor: 'proxy', reason: 'status', class: 'observed' }
@@ -157,10 +155,7 @@ it('metrics count changes, results and sizes', async () => {
 it('acknowledged transactions survive kill -9', async () => {
   await inFolder(async (dir) => {
     for (let round = 0; round < 3; round += 1) {
-      const child = spawn(process.execPath, [join(import.meta.dirname, 'testing', 'writer.ts'), dir, String(round)], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
-      const acknowledged = await killAfter(child, 40 + round * 25)
+      const acknowledged = await writeUntilKilled({ driver: 'embedded', place: dir, round, lines: 40 + round * 25 })
       const store = await openEmbeddedStore({ dir, clock: systemClock, log: silentLogger })
       for (const { name, n } of acknowledged) {
         const found = store.get({ type: 'Dataplane', mesh: 'm', name })?.spec
@@ -172,20 +167,6 @@ it('acknowledged transactions survive kill -9', async () => {
     }
   })
 })
-
-async function killAfter(child: ChildProcess, lines: number): Promise<{ name: string; n: number }[]> {
-  const seen: { name: string; n: number }[] = []
-  assert.ok(child.stdout)
-  const exited = once(child, 'exit')
-  for await (const line of createInterface({ input: child.stdout })) {
-    const [name, n] = line.split(' ')
-    if (name && n) seen.push({ name, n: Number(n) })
-    if (seen.length === lines) child.kill('SIGKILL')
-  }
-  await exited
-  assert.ok(seen.length >= lines)
-  return seen
-}
 
 it('the lock file names the process', async () => {
   await inFolder(async (dir) => {

@@ -5,9 +5,6 @@ import { keyText, type Resource, type ResourceKey } from '@weft/resources'
 import type { Change, StoreOp, WriteContext } from './contract.ts'
 import type { PlanView } from './plan.ts'
 
-/** Keys held at most; who wants to write more has to wait for the database. */
-const maxKeys = 100_000
-
 interface Held {
   readonly key: ResourceKey
   /** What the database has. */
@@ -30,7 +27,8 @@ export interface Tentative {
   committed(visible: PlanView): PlanView
 }
 
-export function createTentative(): Tentative {
+/** Nothing is held at first. `maxKeys`: who wants to write more has to wait for the database. */
+export function createTentative(maxKeys = 100_000): Tentative {
   const held = new Map<string, Held>()
   return {
     get size() {

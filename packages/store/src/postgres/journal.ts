@@ -21,7 +21,8 @@ const appendSql = `
       seq bigint, tx bigint, time text, class text, actor text, reason text, op text, type text, mesh text, name text,
       created text, before text, body text, logged text, sealed boolean, previous bigint, hash text, last boolean)
   ), turn AS (
-    UPDATE weft.counter SET seq = $3, chain_seq = $4, chain_hash = decode($5, 'hex'), chain_signature = $6 WHERE seq = $1 RETURNING seq
+    UPDATE weft.counter SET seq = $3, chain_seq = $4, chain_hash = decode($5, 'hex'), chain_signature = $6
+    WHERE seq = $1 AND chain_hash = decode($7, 'hex') RETURNING seq
   ), put AS (
     INSERT INTO weft.resources (type, mesh, name, body, created, modified, version)
     SELECT c.type, c.mesh, c.name, c.body, c.created, c.time, c.seq FROM turn, change c WHERE c.last AND c.op = 'put'
@@ -40,7 +41,7 @@ const appendSql = `
 
 // a value that was overtaken is left out: the change that overtook it brings its own
 const readSql = `
-  SELECT l.seq, l.tx, l.time, l.class, l.actor, l.reason, l.op, l.type, l.mesh, l.name, l.created, encode(l.hash, 'hex') AS hash,
+  SELECT l.seq, l.tx, l.time, l.class, l.actor, l.reason, l.op, l.type, l.mesh, l.name, l.created, l.previous, encode(l.hash, 'hex') AS hash,
     CASE WHEN l.class = 'observed' OR l.sealed THEN r.body ELSE l.after END AS body
   FROM weft.log l
   LEFT JOIN weft.resources r
@@ -78,7 +79,15 @@ export function createPostgresJournal(options: PostgresJournalOptions): Journal 
       const result = await on.query({
         name: 'weft-append',
         text: appendSql,
-        values: [at, chunk.rows, chunk.lastSeq, chunk.chain.seq, chunk.chain.hash, signPoint(key, id, 'head', chunk.chain).signature],
+        values: [
+          at,
+          chunk.rows,
+          chunk.lastSeq,
+          chunk.chain.seq,
+          chunk.chain.hash,
+          signPoint(key, id, 'head', chunk.chain).signature,
+          end.hash,
+        ],
       })
       if (result.rowCount === 0) return false
       at = chunk.lastSeq
@@ -107,7 +116,7 @@ export function createPostgresJournal(options: PostgresJournalOptions): Journal 
         if (entry.seq !== last + 1) return undefined
         last = entry.seq
         entries.push({ entry, tx: row.tx })
-        if (row.hash !== null) end = { seq: entry.seq, hash: row.hash }
+        if (row.hash !== null) end = follow(end, { seq: entry.seq, hash: row.hash, previous: Number(row.previous) })
       }
       if (rows.length < pageRows) break
       await nextTurn()
@@ -143,8 +152,11 @@ export function createPostgresJournal(options: PostgresJournalOptions): Journal 
         inTransaction(
           pool,
           async (client) => {
-            const { rows } = await client.query<{ seq: string }>('SELECT seq FROM weft.counter FOR UPDATE')
+            const { rows } = await client.query<{ seq: string; hash: string }>(
+              `SELECT seq, encode(chain_hash, 'hex') AS hash FROM weft.counter FOR UPDATE`,
+            )
             const head = Number(rows[0]?.seq)
+            if (head === after && rows[0]?.hash !== chain.hash) throw otherHistory()
             if (head < after || head - after > maxBehind) return false
             const others = head === after ? { transactions: [], head } : await readWith(client, after, head)
             return others ? appendWith(client, head, chunkRows(plan(others), { from: chain, bodies })) : false
@@ -159,6 +171,19 @@ export function createPostgresJournal(options: PostgresJournalOptions): Journal 
     },
     close: () => pool.end(),
   }
+}
+
+/** The chain one entry further. What was read twice is only compared. */
+function follow(end: ChainPoint, entry: ChainPoint & { readonly previous: number }): ChainPoint {
+  if (entry.seq < end.seq) return end
+  if (entry.seq === end.seq ? entry.hash !== end.hash : entry.previous !== end.seq) throw otherHistory()
+  return { seq: entry.seq, hash: entry.hash }
+}
+
+function otherHistory(): Error {
+  return new Error(
+    'the database holds other changes than those that were read from it: it was set back. Start this process anew to take its state',
+  )
 }
 
 /** The first items of a generator, which stays open for the rest. */

@@ -139,6 +139,7 @@ export interface LogRow extends Omit<ResourceRow, 'body' | 'created' | 'modified
   readonly created: string | null
   /** For an observed or sealed change the value of now, if it is still this one. */
   readonly body: string | null
+  readonly previous: string | null
   readonly hash: string | null
 }
 

@@ -3,9 +3,17 @@ import { writeSync } from 'node:fs'
 import { silentLogger } from '@weft/foundation/log'
 import { systemClock } from '@weft/foundation/time'
 import { openEmbeddedStore } from '../embedded.ts'
+import { createHistoryKey } from '../history-key.ts'
+import { openPostgresStore } from '../postgres/open-postgres-store.ts'
+import type { PostgresSettings } from '../postgres/settings.ts'
 
-const [dir = '', round = '0'] = process.argv.slice(2)
-const store = await openEmbeddedStore({ dir, clock: systemClock, log: silentLogger })
+const [driver = '', place = '', round = '0'] = process.argv.slice(2)
+const options = { clock: systemClock, log: silentLogger }
+const store =
+  driver === 'postgres'
+    ? // what the test passes
+      await openPostgresStore({ ...options, settings: JSON.parse(place) as PostgresSettings, key: createHistoryKey(new Uint8Array(32)) })
+    : await openEmbeddedStore({ ...options, dir: place })
 const resource = (name: string, n: number) =>
   ({ op: 'put', resource: { type: 'Dataplane', mesh: 'm', name, labels: {}, spec: { n } } }) as const
 const acknowledge = (name: string, n: number): void => void writeSync(1, `${name} ${n}\n`)
