@@ -1,26 +1,11 @@
 // A control plane on its embedded store, asked by the command line: what happened, what it was before, and back again, over SIGKILL too.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { root } from '../../tools/run-command.ts'
+import { runWeft } from '../run-weft.ts'
 import { controlPlanes } from './control-planes.ts'
-
-async function runWeft(
-  args: readonly string[],
-  env: Readonly<Record<string, string>>,
-): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  const child = spawn(join(root, 'weft'), args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
-  const [out, err, code] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    new Promise<number>((done) => child.on('close', (status) => done(status ?? -1))),
-  ])
-  return { code, out, err }
-}
 
 const timeout = (seconds: number): string => `
 type: MeshTimeout

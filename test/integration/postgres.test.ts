@@ -1,26 +1,10 @@
 // A global and a zone control plane on PostgreSQL: prepared by hand, killed, and without their database for a while.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { text } from 'node:stream/consumers'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { startPostgres, withoutPostgres } from '../../packages/store/src/testing/postgres-server.ts'
 import { http, until } from '../../apps/demo/src/rest.ts'
-import { root } from '../../tools/run-command.ts'
+import { runWeft } from '../run-weft.ts'
 import { controlPlanes, type Role } from './control-planes.ts'
-
-async function runWeft(
-  args: readonly string[],
-  env: Readonly<Record<string, string>>,
-): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  const child = spawn(join(root, 'weft'), args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
-  const [out, err, code] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    new Promise<number>((done) => child.on('close', (status) => done(status ?? -1))),
-  ])
-  return { code, out, err }
-}
 
 const timeoutPolicy = (seconds: number): object => ({
   type: 'MeshTimeout',

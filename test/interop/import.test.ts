@@ -1,12 +1,10 @@
 // A stock global on its own database moves into a store of ours: with its policies, its keys and its identity.
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
-import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
+import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { http, until } from '../../apps/demo/src/rest.ts'
 import { type PostgresServer, startPostgres, withoutPostgres } from '../../packages/store/src/testing/postgres-server.ts'
-import { root } from '../../tools/run-command.ts'
+import { runWeft } from '../run-weft.ts'
 import { federation } from './peers.ts'
 import { stock, withoutStock } from './reference.ts'
 
@@ -16,15 +14,6 @@ const policy = {
   mesh: 'default',
   name: 'slow',
   spec: { targetRef: { kind: 'Mesh' }, to: [{ targetRef: { kind: 'Mesh' }, default: { connectionTimeout: '3s' } }] },
-}
-
-async function weft(
-  args: readonly string[],
-  env: Readonly<Record<string, string>>,
-): Promise<{ readonly out: string; readonly err: string }> {
-  const child = spawn(join(root, 'weft'), args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
-  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)])
-  return { out, err }
 }
 
 function databaseEnv(server: PostgresServer, name: string): Record<string, string> {
@@ -71,11 +60,11 @@ test('the database of a stock global becomes a store of ours', { skip, timeout: 
     const settings = server.settings(name)
     const dsn = `postgres://${settings.user}:${encodeURIComponent(settings.password)}@${settings.host}:${settings.port}/${name}`
     const env = { KUMA_MODE: 'global', KUMA_STORE_TYPE: '', KUMA_GENERAL_WORK_DIR: fed.global.workDir }
-    const preview = await weft(['import', '--from-kuma-postgres', dsn], env)
+    const preview = await runWeft(['import', '--from-kuma-postgres', dsn], env)
     assert.match(preview.out, /zones would receive\n[\s\S]*create MeshTimeout: 3 [\s\S]*--yes writes them/, preview.err)
     assert.doesNotMatch(preview.out, /left out/)
-    assert.match((await weft(['import', '--from-kuma-postgres', dsn, '--yes'], env)).out, /written; the store is at \d+/)
-    assert.match((await weft(['import', '--from-kuma-postgres', dsn], env)).out, /nothing to write/)
+    assert.match((await runWeft(['import', '--from-kuma-postgres', dsn, '--yes'], env)).out, /written; the store is at \d+/)
+    assert.match((await runWeft(['import', '--from-kuma-postgres', dsn], env)).out, /nothing to write/)
 
     await fed.global.start()
     assert.deepEqual((await fed.global.find('/meshes/default/meshtimeouts', 'slow'))?.spec, policy.spec)
@@ -90,7 +79,7 @@ test('the database of a stock global becomes a store of ours', { skip, timeout: 
     assert.equal(((await index.json()) as { clusterId?: string }).clusterId, clusterId)
     assert.deepEqual(await server.query(name, 'SELECT count(*) AS n FROM resources'), rows, 'nothing was written there')
 
-    const refused = await weft(['import', '--from-kuma-postgres', dsn.replace(name, 'postgres')], {
+    const refused = await runWeft(['import', '--from-kuma-postgres', dsn.replace(name, 'postgres')], {
       ...env,
       KUMA_GENERAL_WORK_DIR: `${fed.global.workDir}-other`,
     })
