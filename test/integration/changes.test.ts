@@ -67,6 +67,10 @@ test('a policy written at global is seen stored in its zone, pushed and acked by
         [[change?.seq, 'acked']],
       )
     }
+    await until('no proxy is waited for', async () => {
+      const { proxies } = (await planes.get('zone', '/_weft/changes')) as { readonly proxies: readonly unknown[] }
+      return proxies.length === 0
+    })
     await planes.remove('global', '/meshes/default/meshtimeouts/first')
     await until(
       'the deletion acked',

@@ -136,6 +136,10 @@ const tracked = {
     { seq: 40, time: agoMs(5_000), op: 'delete', type: 'Mesh', mesh: '', name: 'old', zones: [] },
   ],
   zones: [],
+  proxies: [
+    { proxy: 'default/web-1', what: 'unanswered', since: 41 },
+    { proxy: 'default/web-2', what: 'refused' },
+  ],
 }
 const pin = { clusterId: 'cluster-a', peer: 'own', lasting: true, address: 'a:5685', since: '2026-01-01T00:00:00Z' }
 const otherGlobal = {
@@ -282,6 +286,7 @@ test('changes are shown with how far they are in each zone', async () => {
   assert.equal(seen.at(-1)?.url, '/_weft/changes?limit=20&type=MeshTimeout&mesh=default')
   assert.match(done.out, /41 +put +MeshTimeout +default +slow +\d+s +east +acked, refused by 2 +13ms +40ms +61ms\n/)
   assert.match(done.out, /41 +put +MeshTimeout +default +slow +\d+s +west +waiting +- +- +-\n40 +delete +Mesh +- +old +\d+s +-/)
+  assert.match(done.out, / {2}default\/web-1: unanswered, waited for since change 41\n {2}default\/web-2: refused\n/)
   assert.deepEqual(JSON.parse((await weft(['sync', 'changes', '-o', 'json'])).out), tracked)
 })
 

@@ -29,6 +29,8 @@ export async function syncChanges(
     return zones.length === 0 ? [[...change, when, '', '', '', '', '']] : zones.map((zone) => [...change, when, ...zoneCells(zone)])
   })
   print(table(['SEQ', 'OP', 'TYPE', 'MESH', 'NAME', 'AGE', 'ZONE', 'STATE', 'STORED', 'PUSHED', 'ACKED'], rows))
+  for (const { proxy, what, since } of listOf(report['proxies']))
+    print(`  ${String(proxy)}: ${String(what)}${since === undefined ? '' : `, waited for since change ${String(since)}`}`)
 }
 
 function zoneCells(zone: Item): readonly string[] {

@@ -22,6 +22,7 @@ function ask(query = '', user: ApiUser = adminUser): ChangeReport {
   const report = ({ limit, fits = () => true }: ChangeSelection): ChangeReport => ({
     items: kept.filter(fits).slice(0, limit),
     zones: [{ zone: 'east', types: ['MeshService', 'Secret'].map(position) }],
+    proxies: [{ proxy: 'default/web-1', what: 'unanswered', since: 4 }],
   })
   const [route] = changeRoutes({ registry: createRegistry(coreDescriptors), access: defaultAccessRules, report })
   const request: ApiRequest = {
@@ -48,6 +49,7 @@ test('the newest changes are shown, as many as asked for and only those that are
   assert.deepEqual(seqs('type=MeshService&limit=1'), [4])
   assert.deepEqual(seqs('mesh=default&name=db'), [2])
   assert.deepEqual(seqs('type=Nonsense'), [])
+  assert.deepEqual(ask().proxies, [{ proxy: 'default/web-1', what: 'unanswered', since: 4 }])
 })
 
 test('a limit that is none is refused', () => {

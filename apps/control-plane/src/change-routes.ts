@@ -19,11 +19,12 @@ export function changeRoutes({ registry, access, report }: ChangeRoutesOptions):
     const { query, user } = request
     const isAdmin = hasRight(access, 'adminResources', user)
     const isShown = (type: string): boolean => isAdmin || registry.get(type)?.rest?.adminOnly !== true
-    const { items, zones } = report({
+    const { items, zones, ...rest } = report({
       limit: limitOf(query.get('limit')),
       fits: (change) => isShown(change.type) && filters.every((key) => !query.has(key) || change[key] === query.get(key)),
     })
-    return { json: { items, zones: zones.map(({ zone, types }) => ({ zone, types: types.filter(({ type }) => isShown(type)) })) } }
+    const shown = zones.map(({ zone, types }) => ({ zone, types: types.filter(({ type }) => isShown(type)) }))
+    return { json: { items, zones: shown, ...rest } }
   }
   return [{ path: '/_weft/changes', handlers: { GET: handler } }]
 }

@@ -72,7 +72,7 @@ interface Peer {
 const countedTypes: Readonly<Record<XdsType, CountedType>> = { cluster: 'cds', endpoint: 'eds', listener: 'lds', secret: 'other' }
 
 export function createDiscovery(options: DiscoveryOptions): AdsService {
-  const { log, recorder } = options
+  const { log, recorder, delivery } = options
 
   const authenticate = async (caller: Caller, signal: AbortSignal): Promise<Peer> => {
     const hello = readNode(caller.node)
@@ -138,7 +138,7 @@ export function createDiscovery(options: DiscoveryOptions): AdsService {
     onStream,
     controlPlane: options.instanceId,
     ...(options.isRecovering ? { retain: ({ hello }: Peer) => options.isRecovering?.(hello.key) ?? false } : {}),
-    ...(options.delivery ? { delivery: options.delivery } : {}),
+    ...(delivery ? { delivery: ({ hello }: Peer) => delivery.stream(hello.key) } : {}),
     clock: options.clock,
     log,
     metrics: options.metrics,

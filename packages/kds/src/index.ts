@@ -46,6 +46,7 @@ export type {
   OwnedType,
   ReachabilityEntry,
   ReachabilityState,
+  WaitingProxy,
   TypeComparison,
   ZoneLivenessView,
   ZoneState,

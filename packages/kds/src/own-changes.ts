@@ -30,6 +30,8 @@ export interface OwnChanges extends Component, Pick<ChangeProgress, 'originated'
   report(selection: ChangeSelection): ChangeReport
 }
 
+const maxProxies = 10
+
 export function createOwnChanges({ store, registry, clock, log, metrics, zone, delivery }: OwnChangesOptions): OwnChanges {
   let progress: ChangeProgress | undefined
   let stop = (): void => {}
@@ -49,6 +51,9 @@ export function createOwnChanges({ store, registry, clock, log, metrics, zone, d
     stop: async () => stop(),
     trace: () => progress?.trace('global'),
     originated: (type, origins) => progress?.originated(type, origins),
-    report: (selection) => progress?.report(selection) ?? { items: [], zones: [] },
+    report: (selection) => ({
+      ...(progress?.report(selection) ?? { items: [], zones: [] }),
+      proxies: delivery.waiting?.(maxProxies) ?? [],
+    }),
   }
 }

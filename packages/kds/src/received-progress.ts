@@ -1,6 +1,7 @@
 // How far a zone is with what global sends, in sequence numbers of global's store: for each type what is stored here, what was sent to the last
 // proxy, and what the last proxy answered. Follows from which change of global made which state here, and from how far that state has come.
 import type { Store } from '@weft/store'
+import type { WaitingProxy } from './sync-status.ts'
 import type { TypeProgress } from './change-progress.ts'
 
 /** How far the proxies of this zone are, in sequence numbers of its store. */
@@ -13,6 +14,8 @@ export interface Delivery {
   readonly refusing: number
   /** Called after every change of these figures. Returns the unsubscriber. */
   onProgress(listener: () => void): () => void
+  /** Proxies that are not done, the one that is waited for longest first. */
+  waiting?(limit: number): readonly WaitingProxy[]
 }
 
 /** Kept for one session with global at a time. */

@@ -199,4 +199,16 @@ export interface ChangeSelection {
 export interface ChangeReport {
   readonly items: readonly ChangeView[]
   readonly zones: readonly ZonePositions[]
+  /** At a zone: proxies that are not done, the one that is waited for longest first; only the first few. */
+  readonly proxies?: readonly WaitingProxy[]
+}
+
+/** A proxy that is not done with what it should have. */
+export interface WaitingProxy {
+  /** `mesh/name`. */
+  readonly proxy: string
+  /** unsent: something is still to be sent to it. unanswered: it did not answer. refused: it refuses something. */
+  readonly what: 'unsent' | 'unanswered' | 'refused'
+  /** The earliest change of this zone's store that it is waited for; absent for what is refused, which is not waited for. */
+  readonly since?: number
 }

@@ -7,7 +7,8 @@ import type { Clock } from '@weft/foundation/time'
 import { type ByteService, serviceDefinition } from '@weft/proto'
 import { countEvents, createAdsMetrics } from './ads-metrics.ts'
 import { type AdsCall, AdsSession, type Caller, endWith, type SessionLimits } from './ads-session.ts'
-import { DeltaStream, type DeltaStreamOptions } from './delta-stream.ts'
+import type { StreamDelivery } from './delivery.ts'
+import { DeltaStream } from './delta-stream.ts'
 import type { StreamEvents } from './stream-events.ts'
 import type { StreamLimits } from './stream-limits.ts'
 import { createTurnQueue } from './turn-queue.ts'
@@ -27,8 +28,8 @@ export interface AdsServiceOptions<Peer> {
   /** Whether a new stream starts in recovery. */
   readonly retain?: (peer: Peer) => boolean
   readonly limits?: Partial<AdsLimits>
-  /** Follows how far the streams are. */
-  readonly delivery?: DeltaStreamOptions['delivery']
+  /** Makes what follows how far a stream is. */
+  readonly delivery?: (peer: Peer) => StreamDelivery
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics
@@ -84,7 +85,7 @@ export function createAdsService<Peer>(options: AdsServiceOptions<Peer>): AdsSer
           controlPlane: options.controlPlane,
           retain: options.retain?.(peer) ?? false,
           ...(options.limits === undefined ? {} : { limits: options.limits }),
-          ...(options.delivery === undefined ? {} : { delivery: options.delivery }),
+          delivery: options.delivery?.(peer),
         })
         const events = countEvents(metrics, options.onStream(stream, peer, caller))
         stream.listen({

@@ -90,6 +90,7 @@ test('what a proxy refuses is acked with its number, until it accepts something 
     world.publish()
     world.settle(60_000)
     assert.equal(await figures(world.delivery), '2/2 refused by 1')
+    assert.deepEqual(world.delivery.waiting(5), [{ proxy: 'default/web', what: 'refused' }])
     world.position = 3
     world.edit('endpoint', 'a', { salt: 2 })
     world.publish()
@@ -124,6 +125,7 @@ test('a proxy that is gone or takes nothing: the first holds nothing, the second
   world.publish()
   world.clock.advance(1_000)
   assert.equal(await figures(world.delivery), '1/1')
+  assert.deepEqual(world.delivery.waiting(5), [{ proxy: 'default/web', what: 'unsent', since: 2 }])
   world.stream.close('cancelled')
   assert.equal(await figures(world.delivery), '2/2')
 })
@@ -131,7 +133,7 @@ test('a proxy that is gone or takes nothing: the first holds nothing, the second
 test('work ahead of the streams holds its commit, hands it on to what it marks, and passes it on to what it commits', async () => {
   let position = 1
   const delivery = createDelivery(() => position)
-  const stream = delivery.stream()
+  const stream = delivery.stream('default/web')
   const none = { isSent: true, firstUnanswered: Number.POSITIVE_INFINITY, isSearching: false, isRefusing: false }
   position = 2
   const built = delivery.hold()
@@ -151,8 +153,23 @@ test('work ahead of the streams holds its commit, hands it on to what it marks, 
   assert.equal(await figures(delivery), '3/3', 'what was written at 5 follows from 4')
   stream.turned({ ...none, firstUnanswered: 2 }, 2)
   assert.equal(await figures(delivery), '5/3')
+  assert.deepEqual(delivery.waiting(5), [{ proxy: 'default/web', what: 'unanswered', since: 5 }])
   stream.turned(none, 2)
   assert.equal(await figures(delivery), '5/5')
+  assert.deepEqual(delivery.waiting(5), [])
+})
+
+test('the proxies that are waited for are named, the longest one first', () => {
+  let position = 1
+  const delivery = createDelivery(() => position)
+  for (const proxy of ['default/c', 'default/b', 'default/a']) {
+    position++
+    delivery.stream(proxy).due()
+  }
+  assert.deepEqual(
+    delivery.waiting(2).map(({ proxy, since }) => `${proxy} ${since}`),
+    ['default/c 2', 'default/b 3'],
+  )
 })
 
 test('whatever happens, figures only grow, in order, and nothing is left behind when all work is done', async () => {
@@ -161,7 +178,7 @@ test('whatever happens, figures only grow, in order, and nothing is left behind 
     fc.asyncProperty(fc.array(step, { maxLength: 200 }), async (steps) => {
       let position = 1
       const delivery = createDelivery(() => position)
-      const make = () => ({ told: delivery.stream(), nonce: 0, answered: 0 })
+      const make = () => ({ told: delivery.stream('default/web'), nonce: 0, answered: 0 })
       const streams = [make(), make(), make()]
       const tell = (at: (typeof streams)[number], isSent: boolean, isSearching = false): void => {
         const firstUnanswered = at.answered < at.nonce ? at.answered + 1 : Number.POSITIVE_INFINITY

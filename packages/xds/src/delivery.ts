@@ -14,6 +14,17 @@ export interface StreamDelivery {
   closed(): void
 }
 
+/** What keeps a proxy from being done: something to send, an answer, or its own refusal. */
+export type Outstanding = 'unsent' | 'unanswered' | 'refused'
+
+/** A proxy that is not done. */
+export interface WaitingProxy {
+  readonly proxy: string
+  readonly what: Outstanding
+  /** The earliest commit that it is waited for; absent for what is refused, which is not waited for. */
+  readonly since?: number
+}
+
 export interface Delivery {
   readonly pushed: number
   readonly acked: number
@@ -30,8 +41,10 @@ export interface Delivery {
   passOn(position: number, to: number): void
   /** What becomes due during `work` follows from `position`. */
   within(position: number, work: () => void): void
-  /** Follows one stream until it is closed. */
-  stream(): StreamDelivery
+  /** Follows the stream of a proxy until it is closed. */
+  stream(proxy: string): StreamDelivery
+  /** Those that are not done, the one that is waited for longest first. */
+  waiting(limit: number): readonly WaitingProxy[]
 }
 
 interface Sent {
@@ -50,6 +63,7 @@ export function createDelivery(position: () => number): Delivery {
   /** Position to where the work that was held there has gone. */
   const passed = new Map<number, number>()
   const refusing = new Set<StreamDelivery>()
+  const open = new Map<StreamDelivery, () => WaitingProxy | undefined>()
   const listeners = new Set<() => void>()
   const told = { pushed: position(), acked: position(), refusing: 0 }
   let cause: number | undefined
@@ -86,7 +100,7 @@ export function createDelivery(position: () => number): Delivery {
     unanswered.release(at)
     changed()
   }
-  const stream = (): StreamDelivery => {
+  const stream = (proxy: string): StreamDelivery => {
     let since: number | undefined
     let sent: Sent[] = []
     const followed: StreamDelivery = {
@@ -123,10 +137,17 @@ export function createDelivery(position: () => number): Delivery {
         for (const each of sent) unanswered.release(each.since)
         since = undefined
         sent = []
+        open.delete(followed)
         refusing.delete(followed)
         changed()
       },
     }
+    open.set(followed, () => {
+      const unanswered = sent[0]?.since
+      if (since !== undefined && (unanswered === undefined || since <= unanswered)) return { proxy, what: 'unsent', since }
+      if (unanswered !== undefined) return { proxy, what: 'unanswered', since: unanswered }
+      return refusing.has(followed) ? { proxy, what: 'refused' } : undefined
+    })
     return followed
   }
   return {
@@ -162,5 +183,10 @@ export function createDelivery(position: () => number): Delivery {
       }
     },
     stream,
+    waiting: (limit) =>
+      [...open.values()]
+        .flatMap((look) => look() ?? [])
+        .sort((a, b) => (a.since ?? Number.POSITIVE_INFINITY) - (b.since ?? Number.POSITIVE_INFINITY) || (a.proxy < b.proxy ? -1 : 1))
+        .slice(0, limit),
   }
 }

@@ -6,7 +6,7 @@ import { type CellWatcher, unwatchCell, watchCell } from './cell.ts'
 import type { ProxySnapshot, ResourceCell, XdsType } from './contract.ts'
 import type { DeltaRequest } from './delta-request.ts'
 import { backlogOf } from './backlog.ts'
-import type { Delivery, StreamDelivery } from './delivery.ts'
+import type { StreamDelivery } from './delivery.ts'
 import { createFlushWindow, type FlushWindow } from './flush-window.ts'
 import { createLanes, type Lane, type Lanes } from './lane.ts'
 import { Sender } from './sender.ts'
@@ -29,7 +29,7 @@ export interface DeltaStreamOptions {
   readonly limits?: Partial<StreamLimits>
   readonly events?: StreamEvents
   /** Told what is due, sent and answered. */
-  readonly delivery?: Pick<Delivery, 'stream'>
+  readonly delivery?: StreamDelivery | undefined
 }
 
 /** Types that are not served are answered once per request, for at most this many type URLs. */
@@ -72,7 +72,7 @@ export class DeltaStream implements CellWatcher {
       events: () => this.#events,
       wake: (ms) => this.#wake(ms),
     })
-    this.#delivery = options.delivery?.stream()
+    this.#delivery = options.delivery
     this.#window = createFlushWindow(options.clock, this.#limits.maxWindowMs, () => this.#mainTurn())
   }
 

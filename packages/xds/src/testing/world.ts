@@ -136,7 +136,7 @@ export class World {
       controlPlane: 'cp-1',
       retain,
       limits: { drainMs: this.#drainMs },
-      delivery: this.delivery,
+      delivery: this.delivery.stream('default/web'),
       send: (response) => {
         if (this.intercept === undefined) this.envoy.deliver(response)
         else this.intercept(response)
