@@ -31,7 +31,12 @@ test('a service is called by its name; names come and go with services; other na
   assert.ok(found.address.startsWith('127.241.'), found.address)
   assert.equal(found.ttl, 30)
   await assert.rejects(dns.resolve6('backend.svc.mesh.local'), { code: 'ENODATA' })
-  assert.deepEqual(await dns.resolve4('www.example.com'), ['192.0.2.1'])
+  const resolves = (name: string): Promise<string> =>
+    dns.resolve4(name).then(
+      ([address]) => address ?? '',
+      () => '',
+    )
+  await until('a name outside of the mesh', async () => (await resolves('www.example.com')) === '192.0.2.1')
 
   const url = `http://${found.address}:${backend.inbound}/`
   let answer = { status: 0, text: '' }
@@ -51,15 +56,10 @@ test('a service is called by its name; names come and go with services; other na
     labels,
     spec: { selector, ports },
   })
-  const resolves = (name: string): Promise<string> =>
-    dns.resolve4(name).then(
-      ([address]) => address ?? '',
-      () => '',
-    )
   await until('name of a new service', async () => (await resolves('shop.svc.mesh.local')).startsWith('127.241.'))
   const shop = `http://${await resolves('shop.svc.mesh.local')}:${backend.inbound}/`
   await until('answer of a new service', async () => (await http('GET', shop)).status === 200)
   await zone.remove('/meshes/default/meshservices/shop')
   await until('name of a removed service', async () => (await resolves('shop.svc.mesh.local')) === '192.0.2.1')
-  assert.equal(await resolves('backend.svc.mesh.local'), found.address)
+  assert.deepEqual(await dns.resolve4('backend.svc.mesh.local'), [found.address])
 })
