@@ -263,8 +263,7 @@ export class DeltaStream implements CellWatcher {
       )
     }
     if (type === 'listener' && response.removed.length > 0) lane.subscription.forgive()
-    const versions = new Map([...response.updates].map(([name, held]) => [name, held.version]))
-    this.#events.onAck?.({ type, nonce, versions, removed: response.removed })
+    this.#events.onAck?.({ type, nonce, removed: response.removed })
   }
 
   #refuse(type: XdsType, lane: Lane, nonce: string, error: string): void {

@@ -10,8 +10,6 @@ export type CloseReason = 'ended' | 'cancelled' | 'refused' | 'stopped' | 'faile
 export interface AckEvent {
   readonly type: XdsType
   readonly nonce: string
-  /** Name to version of what the proxy now runs. */
-  readonly versions: ReadonlyMap<string, string>
   readonly removed: readonly string[]
 }
 
