@@ -23,6 +23,8 @@ export interface Federation {
   /** Names of all control planes, `global` first. */
   readonly controlPlanes: readonly string[]
   api(controlPlane: string): string
+  /** Where a control plane shows its metrics. */
+  metrics(controlPlane: string): string
   /** `host:port` of a zone's dataplane server. */
   dataplaneServer(zone: string): string
   /** A port for the federation's own use, from 0 to 29. */
@@ -121,6 +123,7 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     zones,
     controlPlanes,
     api,
+    metrics: (of) => `http://127.0.0.1:${port(of, 'diagnostics')}/metrics`,
     dataplaneServer: (zone) => `127.0.0.1:${port(zone, 'dataplane')}`,
     ownPort: (index) => first + controlPlanes.length * roles.length + index,
     kdsPort: port('global', 'kds'),

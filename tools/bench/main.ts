@@ -7,7 +7,8 @@ import { messageOf } from '../../packages/foundation/src/errors/index.ts'
 import { findEnvoy } from '../envoy-binary.mjs'
 import { measureFederation } from './federation-step.ts'
 import { type Measured, rowsOf, table } from './figures.ts'
-import { type ControlPlane, type Options, parseOptions, usage } from './options.ts'
+import { type ControlPlane, type Options, parseOptions, type Step, usage } from './options.ts'
+import { measurePolicies } from './policies-step.ts'
 import { machineCpuSeconds } from './processes-usage.ts'
 import { createRunContext, type Session } from './run-context.ts'
 import { measureEmbedded, measureLarge, measureSimulated } from './simulated-steps.ts'
@@ -104,6 +105,9 @@ async function runAll(session: Session, runs: readonly Measured[][]): Promise<vo
   }
 }
 
+/** Steps that start what they need themselves. */
+const ownStages: readonly Step[] = ['traffic', 'embedded', 'large', 'federation', 'policies']
+
 async function runOne(session: Session, controlPlane: ControlPlane, keep: (measured: Measured) => void): Promise<void> {
   const { steps } = session.options
   const { context, collected } = createRunContext(session, controlPlane)
@@ -115,13 +119,12 @@ async function runOne(session: Session, controlPlane: ControlPlane, keep: (measu
         await context.attempt('traffic', () => measureTraffic(context))
       } else context.progress('traffic: no Envoy (ENVOY_PATH, PATH or python3 with pip); left out')
     }
-    const simulated = new Set(
-      [...steps].filter((step) => step !== 'traffic' && step !== 'embedded' && step !== 'large' && step !== 'federation'),
-    )
+    const simulated = new Set([...steps].filter((step) => !ownStages.includes(step)))
     if (simulated.size > 0) await measureSimulated(context, simulated)
     if (steps.has('embedded')) await measureEmbedded(context)
     if (steps.has('large')) await measureLarge(context)
     if (steps.has('federation')) await measureFederation(context)
+    if (steps.has('policies')) await measurePolicies(context)
   } finally {
     keep(collected())
   }

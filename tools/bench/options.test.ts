@@ -4,11 +4,11 @@ import { test } from 'node:test'
 import { root } from '../run-command.ts'
 import { parseOptions, steps } from './options.ts'
 
-test('without arguments everything but the large zone and the federation is measured, of this repository', () => {
+test('without arguments everything but the large zone, the federation and policies is measured, of this repository', () => {
   const options = parseOptions([])
   assert.deepEqual(
     [...(options?.steps ?? [])],
-    steps.filter((step) => step !== 'large' && step !== 'federation'),
+    steps.filter((step) => step !== 'large' && step !== 'federation' && step !== 'policies'),
   )
   assert.deepEqual(options?.controlPlanes, [{ label: 'weft', program: join(root, 'weft'), args: ['cp'], needsSharedTrust: false }])
   assert.equal(options?.base, undefined)
@@ -19,7 +19,14 @@ test('federation is a command of its own, at both sizes unless one is named', ()
   assert.deepEqual([[...(options?.steps ?? [])], options?.zones, options?.dps, options?.isFullFederation], [['federation'], 5, 100, true])
   const small = parseOptions(['federation', '--zones', '2', '--dps', '10'])
   assert.deepEqual([small?.zones, small?.dps, small?.isFullFederation], [2, 10, false])
-  assert.throws(() => parseOptions(['fedration']), /the only command is federation/)
+  assert.throws(() => parseOptions(['fedration']), /the commands are federation, policies/)
+})
+
+test('policies is a command of its own, in one zone of its goals unless another size is named', () => {
+  const options = parseOptions(['policies'])
+  assert.deepEqual([[...(options?.steps ?? [])], options?.zones, options?.dps, options?.services], [['policies'], 1, 1000, 200])
+  const small = parseOptions(['policies', '--dps', '10', '--services', '4'])
+  assert.deepEqual([small?.zones, small?.dps, small?.services], [1, 10, 4])
 })
 
 test('--only and --large choose steps', () => {

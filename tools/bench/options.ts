@@ -17,6 +17,7 @@ export const steps = [
   'embedded',
   'large',
   'federation',
+  'policies',
 ] as const
 export type Step = (typeof steps)[number]
 
@@ -55,21 +56,24 @@ export interface Options {
 
 export const usage = `npm run bench -- [options]
 npm run bench -- federation [options]
+npm run bench -- policies [options]
 
 With "federation": what crosses zones, at 5 x 100 and 10 x 200 proxies (once, at --zones and --dps, where they are given), a frozen zone,
 and global with 50 quiet zones, a zone of 10,000 dataplanes and a stream of updates.
 
+With "policies": what edits of policies cost in one zone of 1,000 proxies, 200 services and 50 policies, beside making everything anew.
+
 Measures the control plane with simulated proxies and real Envoys, all on loopback, and prints every figure beside its goal. Never fails on a figure.
 
-  --dps N              simulated sidecars in each zone (100)
+  --dps N              simulated sidecars in each zone (100; policies: 1000)
   --zones N            zones (2)
-  --services N         services in each zone (20)
+  --services N         services in each zone (20; policies: 200)
   --reachable N        services each sidecar may reach, half of them in other zones (10)
   --rounds N           policy edits, and denials through real Envoys (10)
   --probes N           new services (3)
   --endpoint-rounds N  changes of the last endpoint (5)
   --only LIST          of ${steps.join(',')}
-                       (all but large and federation; what a step builds on is run, and measured, too)
+                       (all but large, federation and policies; what a step builds on is run, and measured, too)
   --large              also one zone with --large-dps sidecars (1000)
   --idle SECONDS       idle time before memory is read, and over which CPU is (60)
   --settle SECONDS     quiet time before idling starts (8)
@@ -83,6 +87,9 @@ Measures the control plane with simulated proxies and real Envoys, all on loopba
   -o table|json        output (table); progress goes to stderr
 `
 
+/** Steps that are a measurement of their own. */
+const commands = ['federation', 'policies'] as const
+
 /** Options of a command line. Throws with one line for the user when it makes no sense; undefined when help was asked for. */
 export function parseOptions(argv: readonly string[]): Options | undefined {
   const { values, positionals } = parseArgs({
@@ -91,7 +98,7 @@ export function parseOptions(argv: readonly string[]): Options | undefined {
     options: {
       dps: { type: 'string' },
       zones: { type: 'string' },
-      services: { type: 'string', default: '20' },
+      services: { type: 'string' },
       reachable: { type: 'string', default: '10' },
       rounds: { type: 'string', default: '10' },
       probes: { type: 'string', default: '3' },
@@ -113,8 +120,10 @@ export function parseOptions(argv: readonly string[]): Options | undefined {
     },
   })
   if (values.help) return undefined
-  const isFederation = positionals[0] === 'federation' && positionals.length === 1
-  if (positionals.length > 0 && !isFederation) throw new Error(`${positionals.join(' ')}: the only command is federation`)
+  const task = commands.find((each) => each === positionals[0] && positionals.length === 1)
+  if (positionals.length > 0 && task === undefined) throw new Error(`${positionals.join(' ')}: the commands are ${commands.join(', ')}`)
+  const isFederation = task === 'federation'
+  const isPolicies = task === 'policies'
   if (values.output !== 'table' && values.output !== 'json') throw new Error(`-o ${values.output}: table or json`)
   const ours: ControlPlane =
     values.cp === undefined
@@ -122,11 +131,11 @@ export function parseOptions(argv: readonly string[]): Options | undefined {
       : { ...command(values.cp), needsSharedTrust: false }
   return {
     controlPlanes: values.compare === undefined ? [ours] : [ours, { ...command(values.compare), needsSharedTrust: true }],
-    steps: isFederation ? new Set<Step>(['federation']) : chosen(values.only, values.large),
-    dps: whole('dps', values.dps ?? '100', 1),
-    zones: whole('zones', values.zones ?? (isFederation ? '5' : '2'), 1),
+    steps: task ? new Set<Step>([task]) : chosen(values.only, values.large),
+    dps: whole('dps', values.dps ?? (isPolicies ? '1000' : '100'), 1),
+    zones: isPolicies ? 1 : whole('zones', values.zones ?? (isFederation ? '5' : '2'), 1),
     isFullFederation: isFederation && values.dps === undefined && values.zones === undefined,
-    services: whole('services', values.services, 1),
+    services: whole('services', values.services ?? (isPolicies ? '200' : '20'), 1),
     reachable: whole('reachable', values.reachable, 1),
     rounds: whole('rounds', values.rounds, 1),
     probes: whole('probes', values.probes, 1),
@@ -146,7 +155,7 @@ export function parseOptions(argv: readonly string[]): Options | undefined {
 function chosen(only: string | undefined, withLarge: boolean): ReadonlySet<Step> {
   const names =
     only === undefined
-      ? steps.filter((step) => step !== 'large' && step !== 'federation')
+      ? steps.filter((step) => step !== 'large' && !commands.some((task) => task === step))
       : only.split(',').map((name) => stepNamed(name.trim()))
   return new Set(withLarge ? [...names, 'large'] : names)
 }

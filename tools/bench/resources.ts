@@ -73,6 +73,8 @@ export function copiedTrust(spec: object, from: string, to: string): BenchResour
 const plurals: Readonly<Record<string, string>> = {
   Mesh: 'meshes',
   MeshIdentity: 'meshidentities',
+  MeshLoadBalancingStrategy: 'meshloadbalancingstrategies',
+  MeshRetry: 'meshretries',
   MeshZoneAddress: 'meshzoneaddresses',
 }
 

@@ -134,7 +134,11 @@ async function measureEmpty(context: RunContext, stage: FleetStage): Promise<Rea
   return after
 }
 
-export async function measureCold(context: RunContext, stage: FleetStage, as: 'cold' | 'embedded' | 'large' | 'federation'): Promise<void> {
+export async function measureCold(
+  context: RunContext,
+  stage: FleetStage,
+  as: 'cold' | 'embedded' | 'large' | 'federation' | 'policies',
+): Promise<void> {
   const { options } = context
   const total = stage.size.sidecars + 1
   context.progress(`${as}: ${stage.size.zones} x ${stage.size.sidecars} proxies and an ingress each start at once`)
