@@ -24,7 +24,7 @@ export function historyRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
   const admitted = (request: ApiRequest): History => {
     requireRight(settings.access, 'adminResources', { user: request.user, action: 'the history' })
     if (deps.history) return deps.history
-    throw new Problem(501, 'No history', { detail: 'the store of this control plane keeps no history; the embedded one does' })
+    throw new Problem(501, 'No history', { detail: 'the store of this control plane is in memory only and keeps no history' })
   }
   return [
     get('/_weft/history', async (request) => {
