@@ -45,8 +45,8 @@ const pair: BenchResource = { type: 'MeshRetry', mesh: meshName, name: 'pair', s
 export const noOps: { readonly before: BenchResource; readonly edits: readonly (readonly [string, BenchResource])[] } = {
   before: pair,
   edits: [
-    ['label', { ...pair, labels: { note: 'a comment' } }],
-    ['order of entries', { ...pair, labels: { note: 'a comment' }, spec: { targetRef: { kind: 'Mesh' }, to: entries.toReversed() } }],
+    ['label', { ...pair, labels: { note: 'a-comment' } }],
+    ['order of entries', { ...pair, labels: { note: 'a-comment' }, spec: { targetRef: { kind: 'Mesh' }, to: entries.toReversed() } }],
     ['order of fields', { ...pair, labels: { note: 'another' }, spec: { to: entries.toReversed(), targetRef: { kind: 'Mesh' } } }],
   ],
 }
