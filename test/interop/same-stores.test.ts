@@ -78,6 +78,12 @@ function comparable({ creationTime: _c, modificationTime: _m, status: _s, warnin
   return rest
 }
 
+/** The services of proxies that are ready: those that a workload made, not those written by hand. */
+function isAvailable(service: unknown): boolean {
+  const spec: unknown = typeof service === 'object' && service !== null && 'spec' in service ? service.spec : undefined
+  return typeof spec === 'object' && spec !== null && 'state' in spec && spec.state === 'Available'
+}
+
 async function views(fed: Federation): Promise<Readonly<Record<string, View>>> {
   const shown: Record<string, View> = {}
   for (const peer of [fed.global, fed.zone('east'), fed.zone('west')]) {
@@ -102,10 +108,13 @@ async function settled(plan: FederationPlan): Promise<Readonly<Record<string, Vi
     async () => {
       const { global, east, west } = await views(fed)
       const count = (view: View | undefined, path: string): number => view?.[path]?.length ?? 0
+      // a stock zone looks every 5 s, later when it looked too early, so that a while without changes does not say that it is done
+      const hasStates = (view: View | undefined): boolean => (view?.['/meshes/default/meshservices'] ?? []).filter(isAvailable).length === 2
       return (
         count(global, '/meshes/default/meshservices') === 4 &&
         count(global, '/meshes/default/workloads') === 2 &&
         count(global, '/meshes/default/dataplanes') === 2 &&
+        [global, east, west].every(hasStates) &&
         [east, west].every(
           (view) => count(view, '/meshes/default/meshservices') === 4 && count(view, '/meshes/default/meshzoneaddresses') === 2,
         )
@@ -125,7 +134,6 @@ async function settled(plan: FederationPlan): Promise<Readonly<Record<string, Vi
     },
     60_000,
   )
-  // everything still runs; states of services follow every 5 s on stock zones
   return await views(fed)
 }
 
