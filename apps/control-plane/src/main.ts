@@ -94,12 +94,8 @@ program
   .option('-o, --output <format>', 'table or json', 'table')
   .addHelpText('after', '\nExample:\n  KUMA_MODE=global weft import --from-kuma-postgres postgres://kuma:secret@db:5432/kuma')
   .action(async (options: ImportArguments) => {
-    const { config } = loadControlPlaneConfig({
-      env: process.env,
-      ...(options.configFile === undefined ? {} : { file: options.configFile }),
-    })
     const { fromKumaPostgres: from, yes, output } = options
-    await importFromKuma(config, { from, yes, json: output === 'json' }, (text) => void process.stdout.write(`${text}\n`))
+    await importFromKuma(configFrom(options), { from, yes, json: output === 'json' }, printLine)
   })
 program
   .command('version')

@@ -7,7 +7,7 @@ import type { Clock } from '@weft/foundation/time'
 import type { FastifyInstance } from 'fastify'
 import type { ListenerSettings } from './api-deps.ts'
 import { type ApiRequest, type ApiRoute, get } from './api-route.ts'
-import { createHttpApp } from './http-app.ts'
+import { createOpenApp } from './http-app.ts'
 import { type Listener, listen } from './listener.ts'
 import { badRequest } from './problem.ts'
 
@@ -54,16 +54,7 @@ export function createDiagnosticsServer(deps: DiagnosticsServerDeps): Diagnostic
 
 /** The app without a listener. */
 export function createDiagnosticsApp(deps: DiagnosticsServerDeps): FastifyInstance {
-  return createHttpApp({
-    routes: diagnosticsRoutes(deps),
-    authentication: undefined,
-    clock: deps.clock,
-    log: deps.log,
-    metrics: undefined,
-    bodyLimitBytes: 64 * 1024,
-    prefix: '',
-    corsAllowedDomains: [],
-  })
+  return createOpenApp({ routes: diagnosticsRoutes(deps), clock: deps.clock, log: deps.log })
 }
 
 function diagnosticsRoutes(deps: DiagnosticsServerDeps): readonly ApiRoute[] {

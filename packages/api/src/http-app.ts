@@ -23,6 +23,22 @@ export interface HttpAppOptions {
   readonly corsAllowedDomains: readonly string[]
 }
 
+const smallBodyBytes = 64 * 1024
+
+/** An app for everyone who reaches its port: no credentials, small bodies, no metrics of its own. */
+export function createOpenApp({ routes, clock, log }: Pick<HttpAppOptions, 'routes' | 'clock' | 'log'>): FastifyInstance {
+  return createHttpApp({
+    routes,
+    clock,
+    log,
+    authentication: undefined,
+    metrics: undefined,
+    bodyLimitBytes: smallBodyBytes,
+    prefix: '',
+    corsAllowedDomains: [],
+  })
+}
+
 const anonymous: ApiUser = { name: 'mesh-system:anonymous', groups: ['mesh-system:unauthenticated'] }
 const bodyMethods = ['PUT', 'POST', 'PATCH']
 

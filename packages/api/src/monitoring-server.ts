@@ -7,7 +7,7 @@ import { type Clock, parseDuration, type Timer } from '@weft/foundation/time'
 import type { FastifyInstance } from 'fastify'
 import type { ListenerSettings } from './api-deps.ts'
 import type { ApiReply, ApiRequest, ApiRoute } from './api-route.ts'
-import { createHttpApp } from './http-app.ts'
+import { createOpenApp } from './http-app.ts'
 import { type Listener, listen } from './listener.ts'
 import { Problem } from './problem.ts'
 
@@ -53,16 +53,7 @@ export function createMonitoringServer(deps: MonitoringServerDeps): MonitoringSe
       return listener?.port
     },
     start: async () => {
-      app = createHttpApp({
-        routes: [discoveryRoute(deps, waiting)],
-        authentication: undefined,
-        clock: deps.clock,
-        log: deps.log,
-        metrics: undefined,
-        bodyLimitBytes: 64 * 1024,
-        prefix: '',
-        corsAllowedDomains: [],
-      })
+      app = createOpenApp({ routes: [discoveryRoute(deps, waiting)], clock: deps.clock, log: deps.log })
       await app.ready()
       listener = await listen({
         settings: deps.settings,
