@@ -10,6 +10,8 @@ export interface RestoreScene {
   readonly store: Store
   readonly registry: Registry
   readonly mode: ControlPlaneMode
+  /** The resources are all there should be: others of this control plane go. Default: yes. */
+  readonly isAll?: boolean
 }
 
 export interface RestoreStep {
@@ -52,6 +54,18 @@ export function planRestore(scene: RestoreScene, resources: readonly Resource[])
       op: { op: 'put', resource, expect: now ? now.version : 'absent' },
     })
   }
+  if (scene.isAll !== false) steps.push(...deletions(scene, listed))
+  const epoch = epochStep(
+    scene,
+    resources.find(({ type, name }) => type === 'Config' && name === epochConfig.name),
+  )
+  return { steps: epoch && steps.length > 0 ? [...steps, epoch] : steps, leftOut }
+}
+
+/** What people made since; secrets and proxies stay. */
+function deletions(scene: RestoreScene, listed: ReadonlySet<string>): readonly RestoreStep[] {
+  const { store, registry } = scene
+  const steps: RestoreStep[] = []
   for (const kind of registry.all) {
     if (kind.rest === undefined || kind.rest.readOnly || kind.isConfidential || kind.type === 'Dataplane') continue
     for (const now of store.list(kind.type)) {
@@ -65,11 +79,7 @@ export function planRestore(scene: RestoreScene, resources: readonly Resource[])
       })
     }
   }
-  const epoch = epochStep(
-    scene,
-    resources.find(({ type, name }) => type === 'Config' && name === epochConfig.name),
-  )
-  return { steps: epoch && steps.length > 0 ? [...steps, epoch] : steps, leftOut }
+  return steps
 }
 
 /** What a process notes of itself says nothing about the processes of today. */

@@ -46,11 +46,8 @@ export async function writeResources(
     throw new AppError('config/invalid', 'store.type: a memory store forgets what is written now; choose a durable one')
   const { store } = await openStopped(config, registry)
   try {
-    const made = planRestore({ store, registry, mode: config.mode }, source.resources)
-    const plan: RestorePlan = {
-      steps: source.isAll ? made.steps : made.steps.filter(({ action }) => action !== 'delete'),
-      leftOut: [...source.leftOut, ...made.leftOut],
-    }
+    const made = planRestore({ store, registry, mode: config.mode, isAll: source.isAll }, source.resources)
+    const plan: RestorePlan = { ...made, leftOut: [...source.leftOut, ...made.leftOut] }
     print(options.json ? JSON.stringify(asJson(source, plan), undefined, 2) : asText({ source, plan, isGlobal: config.mode === 'global' }))
     if (!options.yes || plan.steps.length === 0) return
     const seq = await store.transact(
