@@ -18,6 +18,11 @@ export interface Announcer {
   onAnnounced(listener: (seq: number) => void): () => void
   /** Told when `isUp` changes: what was said meanwhile was missed. */
   onUp(listener: (isUp: boolean) => void): () => void
+  /**
+   * The others that live, as the store has them. From then on `isUp` is true only while each of them is heard this way, so that one that has
+   * lost it is not overheard, and one that is dead is not waited for. Told whenever it was read; a way on which nobody can be missing has none.
+   */
+  awaits?(instanceIds: readonly string[]): void
 }
 
 /** What a replica holds the stream of: `zone/<name>` at global, `proxy/<mesh>/<name>` in a zone. */
@@ -56,7 +61,8 @@ export interface RequestPath {
   readonly isUp: boolean
   /**
    * Rejects with replicas/unreachable when it did not reach the other (another way may), with what the handler threw when it did (coded
-   * errors keep their code), and with replicas/timeout when no answer came in time.
+   * errors keep their code), and with replicas/timeout when no answer came in time. Questions may be asked twice, by two ways: answering them
+   * changes nothing.
    */
   ask(instanceId: string, request: ReplicaRequest): Promise<Uint8Array>
   /** One handler for each topic. */
