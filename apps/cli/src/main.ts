@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander'
 import { AppError, messageOf } from '@weft/foundation/errors'
 import { apply } from './apply.ts'
+import type { CertificateRequest } from './certificate.ts'
 import { connect, type Connection } from './connection.ts'
 import { remove } from './delete.ts'
 import { explainDataplane } from './explain.ts'
@@ -147,7 +148,7 @@ program
     await translate({ ...options, format: asFormat(options.output) }, { print, warn })
   })
 
-const generate = program.command('generate').description('Make tokens.')
+const generate = program.command('generate').description('Make tokens and certificates.')
 const validFor = (): Option => new Option('--valid-for <duration>', 'for example 24h').makeOptionMandatory()
 generate
   .command('dataplane-token')
@@ -191,6 +192,24 @@ generate
   .action(async (options: { name: string; group: string[]; validFor: string }) =>
     generateToken(connection(), 'user', { name: options.name, groups: options.group, validFor: options.validFor }, print),
   )
+generate
+  .command('tls-certificate')
+  .description(
+    'Self-signed certificate and key, made here: for the ports of a control plane, or for a zone that shows one instead of a token.',
+  )
+  .option('--type <type>', 'server or client', 'server')
+  .requiredOption('--hostname <name...>', 'names and addresses it stands for; for a client, the name of the zone')
+  .option('--cert-file <file>', 'where the certificate goes', 'cert.pem')
+  .option('--key-file <file>', 'where the key goes', 'key.pem')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  weft generate tls-certificate --hostname global.example 10.0.0.5 --cert-file global.pem --key-file global.key\n  weft generate tls-certificate --type client --hostname east',
+  )
+  .action(async (options: CertificateRequest) => {
+    // loaded when asked for: no other command makes certificates
+    const { generateCertificate } = await import('./certificate.ts')
+    await generateCertificate(options, print)
+  })
 
 const sync = program.command('sync').description('Sync between a global control plane and its zones.')
 sync

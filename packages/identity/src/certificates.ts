@@ -163,21 +163,34 @@ export async function issueSvid(
   return { certificateChainPem: leaf + authority.chainPem, privateKeyPem: privateKeyPem(request.keys), notBefore, notAfter }
 }
 
-/** A self-signed certificate for this control plane's ports: ten years, CA so that peers can pin it, CN set, DNS and IP SANs. */
-export async function createServerCertificate(options: {
+/** What a self-signed certificate of an end of a connection says. */
+export interface OwnCertificate {
+  /** DNS names and IP addresses. */
   readonly hosts: readonly string[]
   readonly commonName: string
   readonly now: number
-}): Promise<CertificateAndKey> {
+}
+
+/** A self-signed certificate for this control plane's ports: ten years, CA so that peers can pin it, CN set, DNS and IP SANs. */
+export function createServerCertificate(options: OwnCertificate): Promise<CertificateAndKey> {
+  return createOwnCertificate(options, 'serverAuth')
+}
+
+/** The same for who connects: global reads the zone from the DNS SAN. */
+export function createClientCertificate(options: OwnCertificate): Promise<CertificateAndKey> {
+  return createOwnCertificate(options, 'clientAuth')
+}
+
+async function createOwnCertificate({ hosts, commonName, now }: OwnCertificate, purpose: KeyPurpose): Promise<CertificateAndKey> {
   const keys = await generateKeyPair('ec-p256')
-  const notBefore = options.now - backdateMs
-  const notAfter = options.now + tenYearsMs
+  const notBefore = now - backdateMs
+  const notAfter = now + tenYearsMs
   const certificatePem = await selfSign(
     {
-      subject: [['CN', options.commonName.slice(0, 64)]],
+      subject: [['CN', commonName.slice(0, 64)]],
       usages: ['digitalSignature', 'keyEncipherment', 'keyCertSign'],
-      purposes: ['serverAuth'],
-      names: [...new Set(options.hosts)].map((host) => ({ host })),
+      purposes: [purpose],
+      names: [...new Set(hosts)].map((host) => ({ host })),
       notBefore,
       notAfter,
     },

@@ -4,6 +4,7 @@ export type { CertificateAndKey, CertificateAuthority, IssuedSvid } from './cert
 export {
   createEnvoyAdminCa,
   createMeshCa,
+  createClientCertificate,
   createServerCertificate,
   defaultSvidLifetimeMs,
   fingerprintOf,
