@@ -62,7 +62,7 @@ export async function createSharedParts(
   const { log, logLevels } = options
   const logOf = (component: string): Logger => log.child({ component })
   const clock = systemClock
-  const metrics = createMetrics()
+  const metrics = createMetrics({ process: true })
   const workDir = workDirOf(config)
   const registry = createRegistry([...coreDescriptors, ...policyDescriptors])
   const { store, ...durable } = await openStore(config, { registry, clock, log: logOf('store'), metrics })

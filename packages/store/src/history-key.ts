@@ -1,7 +1,7 @@
 // The key of a history: seals the specs of kinds that hold secrets, and signs where the chain begins and ends. It lies beside the store,
 // readable by its owner only, and is made on the first start.
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { AppError, messageOf } from '@weft/foundation/errors'
 
 /** As it lies in the log: AES-256-GCM over the JSON of a spec, and a keyed digest that tells equal specs. */
@@ -87,8 +87,16 @@ function readSecret(file: string): Buffer {
   )
 }
 
+/** Control planes that share a folder may make it at the same time: the first one wins, whole. */
 function makeSecret(file: string): Buffer {
-  const secret = randomBytes(keyBytes)
-  writeFileSync(file, `${secret.toString('hex')}\n`, { mode: 0o600, flag: 'wx', flush: true })
-  return secret
+  const made = `${file}.${randomBytes(8).toString('hex')}`
+  writeFileSync(made, `${randomBytes(keyBytes).toString('hex')}\n`, { mode: 0o600, flag: 'wx', flush: true })
+  try {
+    linkSync(made, file)
+  } catch (error) {
+    if (!existsSync(file)) throw error
+  } finally {
+    unlinkSync(made)
+  }
+  return readSecret(file)
 }

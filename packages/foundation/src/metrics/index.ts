@@ -1,5 +1,6 @@
 // Prometheus metrics by prom-client behind one registry per process (or per test).
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { addProcessMetrics } from './process.ts'
 
 export interface CounterHandle {
   inc(labels?: Readonly<Record<string, string>>, by?: number): void
@@ -27,9 +28,10 @@ export interface Metrics {
 
 const secondsBuckets = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
-/** A fresh, empty registry. */
-export function createMetrics(): Metrics {
+/** A fresh registry, empty unless it is the one of a whole process: then it also tells what that uses. */
+export function createMetrics(options: { readonly process?: boolean } = {}): Metrics {
   const registry = new Registry()
+  if (options.process) addProcessMetrics(registry)
   const made = new Map<string, unknown>()
   // the name decides the kind, so a cached handle always has the type asked for
   const once = <T>(name: string, make: () => T): T => {
