@@ -3,9 +3,10 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Change } from './contract.ts'
 import { createHistoryBodies } from './history-bodies.ts'
-import { type ChainedEntry, chainStart, entryHash, type SignedPoint, signPoint, walkChain } from './history-chain.ts'
+import { chainStart, entryHash, type SignedPoint, signPoint, walkChain } from './history-chain.ts'
 import type { HistoryKey } from './history-key.ts'
-import type { ChainPoint, History, HistoryBody, HistoryEntry, HistoryQuery } from './history.ts'
+import { chainedEntry, historyEntries, type HistoryRow } from './history-rows.ts'
+import type { ChainPoint, History, HistoryEntry, HistoryQuery } from './history.ts'
 
 export interface SqliteLogOptions {
   readonly db: DatabaseSync
@@ -77,10 +78,7 @@ export function createSqliteLog({ db, id, key, sealedTypes }: SqliteLogOptions):
 
   const read = (query: HistoryQuery, isOpened: boolean): readonly HistoryEntry[] => {
     const { sql, values } = selection(query)
-    return db
-      .prepare(sql)
-      .all(...values)
-      .map((row) => entryOf(row, (body, part) => bodies.read(body, { type: text(row, 'type'), seq: Number(row['seq']), part }, isOpened)))
+    return historyEntries(rowsOf(db.prepare(sql).all(...values)), bodies, isOpened)
   }
 
   return {
@@ -123,7 +121,7 @@ export function createSqliteLog({ db, id, key, sealedTypes }: SqliteLogOptions):
             key,
             checkpoint,
             end: pointOf('head'),
-            page: async (after, upTo) => page.all(after, upTo, verifyStep).map(chainedOf),
+            page: async (after, upTo) => rowsOf(page.all(after, upTo, verifyStep)).map(chainedEntry),
           })
           // entries that were pruned under the walk are no problem of the chain
           if (report.ok || pointOf('checkpoint').seq === checkpoint.seq) return report
@@ -173,38 +171,9 @@ function selection(query: HistoryQuery): { readonly sql: string; readonly values
   }
 }
 
-function entryOf(row: Row, body: (text: string, part: 'before' | 'after') => HistoryBody): HistoryEntry {
-  const { before, after, hash } = row
-  return {
-    seq: Number(row['seq']),
-    time: text(row, 'time'),
-    class: row['class'] === 'desired' ? 'desired' : 'observed',
-    actor: text(row, 'actor'),
-    reason: text(row, 'reason'),
-    op: row['op'] === 'put' ? 'put' : 'delete',
-    key: { type: text(row, 'type'), mesh: text(row, 'mesh'), name: text(row, 'name') },
-    ...(typeof before === 'string' ? { before: body(before, 'before') } : {}),
-    ...(typeof after === 'string' ? { after: body(after, 'after') } : {}),
-    ...(typeof hash === 'string' ? { hash } : {}),
-  }
-}
-
-function chainedOf(row: Row): ChainedEntry {
-  const { before, after } = row
-  return {
-    seq: Number(row['seq']),
-    time: text(row, 'time'),
-    actor: text(row, 'actor'),
-    reason: text(row, 'reason'),
-    op: text(row, 'op'),
-    type: text(row, 'type'),
-    mesh: text(row, 'mesh'),
-    name: text(row, 'name'),
-    before: typeof before === 'string' ? before : null,
-    after: typeof after === 'string' ? after : null,
-    previous: Number(row['previous']),
-    hash: text(row, 'hash'),
-  }
+function rowsOf(rows: readonly Row[]): readonly HistoryRow[] {
+  // the columns of the log have no other types
+  return rows as unknown as readonly HistoryRow[]
 }
 
 function text(row: Row, column: string): string {

@@ -1,8 +1,9 @@
 // The history in PostgreSQL, read beside the writes.
 import type pg from 'pg'
 import type { HistoryBodies } from '../history-bodies.ts'
-import { type ChainedEntry, type SignedPoint, walkChain } from '../history-chain.ts'
+import { type SignedPoint, walkChain } from '../history-chain.ts'
 import type { HistoryKey } from '../history-key.ts'
+import { chainedEntry, historyEntries, type HistoryRow } from '../history-rows.ts'
 import type { History, HistoryEntry, HistoryQuery } from '../history.ts'
 
 export interface PostgresHistoryOptions {
@@ -13,30 +14,14 @@ export interface PostgresHistoryOptions {
   readonly bodies: HistoryBodies
 }
 
-interface EntryRow {
-  readonly seq: string
-  readonly time: string
-  readonly class: string
-  readonly actor: string
-  readonly reason: string
-  readonly op: string
-  readonly type: string
-  readonly mesh: string
-  readonly name: string
-  readonly before: string | null
-  readonly after: string | null
-  readonly previous: string | null
-  readonly hash: string | null
-}
-
 const columns = `seq, time, class, actor, reason, op, type, mesh, name, before, after, previous, encode(hash, 'hex') AS hash`
 const verifyStep = 500
 
 export function createPostgresHistory({ pool, id, key, bodies }: PostgresHistoryOptions): History {
   const read = async (query: HistoryQuery, isOpened: boolean): Promise<readonly HistoryEntry[]> => {
     const { text, values } = selection(query)
-    const { rows } = await pool.query<EntryRow>(text, [...values])
-    return rows.map((row) => entryOf(row, (body, part) => bodies.read(body, { type: row.type, seq: Number(row.seq), part }, isOpened)))
+    const { rows } = await pool.query<HistoryRow>(text, [...values])
+    return historyEntries(rows, bodies, isOpened)
   }
   const points = async (): Promise<{ readonly checkpoint: SignedPoint; readonly end: SignedPoint }> => {
     const { rows } = await pool.query<PointsRow>(
@@ -72,7 +57,7 @@ export function createPostgresHistory({ pool, id, key, bodies }: PostgresHistory
           end,
           page: async (after, upTo) => {
             const text = `SELECT ${columns} FROM weft.log WHERE class = 'desired' AND seq > $1 AND seq <= $2 ORDER BY seq LIMIT ${verifyStep}`
-            return (await pool.query<EntryRow>(text, [after, upTo])).rows.map(chainedOf)
+            return (await pool.query<HistoryRow>(text, [after, upTo])).rows.map(chainedEntry)
           },
         })
         // entries that were pruned under the walk are no problem of the chain
@@ -120,25 +105,4 @@ function selection(query: HistoryQuery): { readonly text: string; readonly value
   add((at) => at, query.limit ?? 100)
   const limit = conditions.pop() ?? ''
   return { text: `SELECT ${columns} FROM weft.log WHERE ${conditions.join(' AND ')} ORDER BY seq ${order} LIMIT ${limit}`, values }
-}
-
-function entryOf(row: EntryRow, body: (text: string, part: 'before' | 'after') => HistoryEntry['before'] & object): HistoryEntry {
-  const { type, mesh, name, before, after, hash } = row
-  return {
-    seq: Number(row.seq),
-    time: row.time,
-    class: row.class === 'desired' ? 'desired' : 'observed',
-    actor: row.actor,
-    reason: row.reason,
-    op: row.op === 'put' ? 'put' : 'delete',
-    key: { type, mesh, name },
-    ...(before === null ? {} : { before: body(before, 'before') }),
-    ...(after === null ? {} : { after: body(after, 'after') }),
-    ...(hash === null ? {} : { hash }),
-  }
-}
-
-function chainedOf(row: EntryRow): ChainedEntry {
-  const { seq, class: _, previous, hash, ...entry } = row
-  return { ...entry, seq: Number(seq), previous: Number(previous), hash: hash ?? '' }
 }
