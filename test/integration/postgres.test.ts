@@ -1,5 +1,6 @@
 // A global and a zone control plane on PostgreSQL: prepared by hand, killed, and without their database for a while.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { startPostgres, withoutPostgres } from '../../packages/store/src/testing/postgres-server.ts'
 import { http, until } from '../../apps/demo/src/rest.ts'
@@ -15,7 +16,9 @@ const timeoutPolicy = (seconds: number): object => ({
 const path = '/meshes/default/meshtimeouts/slow'
 
 test('a federation on PostgreSQL', { skip: withoutPostgres(), timeout: 300_000 }, async (t) => {
-  const server = await startPostgres()
+  const server = await startPostgres({
+    access: ['host all stranger 127.0.0.1/32 scram-sha-256', 'host all all 127.0.0.1/32 trust'],
+  })
   const databases = { global: await server.createDatabase(), zone: await server.createDatabase() }
   const envOf = (role: Role): Record<string, string> => ({
     KUMA_STORE_TYPE: 'postgres',
@@ -45,6 +48,29 @@ test('a federation on PostgreSQL', { skip: withoutPostgres(), timeout: 300_000 }
     for (const role of ['global', 'zone'] as const) assert.match((await runWeft(['migrate', 'up'], envOf(role))).out, /applied 1: /)
     assert.match((await runWeft(['migrate', 'up'], envOf('zone'))).out, /nothing to do/)
     assert.equal((await runWeft(['migrate', 'status'], envOf('zone'))).code, 0)
+  })
+
+  await t.test('says what a person has to mend and ends', async () => {
+    const wrong = { KUMA_STORE_POSTGRES_USER: 'stranger', KUMA_STORE_POSTGRES_PASSWORD: 'a wrong one' }
+    const started = await runWeft(['cp', 'run'], { KUMA_MODE: 'global', ...envOf('global'), ...wrong })
+    assert.equal(started.code, 1, started.err)
+    assert.match(started.err, /^weft cp: cannot use the PostgreSQL database stranger@.*password authentication failed/m)
+    assert.ok(!started.err.includes('a wrong one'), 'no password')
+  })
+
+  await t.test('waits for a database that is away, and can be seen to be alive', async () => {
+    await server.kill()
+    const started = planes.start('global')
+    const asked = (path: string) => http('GET', `${planes.diagnostics('global')}${path}`)
+    await until('the wait', async () =>
+      readFileSync(planes.logOf('global'), 'utf8').includes('the database is away: the start waits for it'),
+    )
+    assert.equal((await asked('/healthy')).status, 200)
+    assert.equal((await asked('/ready')).status, 503)
+    await server.start()
+    await started
+    await until('ready', async () => (await asked('/ready')).status === 200)
+    await planes.kill('global')
   })
 
   await t.test('keeps its state over the death of both control planes', async () => {

@@ -12,7 +12,7 @@ import { syncRepairRoutes } from './sync-repair-routes.ts'
 import { type SharedParts, clusterIdOf, httpComponents, meshComponent, meshInsightsComponent, storeComponent } from './shared-parts.ts'
 
 /** Components in start order. */
-export async function globalComponents(parts: SharedParts, unready: () => readonly string[]): Promise<readonly Component[]> {
+export async function globalComponents(parts: SharedParts): Promise<readonly Component[]> {
   const { config, store, registry, clock, log, metrics, identity, insights } = parts
   const { kds } = config.multizone.global
   const tls = kds.tlsEnabled ? await kdsTls(parts) : undefined
@@ -57,23 +57,19 @@ export async function globalComponents(parts: SharedParts, unready: () => readon
     ...(meshInsights ? [meshInsights] : []),
     ...(tls ? [kdsTlsComponent(tls, parts.tls)] : []),
     server,
-    ...httpComponents(
-      parts,
-      {
-        envoyAdmin,
-        sync: {
-          refusals: () => server.refusals(),
-          zones: () => server.status(),
-          liveness: (zone) => server.liveness(zone),
-          reachability: () => server.reachability(),
-        },
-        routes: [
-          ...syncRepairRoutes({ sync: server, access, log }),
-          ...changeRoutes({ registry, access, report: (selection) => server.changes(selection) }),
-        ],
+    ...httpComponents(parts, {
+      envoyAdmin,
+      sync: {
+        refusals: () => server.refusals(),
+        zones: () => server.status(),
+        liveness: (zone) => server.liveness(zone),
+        reachability: () => server.reachability(),
       },
-      unready,
-    ),
+      routes: [
+        ...syncRepairRoutes({ sync: server, access, log }),
+        ...changeRoutes({ registry, access, report: (selection) => server.changes(selection) }),
+      ],
+    }),
   ]
 }
 

@@ -136,11 +136,11 @@ async function run(options: RunOptions): Promise<void> {
   const unready = (): readonly string[] => supervisor?.unready() ?? ['start']
   const link: ZoneLink = { client: undefined }
   const keysComplete = (): boolean => !isFederated(config) || (link.client?.connection().complete ?? false)
-  const parts = await createSharedParts(config, { log, logLevels: levels, keysComplete })
-  const components: readonly Component[] =
-    config.mode === 'global' ? await globalComponents(parts, unready) : await zoneComponents(parts, link, unready)
+  stopOnSignals(() => supervisor?.stop() ?? Promise.resolve(), log)
+  const parts = await createSharedParts(config, { log, logLevels: levels, keysComplete, unready })
+  const components: readonly Component[] = config.mode === 'global' ? await globalComponents(parts) : await zoneComponents(parts, link)
   supervisor = createSupervisor(components, log)
-  stopOnSignals(supervisor, log)
+  outliveEscapes(log)
   await supervisor.start()
   log.info(
     {
@@ -156,18 +156,21 @@ async function run(options: RunOptions): Promise<void> {
   flushCompileCache()
 }
 
-function stopOnSignals(supervisor: ReturnType<typeof createSupervisor>, log: Logger): void {
+function stopOnSignals(stopAll: () => Promise<void>, log: Logger): void {
   let isStopping = false
   const stop = (signal: string): void => {
     if (isStopping) process.exit(1)
     isStopping = true
     log.info({ component: 'cp', reason: signal }, 'stopping')
-    supervisor.stop().then(
+    stopAll().then(
       () => process.exit(0),
       () => process.exit(1),
     )
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal))
+}
+
+function outliveEscapes(log: Logger): void {
   // no message from outside may end the process: what escapes every boundary is a bug to be seen, not a reason to drop all streams
   process.on('unhandledRejection', (error) =>
     log.error({ component: 'cp', err: messageOf(error), stack: error instanceof Error ? error.stack : undefined }, 'unhandled rejection'),

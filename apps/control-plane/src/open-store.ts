@@ -27,6 +27,8 @@ export interface OpenStoreDeps {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics?: Metrics
+  /** Waits for a database that is away; false by default. */
+  readonly waits?: boolean
 }
 
 /** Kinds whose specs are never kept or shown in clear outside of the state itself. */
@@ -56,12 +58,13 @@ export function postgresSettings({ store: { postgres } }: ControlPlaneConfig): P
 }
 
 /** Opens it, or makes it. Errors as the driver's. */
-export async function openStore(config: ControlPlaneConfig, { registry, ...deps }: OpenStoreDeps): Promise<OpenedStore> {
+export async function openStore(config: ControlPlaneConfig, { registry, waits = false, ...deps }: OpenStoreDeps): Promise<OpenedStore> {
   if (config.store.type === 'memory') return { store: createMemoryStore(deps) }
   const { maxEntries, maxAge } = config.weft.history
   const options = { ...deps, retention: { maxEntries, maxAgeMs: maxAge }, sealedTypes: confidentialTypes(registry) }
   const dir = storeFolder(config)
-  const store = config.store.type === 'embedded' ? await openEmbeddedStore({ ...options, dir }) : await openPostgres(config, options)
+  const store =
+    config.store.type === 'embedded' ? await openEmbeddedStore({ ...options, dir }) : await openPostgres(config, { ...options, waits })
   return { store, history: store.history, backup: store.backup }
 }
 

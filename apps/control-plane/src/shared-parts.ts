@@ -1,6 +1,6 @@
 // What both roles have: store, registry, graph with its facts, keys, tokens, insights, and the two HTTP servers.
-import { type ApiServerDeps, createApiServer, createDiagnosticsServer } from '@weft/api'
-import { messageOf } from '@weft/foundation/errors'
+import { type ApiServerDeps, createApiServer, createDiagnosticsServer, type DiagnosticsServerDeps } from '@weft/api'
+import { AppError, messageOf } from '@weft/foundation/errors'
 import type { Component } from '@weft/foundation/lifecycle'
 import type { Logger, LogLevels } from '@weft/foundation/log'
 import { createMetrics, type Metrics } from '@weft/foundation/metrics'
@@ -20,7 +20,7 @@ import { createInsightWriter, createMeshInsights, type InsightWriter } from '@we
 import { createMesh, type MeshFacts } from '@weft/mesh'
 import { policyDescriptors } from '@weft/policies'
 import { computeLabels, coreDescriptors, createRegistry, type LabelPlace, type Registry } from '@weft/resources'
-import type { Store } from '@weft/store'
+import { type Store, whenReachable } from '@weft/store'
 import { createDelivery, type Delivery } from '@weft/xds'
 import { type ControlPlaneConfig, isFederated, publicConfig, workDirOf } from './config.ts'
 import { type OpenedStore, openStore } from './open-store.ts'
@@ -51,21 +51,33 @@ export interface SharedParts {
   readonly tokens: TokenIssuer
   readonly verifier: TokenVerifier
   readonly insights: InsightWriter
+  /** Answers already when the database had to be waited for, so that whoever started this process saw it live. */
+  readonly diagnostics: Component
   configJson(): string
 }
 
-/** Opens the store and makes everything that needs no other part. `keysComplete` tells whether the signing keys have arrived. */
-export async function createSharedParts(
-  config: ControlPlaneConfig,
-  options: Pick<SharedParts, 'log' | 'logLevels'> & { readonly keysComplete: () => boolean },
-): Promise<SharedParts> {
+interface StartOptions extends Pick<SharedParts, 'log' | 'logLevels'> {
+  /** Whether the signing keys have arrived. */
+  readonly keysComplete: () => boolean
+  /** What is not ready. */
+  readonly unready: () => readonly string[]
+}
+
+/** Opens the store, as soon as its database is there, and makes everything that needs no other part. */
+export async function createSharedParts(config: ControlPlaneConfig, options: StartOptions): Promise<SharedParts> {
   const { log, logLevels } = options
   const logOf = (component: string): Logger => log.child({ component })
   const clock = systemClock
   const metrics = createMetrics({ process: true })
   const workDir = workDirOf(config)
   const registry = createRegistry([...coreDescriptors, ...policyDescriptors])
-  const { store, ...durable } = await openStore(config, { registry, clock, log: logOf('store'), metrics })
+  const diagnostics = diagnosticsOf(config, { clock, log: logOf('diagnostics'), logLevels, metrics, unready: options.unready })
+  const open = (waits: boolean) => openStore(config, { registry, clock, log: logOf('store'), metrics, waits })
+  const { store, ...durable } = await open(false).catch(async (error: unknown) => {
+    if (!(error instanceof AppError && error.retryable)) throw error
+    await diagnostics.start()
+    return open(true)
+  })
   const settings = meshSettings(config)
   const place: LabelPlace = { mode: settings.mode, zone: settings.zone, federated: settings.federated, environment: settings.environment }
   const graph = createGraph({ clock, log: logOf('graph'), metrics })
@@ -122,8 +134,17 @@ export async function createSharedParts(
       zoneLimit: config.metrics.zone.subscriptionLimit,
       proxyLabels: (dataplane) => (insightKind ? computeLabels(insightKind, { ...dataplane, spec: {}, labels: {} }, place) : {}),
     }),
+    diagnostics,
     configJson: () => JSON.stringify(publicConfig(config)),
   }
+}
+
+/** May be started before its turn. */
+function diagnosticsOf(config: ControlPlaneConfig, deps: Omit<DiagnosticsServerDeps, 'settings'>): Component {
+  const { interface: address } = config.apiServer.http
+  const server = createDiagnosticsServer({ ...deps, settings: { interface: address, port: config.diagnostics.serverPort } })
+  let starting: Promise<void> | undefined
+  return { name: server.name, start: () => (starting ??= server.start()), stop: () => server.stop() }
 }
 
 /** The store as the last thing to close. */
@@ -140,25 +161,28 @@ export function storeComponent({ store, tls }: SharedParts): Component {
 
 /** The running graph, and the startup resources made beside it: generating keys takes a moment that nobody has to wait for. */
 export function meshComponent(parts: SharedParts): Component {
-  const { mesh, store, registry, log, place, tokens, config } = parts
+  const { mesh, store, registry, clock, log, place, tokens, config } = parts
+  const stopping = new AbortController()
   let creating: Promise<void> | undefined
   let isCreated = false
+  const create = (): Promise<void> =>
+    createStartupResources({
+      store,
+      registry,
+      log,
+      place,
+      tokens,
+      meshRules: { store, registry, place, generateSigningKey },
+      skipMeshCreation: config.defaults.skipMeshCreation,
+      skipHostnameGenerators: config.defaults.skipHostnameGenerators,
+      bootstrapAdminToken: config.apiServer.authn.tokens.bootstrapAdminToken,
+    })
   return {
     name: 'mesh',
     ready: () => isCreated,
     start: async () => {
       mesh.start()
-      creating = createStartupResources({
-        store,
-        registry,
-        log,
-        place,
-        tokens,
-        meshRules: { store, registry, place, generateSigningKey },
-        skipMeshCreation: config.defaults.skipMeshCreation,
-        skipHostnameGenerators: config.defaults.skipHostnameGenerators,
-        bootstrapAdminToken: config.apiServer.authn.tokens.bootstrapAdminToken,
-      }).then(
+      creating = whenReachable(create, { clock, log: log.child({ component: 'startup' }), signal: stopping.signal }).then(
         () => {
           isCreated = true
         },
@@ -166,6 +190,7 @@ export function meshComponent(parts: SharedParts): Component {
       )
     },
     stop: async () => {
+      stopping.abort()
       await creating
       await mesh.stop()
     },
@@ -188,7 +213,7 @@ export function meshInsightsComponent({ store, clock, log, registry, config }: S
 /** What only the role can give the REST API. */
 export type RoleApi = Pick<ApiServerDeps, 'envoyAdmin' | 'proxyConfig' | 'rejections' | 'routes' | 'sync'>
 
-export function httpComponents(parts: SharedParts, role: RoleApi, unready: () => readonly string[]): readonly Component[] {
+export function httpComponents(parts: SharedParts, role: RoleApi): readonly Component[] {
   const { store, durable, registry, clock, log, metrics, config, identity, place, tls, tokens, verifier } = parts
   const settings = apiSettings(config, tls)
   const api = createApiServer({
@@ -216,15 +241,7 @@ export function httpComponents(parts: SharedParts, role: RoleApi, unready: () =>
     routes: [...(role.routes ?? []), ...trustRoutes({ store, mesh: parts.mesh, mode: config.mode, access: settings.access, log })],
     generateSigningKey,
   })
-  const diagnostics = createDiagnosticsServer({
-    settings: { interface: config.apiServer.http.interface, port: config.diagnostics.serverPort },
-    metrics,
-    clock,
-    log: log.child({ component: 'diagnostics' }),
-    logLevels: parts.logLevels,
-    unready,
-  })
-  return [diagnostics, api]
+  return [parts.diagnostics, api]
 }
 
 /** Of all kinds. */

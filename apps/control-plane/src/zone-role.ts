@@ -27,7 +27,7 @@ export interface ZoneLink {
 }
 
 /** Components in start order. `link` is filled with the client towards global. */
-export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready: () => readonly string[]): Promise<readonly Component[]> {
+export async function zoneComponents(parts: SharedParts, link: ZoneLink): Promise<readonly Component[]> {
   const { config, mesh, clock, log, metrics, store } = parts
   const adminAuthority = await loadAdminAuthority({ store, clock })
   const board = createSnapshotBoard()
@@ -75,30 +75,26 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink, unready
     server,
     ...(reachability ? [reachability] : []),
     ...monitoring,
-    ...httpComponents(
-      parts,
-      {
-        envoyAdmin: adminAccess(server),
-        proxyConfig: configAccess(parts, pipeline),
-        rejections: pipeline.rejections,
-        routes: [
-          recovering.route,
-          ...changeRoutes({ registry: parts.registry, access: apiSettings(config, parts.tls).access, report: changes.report }),
-          ...(client ? syncRoutes(parts, client) : []),
-        ],
-        ...(client && reachability
-          ? {
-              sync: {
-                refusals: () => client.refusals(),
-                global: () => client.status(),
-                rejoin: () => client.rejoin(),
-                reachability: () => reachability.row(),
-              },
-            }
-          : {}),
-      },
-      unready,
-    ),
+    ...httpComponents(parts, {
+      envoyAdmin: adminAccess(server),
+      proxyConfig: configAccess(parts, pipeline),
+      rejections: pipeline.rejections,
+      routes: [
+        recovering.route,
+        ...changeRoutes({ registry: parts.registry, access: apiSettings(config, parts.tls).access, report: changes.report }),
+        ...(client ? syncRoutes(parts, client) : []),
+      ],
+      ...(client && reachability
+        ? {
+            sync: {
+              refusals: () => client.refusals(),
+              global: () => client.status(),
+              rejoin: () => client.rejoin(),
+              reachability: () => reachability.row(),
+            },
+          }
+        : {}),
+    }),
   ]
 }
 

@@ -20,3 +20,4 @@ export { type SchemaStatus, migrateUp, migrationStatus } from './postgres/migrat
 export { type KumaRow, readKumaDatabase } from './postgres/kuma-database.ts'
 export { openPostgresStore, type PostgresStoreOptions } from './postgres/open-postgres-store.ts'
 export type { PostgresSettings, PostgresTlsMode } from './postgres/settings.ts'
+export { whenReachable, type WhenReachableOptions } from './when-reachable.ts'

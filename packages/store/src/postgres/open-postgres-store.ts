@@ -8,6 +8,7 @@ import { createHistoryBodies } from '../history-bodies.ts'
 import type { HistoryKey } from '../history-key.ts'
 import type { HistoryRetention } from '../retention.ts'
 import { createJointCore } from '../joint-core.ts'
+import { whenReachable } from '../when-reachable.ts'
 import { asUnavailable } from './failures.ts'
 import { createPostgresJournal, loadAll } from './journal.ts'
 import { checkSchema, schemaStatus } from './migrate.ts'
@@ -29,13 +30,20 @@ export interface PostgresStoreOptions {
   readonly key: HistoryKey
   /** Kinds whose specs are sealed in the history. */
   readonly sealedTypes?: Iterable<string>
+  /** Waits for a database that is away; false by default. */
+  readonly waits?: boolean
 }
 
 /**
  * Opens the store in a database that `migrateUp` has prepared and loads it into memory. From then on it survives the loss of the database.
- * Errors: store/schema-outdated, store/schema-too-new, store/unavailable when the database cannot be used, config/unreadable.
+ * Errors: store/schema-outdated, store/schema-too-new, store/unavailable when the database cannot be used (not retryable when waiting does
+ * not help, and only so with `waits`), config/unreadable.
  */
-export async function openPostgresStore(options: PostgresStoreOptions): Promise<DurableStore> {
+export function openPostgresStore(options: PostgresStoreOptions): Promise<DurableStore> {
+  return options.waits === true ? whenReachable(() => openNow(options), options) : openNow(options)
+}
+
+async function openNow(options: PostgresStoreOptions): Promise<DurableStore> {
   const { settings, clock, log, key } = options
   const connections = createConnections(settings)
   const { pool } = connections

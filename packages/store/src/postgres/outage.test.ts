@@ -32,12 +32,13 @@ describe('PostgreSQL out of reach', { skip: withoutPostgres() }, () => {
     const settings = await databases.take()
     await using relay = await createTcpRelay(settings.port)
     const stores: Store[] = []
-    const open: Scene['open'] = async (change = {}, log = silentLogger) => {
+    const open: Scene['open'] = async (change = {}, more = {}) => {
       const store = await openPostgresStore({
         settings: { ...settings, port: relay.port, ...change },
         clock: systemClock,
-        log,
+        log: silentLogger,
         key: historyKey,
+        ...more,
       })
       stores.push(store)
       return store
@@ -127,7 +128,7 @@ describe('PostgreSQL out of reach', { skip: withoutPostgres() }, () => {
     await scene(async ({ open, relay }) => {
       const lines: string[] = []
       relay.passesNotifications = false
-      const [one, two] = [await open({ port: databases.server.port }), await open({}, noting(lines))]
+      const [one, two] = [await open({ port: databases.server.port }), await open({}, { log: noting(lines) })]
       await one.transact([put('a', 1)], desired)
       await reached(two, 1)
       await one.transact([put('a', 2)], desired)
@@ -158,6 +159,23 @@ describe('PostgreSQL out of reach', { skip: withoutPostgres() }, () => {
     })
   })
 
+  it('who starts while the server is away waits for it, and is told at once what waiting cannot mend', async () => {
+    await scene(async ({ open, settings }) => {
+      const lines: string[] = []
+      await databases.server.kill()
+      const opened = open({ port: settings.port }, { log: noting(lines), waits: true })
+      await assert.rejects(open({ port: settings.port }), (error) => hasCode(error, 'store/unavailable') && error.retryable)
+      await databases.server.start()
+      await (await opened).transact([put('a', 1)], desired)
+      assert.equal(lines[0], 'the database is away: the start waits for it')
+      const lasting = (code: string) => (error: unknown) =>
+        hasCode(error, 'store/unavailable') && !error.retryable && error.message.includes(code)
+      await assert.rejects(open({ database: 'nowhere' }, { waits: true }), lasting('"nowhere" does not exist'))
+      await assert.rejects(open({ user: 'nobody' }, { waits: true }), lasting('"nobody" does not exist'))
+      await assert.rejects(open({ database: 'template1' }, { waits: true }), (error) => hasCode(error, 'store/schema-outdated'))
+    })
+  })
+
   it('a database that was set back is not taken up, also when it has grown again', async () => {
     await scene(async ({ open, settings }) => {
       const store = await open()
@@ -182,7 +200,7 @@ interface Scene {
   readonly settings: PostgresSettings
   readonly relay: TcpRelay
   /** A store behind the relay. */
-  open(change?: Partial<PostgresSettings>, log?: Logger): Promise<Store>
+  open(change?: Partial<PostgresSettings>, more?: { readonly log?: Logger; readonly waits?: boolean }): Promise<Store>
 }
 
 function noting(lines: string[]): Logger {
