@@ -200,7 +200,12 @@ async function createOwnCertificate({ hosts, commonName, now }: OwnCertificate, 
 }
 
 /** The root behind the control plane's access to Envoy admin endpoints (contract/dataplane.md section 14.3). */
-export async function createEnvoyAdminCa(now: number): Promise<CertificateAndKey> {
+export function createEnvoyAdminCa(now: number): Promise<CertificateAndKey> {
+  return createControlPlaneCa('envoy-admin-ca', now)
+}
+
+/** A root for connections of the control plane itself: ten years, CN as named. */
+export async function createControlPlaneCa(commonName: string, now: number): Promise<CertificateAndKey> {
   const keys = await generateKeyPair('ec-p256')
   const notBefore = now - backdateMs
   const notAfter = now + tenYearsMs
@@ -208,7 +213,7 @@ export async function createEnvoyAdminCa(now: number): Promise<CertificateAndKey
     {
       subject: [
         ['O', 'Weft'],
-        ['CN', 'envoy-admin-ca'],
+        ['CN', commonName],
       ],
       usages: ['keyCertSign', 'cRLSign'],
       names: [],
@@ -220,7 +225,10 @@ export async function createEnvoyAdminCa(now: number): Promise<CertificateAndKey
   return { certificatePem, privateKeyPem: privateKeyPem(keys), notBefore, notAfter }
 }
 
-/** A certificate below the admin CA: for a proxy's admin listener (`server`, SAN its address) or for the control plane (`client`, SAN `kuma-cp`). */
+/**
+ * A certificate below a root of the control plane: for a proxy's admin listener (`server`, SAN its address), for the control plane that asks it
+ * (`client`, SAN `kuma-cp`), or for either end of the inter-CP port (SAN the instance id).
+ */
 export async function issueAdminCertificate(
   authority: CertificateAuthority,
   request: { readonly usage: 'server' | 'client'; readonly name: string; readonly now: number },

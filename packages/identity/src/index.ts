@@ -19,6 +19,8 @@ export { authoritySecretNames } from './identity-provider.ts'
 export type { IdentityPut, IdentityStore } from './identity-store.ts'
 export type { KeyPair, KeyType } from './key-pair.ts'
 export { generateKeyPair, importPrivateKey, privateKeyPem } from './key-pair.ts'
+export type { ReplicaIdentity } from './replica-authority.ts'
+export { issueReplicaIdentity, replicaAuthoritySecret } from './replica-authority.ts'
 export { createOwnServerCertificate } from './server-certificate.ts'
 export type { ConfiguredPublicKey, KeyRing, SecretReader, TokenKey, TokenKind } from './signing-keys.ts'
 export {

@@ -7,4 +7,5 @@ export const protoFiles = [
   'kuma/system.proto',
   'kuma/legacy.proto',
   'weft/peer.proto',
+  'weft/replica.proto',
 ] as const

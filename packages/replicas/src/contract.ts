@@ -105,6 +105,8 @@ export interface Replicas {
   readonly leases: Leases
   /** Told once for each member whose death is confirmed. */
   onDeath(listener: (member: Member) => void): () => void
+  /** Asks one replica over the first way that reaches it. Rejects as `RequestPath.ask`. */
+  ask(instanceId: string, request: ReplicaRequest): Promise<Uint8Array>
   /** Asks the replica that holds it. Rejects with replicas/no-holder when none is known, else as `RequestPath.ask`. */
   askHolder(holding: Holding, request: ReplicaRequest): Promise<Uint8Array>
   serve(topic: string, handler: RequestHandler): void

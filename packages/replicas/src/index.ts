@@ -1,3 +1,4 @@
+export { answerOf, checkSize, maxBodyBytes, readAnswer } from './answer.ts'
 export type {
   Announcer,
   Holding,
@@ -11,3 +12,9 @@ export type {
   RequestPath,
   ReplicaRequest,
 } from './contract.ts'
+export { createReplicas, type ReplicasOptions } from './create-replicas.ts'
+export { type Alone, createAlone } from './in-process.ts'
+export { createInterCpPath, type InterCpPath, type InterCpPathOptions } from './inter-cp/inter-cp-path.ts'
+export type { ReplicaCertificates, ReplicaTls } from './inter-cp/inter-cp-tls.ts'
+export { createTablePresence, type InstanceTable, type TablePresence, type TablePresenceOptions } from './table-presence.ts'
+export { createTopics, type Topics } from './topics.ts'

@@ -38,9 +38,12 @@ export const errorCodes = {
   'kds/wrong-peer': 'The peer is not what this address should be; check port and role.',
   'kds/not-connected': 'The zone has no open stream to this control plane at the moment.',
   'kds/admin-failed': 'The zone could not answer for its proxy; the message says why.',
-  'replicas/unreachable': 'Another replica of this control plane could not be asked this way.',
+  'replicas/unreachable':
+    'Another replica of this control plane could not be asked this way. If it has stopped, its streams come to another one.',
   'replicas/timeout': 'Another replica of this control plane took the question but did not answer in time.',
   'replicas/no-holder': 'No replica of this control plane is known to hold the stream at the moment.',
+  'replicas/too-large': 'The question or the answer is larger than replicas send to each other (32 MiB).',
+  'replicas/failed': 'Another replica of this control plane could not answer; the message says why.',
   'bootstrap/refused': 'The proxy may not start like this; the message says what to change.',
   'api/not-found': 'No such path or resource.',
   'api/bad-request': 'The request cannot be understood.',

@@ -3830,6 +3830,22 @@ export declare namespace opentelemetry.proto.common.v1 {
     readonly values?: readonly opentelemetry.proto.common.v1.KeyValue[] | undefined
   }
 }
+export declare namespace weft.replica.v1 {
+  interface Answer {
+    readonly body?: Uint8Array | undefined
+    readonly failure?: weft.replica.v1.Failure | undefined
+  }
+  interface Failure {
+    readonly code?: string | undefined
+    readonly message?: string | undefined
+    readonly retryable?: boolean | undefined
+    readonly details?: string | undefined
+  }
+  interface Question {
+    readonly topic?: string | undefined
+    readonly body?: Uint8Array | undefined
+  }
+}
 export declare namespace weft.sync.v1 {
   interface PingRequest {
     readonly sequence?: Int64 | undefined
@@ -4599,6 +4615,9 @@ export interface Messages {
   readonly 'opentelemetry.proto.common.v1.ArrayValue': opentelemetry.proto.common.v1.ArrayValue
   readonly 'opentelemetry.proto.common.v1.KeyValue': opentelemetry.proto.common.v1.KeyValue
   readonly 'opentelemetry.proto.common.v1.KeyValueList': opentelemetry.proto.common.v1.KeyValueList
+  readonly 'weft.replica.v1.Answer': weft.replica.v1.Answer
+  readonly 'weft.replica.v1.Failure': weft.replica.v1.Failure
+  readonly 'weft.replica.v1.Question': weft.replica.v1.Question
   readonly 'weft.sync.v1.PingRequest': weft.sync.v1.PingRequest
   readonly 'weft.sync.v1.Pong': weft.sync.v1.Pong
   readonly 'weft.sync.v1.ReachabilityEntry': weft.sync.v1.ReachabilityEntry
@@ -4636,5 +4655,6 @@ export interface Services {
   readonly 'envoy.service.health.v3.HealthDiscoveryService': 'StreamHealthCheck' | 'FetchHealthCheck'
   readonly 'kuma.mesh.v1alpha1.GlobalKDSService': 'StreamXDSConfigs' | 'StreamStats' | 'StreamClusters' | 'HealthCheck'
   readonly 'kuma.mesh.v1alpha1.KDSSyncService': 'GlobalToZoneSync' | 'ZoneToGlobalSync'
+  readonly 'weft.replica.v1.ReplicaService': 'Ask'
   readonly 'weft.sync.v1.PeerService': 'Ping'
 }
