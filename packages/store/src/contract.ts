@@ -1,5 +1,6 @@
 // The store contract: current state plus an ordered change log. Every driver passes the same conformance suite.
 import type { Labels, Resource, ResourceKey } from '@weft/resources'
+import type { LeaseTable, WriteLease } from './lease-table.ts'
 
 /** Desired: written by a person or a peer's person, kept with bodies. Observed: facts the control plane writes itself, key only in the log. */
 export type WriteClass = 'desired' | 'observed'
@@ -28,6 +29,8 @@ export interface WriteContext {
   /** Why, for provenance: `api`, `kds`, `status`, ... */
   readonly reason: string
   readonly class: WriteClass
+  /** The write fails with store/fenced unless this lease still has this epoch: judged in the transaction that commits it. */
+  readonly lease?: WriteLease
 }
 
 /** One applied change. `before`/`after` are the full values; a put that changed nothing is not logged and not announced. */
@@ -66,5 +69,7 @@ export interface Store {
    * Throws store/compacted (details.listFrom) when the log does not reach back to `fromSeq`. A throwing listener is logged, not removed.
    */
   watch(fromSeq: number, listener: (changes: readonly Change[]) => void): () => void
+  /** Who may do what only one process may do. */
+  readonly leases: LeaseTable
   close(): Promise<void>
 }

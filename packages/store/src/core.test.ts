@@ -5,6 +5,7 @@ import { silentLogger } from '@weft/foundation/log'
 import { FakeClock } from '@weft/foundation/time'
 import type { Change, WriteContext } from './contract.ts'
 import { createStoreCore, type Medium } from './core.ts'
+import { createLocalLeases } from './local-leases.ts'
 import { strictStore } from './strict.ts'
 
 const desired: WriteContext = { actor: 'user:test', reason: 'api', class: 'desired' }
@@ -27,7 +28,15 @@ function fakeMedium() {
 }
 
 function coreWith(medium: Medium) {
-  return createStoreCore({ id: 'x', seq: 0, resources: [], clock: new FakeClock(), log: silentLogger, medium })
+  return createStoreCore({
+    id: 'x',
+    seq: 0,
+    resources: [],
+    clock: new FakeClock(),
+    log: silentLogger,
+    medium,
+    leases: createLocalLeases({ clock: new FakeClock() }),
+  })
 }
 
 it('transactions of one turn share a commit', async () => {

@@ -6,6 +6,7 @@ import { timestamp } from '@weft/foundation/time'
 import type { Change, Store } from './contract.ts'
 import { createImage, type ImageOptions } from './image.ts'
 import { createStoreMetrics, resultOf } from './metrics.ts'
+import type { LocalLeases } from './local-leases.ts'
 import { createOverlay } from './plan.ts'
 import { maxBatchChanges, type Outcome, type Pending, planOne } from './plan-batch.ts'
 
@@ -23,11 +24,12 @@ export interface CoreOptions extends ImageOptions {
   readonly id: string
   readonly metrics?: Metrics | undefined
   readonly medium?: Medium
+  readonly leases: LocalLeases
 }
 
 /** A store over a state that was loaded by the caller. */
 export function createStoreCore(options: CoreOptions): Store {
-  const { clock, log, medium } = options
+  const { clock, log, medium, leases } = options
   const image = createImage(options)
   let queue: Pending[] = []
   /** True while a listener runs or the medium writes: new transactions wait in the queue. */
@@ -64,7 +66,7 @@ export function createStoreCore(options: CoreOptions): Store {
     while (queue.length > 0 && planned - image.seq < maxBatchChanges) {
       const pending = queue.shift()
       if (!pending) break
-      const outcome = planOne(pending, { view: overlay, seq: planned, time: time() })
+      const outcome = planOne(pending, { view: overlay, seq: planned, time: time(), holds: leases.holds })
       if (!('error' in outcome)) {
         overlay.add(outcome)
         planned += outcome.length
@@ -104,7 +106,7 @@ export function createStoreCore(options: CoreOptions): Store {
     while (queue[0] && (!medium || queue[0].context.class === 'observed')) {
       const pending = queue.shift()
       if (!pending) break
-      const outcome = planOne(pending, { view: image, seq: image.seq, time: time() })
+      const outcome = planOne(pending, { view: image, seq: image.seq, time: time(), holds: leases.holds })
       if (!('error' in outcome)) medium?.later(outcome)
       settle(pending, outcome)
     }
@@ -142,6 +144,7 @@ export function createStoreCore(options: CoreOptions): Store {
         if (!wasBusy) drain()
       }
     },
+    leases,
     close: async () => {
       if (closed) return
       closed = true

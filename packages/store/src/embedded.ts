@@ -7,6 +7,7 @@ import type { Clock } from '@weft/foundation/time'
 import { backupOf } from './backup.ts'
 import { createStoreCore } from './core.ts'
 import type { DurableStore } from './durable.ts'
+import { createLocalLeases } from './local-leases.ts'
 import type { HistoryRetention } from './retention.ts'
 import { openDatabase } from './sqlite-database.ts'
 import { createSqliteMedium } from './sqlite-medium.ts'
@@ -41,6 +42,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     log,
     metrics,
     medium,
+    leases: createLocalLeases({ clock, epochs: database.epochs(), save: medium.saveEpoch }),
   })
   return {
     id: store.id,
@@ -51,6 +53,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     list: store.list,
     transact: store.transact,
     watch: store.watch,
+    leases: store.leases,
     close: store.close,
     history: database.history,
     backup: backupOf(store, { clock, sealedTypes, key }),

@@ -1,5 +1,6 @@
 export { type Backup, type BackupHeader, type BackupOptions, readBackup } from './backup.ts'
 export type { Change, DeleteOp, PutOp, Store, StoreOp, WriteClass, WriteContext } from './contract.ts'
+export type { LeaseGrant, LeaseTable, StoreInstance, WriteLease } from './lease-table.ts'
 export type { DurableStore } from './durable.ts'
 export { type EmbeddedStoreOptions, openEmbeddedStore } from './embedded.ts'
 export {

@@ -6,6 +6,7 @@ import { FakeClock } from '@weft/foundation/time'
 import type { Change, StoreOp, WriteContext } from './contract.ts'
 import { createJointCore } from './joint-core.ts'
 import { JournalRefusal } from './journal.ts'
+import { createLocalLeases } from './local-leases.ts'
 import { createTentative } from './tentative.ts'
 import { createFakeJournal } from './testing/fake-journal.ts'
 
@@ -29,7 +30,7 @@ const elsewhere = (name: string, spec: unknown, kind: Change['class'] = 'desired
 function scene() {
   const journal = createFakeJournal((name) => new JournalRefusal(`cannot hold ${name}`))
   const clock = new FakeClock()
-  const store = createJointCore({ id: 'x', seq: 0, resources: [], clock, log: silentLogger, journal })
+  const store = createJointCore({ id: 'x', seq: 0, resources: [], clock, log: silentLogger, journal, leases: createLocalLeases({ clock }) })
   const batches: (readonly Change[])[] = []
   store.watch(0, (changes) => void batches.push(changes))
   const spec = (name: string): unknown => store.get(key(name))?.spec
@@ -157,14 +158,45 @@ it('held values give way also when others write just as they are written', async
   journal.failing = 'away'
   await store.transact([put('a', 'held'), put('b', 'held')], observed)
   const append = journal.append
-  journal.append = (after, transactions) => {
+  journal.append = (after, transactions, leases) => {
     journal.append = append
     journal.writeElsewhere(elsewhere('a', 'theirs'))
-    return append(after, transactions)
+    return append(after, transactions, leases)
   }
   await heal()
   assert.deepEqual([spec('a'), spec('b')], ['theirs', 'held'])
   assert.equal(journal.written.flat().at(-1)?.key.name, 'b')
+})
+
+it('what is held keeps its lease: it is dropped when that has changed hands, and what others hold is written', async () => {
+  const { store, journal, batches, spec, heal } = scene()
+  const led = (epoch: number): WriteContext => ({ ...observed, lease: { name: 'leader', epoch } })
+  journal.epochs.set('leader', 1)
+  await store.transact([put('changed', 'before'), put('deleted', 'before')], led(1))
+  journal.failing = 'away'
+  await store.transact([put('changed', 'held'), remove('deleted'), put('made', 'held')], led(1))
+  await store.transact([put('own', 'held')], observed)
+  assert.deepEqual(['changed', 'deleted', 'made'].map(spec), ['held', undefined, 'held'])
+  journal.epochs.set('leader', 2)
+  await heal()
+  assert.deepEqual(['changed', 'deleted', 'made', 'own'].map(spec), ['before', 'before', undefined, 'held'])
+  assert.deepEqual(
+    journal.written.flat().map(({ key: { name } }) => name),
+    ['changed', 'deleted', 'own'],
+  )
+  const told = batches.flat().filter(({ actor }) => actor === 'store')
+  assert.deepEqual(told.map(({ op, key: { name } }) => `${op} ${name}`).sort(), ['delete made', 'put changed', 'put deleted'])
+  assert.deepEqual(store.get(key('deleted'))?.version, 2, 'as the database has it')
+})
+
+it('what is held is written when its lease has not changed hands', async () => {
+  const { store, journal, spec, heal } = scene()
+  journal.epochs.set('leader', 1)
+  journal.failing = 'away'
+  await store.transact([put('a', 'held')], { ...observed, lease: { name: 'leader', epoch: 1 } })
+  await heal()
+  assert.equal(spec('a'), 'held')
+  assert.equal(journal.written.flat().length, 1)
 })
 
 it('a write whose answer was lost is reported as such and shows up once', async () => {

@@ -8,11 +8,12 @@ import { keyText, type ResourceKey } from '@weft/resources'
 import type { Change, Store } from './contract.ts'
 import { createImage, type ImageOptions } from './image.ts'
 import { type Journal, type JournalPart, JournalRefusal } from './journal.ts'
+import type { LeaseTable, WriteLease } from './lease-table.ts'
 import { difference, materialise } from './materialise.ts'
 import { createStoreMetrics, resultOf } from './metrics.ts'
 import { createOutage } from './outage.ts'
 import { createOverlay } from './plan.ts'
-import { keyOf, maxBatchChanges, type Outcome, type Pending, planAll, planOne, transactionsOf } from './plan-batch.ts'
+import { keyOf, leasesOf, maxBatchChanges, type Outcome, type Pending, planAll, planOne, transactionsOf } from './plan-batch.ts'
 import { createTentative } from './tentative.ts'
 
 export interface JointCoreOptions extends ImageOptions {
@@ -20,6 +21,7 @@ export interface JointCoreOptions extends ImageOptions {
   readonly metrics?: Metrics | undefined
   /** Closed with the store. */
   readonly journal: Journal
+  readonly leases: LeaseTable
   /** Called after a commit with the last number. */
   readonly onCommitted?: (seq: number) => void
 }
@@ -72,6 +74,7 @@ export function createJointCore(options: JointCoreOptions): JointStore {
   const settle = (pending: JointPending, outcome: Outcome): void => {
     if ('error' in outcome) {
       measure.finished(pending.context, pending.since, resultOf(outcome.error))
+      if (pending.isHeld) for (const key of pending.ops.map(keyOf)) letGo(key)
       pending.reject(outcome.error)
       return
     }
@@ -91,10 +94,17 @@ export function createJointCore(options: JointCoreOptions): JointStore {
   /** A held value turned out to be what the database has: memory goes back to that one, with its number and times. */
   const showCommitted = ({ type, mesh, name }: ResourceKey): void => {
     const key = { type, mesh, name }
-    const after = committed.get(key)
-    if (!after) return
-    const change: Change = { ...resyncStamp, seq: image.seq, time: after.modificationTime, op: 'put', key, after }
-    telling(() => image.applyAside([withBefore(change, image.get(key))]))
+    const [before, after] = [image.get(key), committed.get(key)]
+    if (!after && !before) return
+    const stamp = { ...resyncStamp, seq: image.seq, key }
+    const change: Change = after ? { ...stamp, time: after.modificationTime, op: 'put', after } : { ...stamp, time: now(), op: 'delete' }
+    telling(() => image.applyAside([withBefore(change, before)]))
+  }
+  /** A held value whose writer has lost its right is no fact any more. */
+  const letGo = (key: ResourceKey): void => {
+    if (!tentative.has(key)) return
+    showCommitted(key)
+    tentative.drop(key)
   }
 
   /** Makes visible what others wrote. Their change of a held key comes first: the fact held is dropped, and comes again if it is still one. */
@@ -146,15 +156,23 @@ export function createJointCore(options: JointCoreOptions): JointStore {
   const commit = async (batch: readonly JointPending[]): Promise<void> => {
     let outcomes = planAll(batch, { view: committed, seq: image.seq, time: now() })
     const transactions = transactionsOf(outcomes)
+    const leases = leasesOf(batch, outcomes)
     // also that nothing changes, or that it must fail, holds only if nobody else wrote
-    const isUpToDate = transactions.length > 0 ? await journal.append(image.seq, transactions) : (await headOf()) === image.seq
+    const isUpToDate =
+      transactions.length > 0
+        ? await journal.append(image.seq, transactions, leases)
+        : (await headOf()) === image.seq && (leases.length === 0 || (await journal.holds(leases)))
     if (!isUpToDate) {
       let others: JournalPart | undefined
-      const isWritten = await journal.appendInTurn(image.seq, (part) => {
-        others = part
-        outcomes = planAfter(part, batch)
-        return transactionsOf(outcomes)
-      })
+      const isWritten = await journal.appendInTurn(
+        image.seq,
+        (part, holds) => {
+          others = part
+          outcomes = planAfter(part, batch, holds)
+          return transactionsOf(outcomes)
+        },
+        batch.flatMap(({ context }) => context.lease ?? []),
+      )
       if (!isWritten) {
         queue.unshift(...batch)
         await reload()
@@ -166,7 +184,7 @@ export function createJointCore(options: JointCoreOptions): JointStore {
     announced = Math.max(announced, image.seq)
     options.onCommitted?.(image.seq)
   }
-  const planAfter = (part: JournalPart, batch: readonly JointPending[]): readonly Outcome[] => {
+  const planAfter = (part: JournalPart, batch: readonly JointPending[], holds: (lease: WriteLease) => boolean): readonly Outcome[] => {
     const view = createOverlay(committed)
     const foreign = new Set<string>()
     for (const { changes } of materialise(part.transactions, committed)) {
@@ -177,7 +195,7 @@ export function createJointCore(options: JointCoreOptions): JointStore {
     const givesWay = (pending: JointPending): boolean =>
       pending.isHeld === true && pending.ops.some((op) => foreign.has(keyText(keyOf(op))))
     const planned = batch.map((pending) => (givesWay(pending) ? { ...pending, ops: [] } : pending))
-    return planAll(planned, { view, seq: part.head, time: now() })
+    return planAll(planned, { view, seq: part.head, time: now(), holds })
   }
   const commitBatch = async (batch: readonly JointPending[]): Promise<void> => {
     if (batch.length === 0) return
@@ -295,6 +313,7 @@ export function createJointCore(options: JointCoreOptions): JointStore {
       answerWhileAway()
       return stop
     },
+    leases: options.leases,
     heard: (seq) => {
       if (isClosed || seq <= announced) return
       announced = seq

@@ -5,6 +5,7 @@ import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock } from '@weft/foundation/time'
 import type { Store } from './contract.ts'
 import { createStoreCore } from './core.ts'
+import { createLocalLeases } from './local-leases.ts'
 
 export interface MemoryStoreOptions {
   readonly clock: Clock
@@ -19,5 +20,5 @@ export interface MemoryStoreOptions {
 
 /** An empty store in memory. Transactions are applied before `transact` returns, unless called from a listener. */
 export function createMemoryStore(options: MemoryStoreOptions): Store {
-  return createStoreCore({ ...options, id: options.id ?? randomUUID(), seq: 0, resources: [] })
+  return createStoreCore({ ...options, id: options.id ?? randomUUID(), seq: 0, resources: [], leases: createLocalLeases(options) })
 }

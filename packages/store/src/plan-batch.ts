@@ -1,6 +1,7 @@
 // Transactions that wait for their turn, and what a batch of them comes to: each planned on top of those before it.
 import type { ResourceKey } from '@weft/resources'
 import type { Change, StoreOp, WriteContext } from './contract.ts'
+import { fenced, type WriteLease } from './lease-table.ts'
 import { createOverlay, planTransaction, type PlanView } from './plan.ts'
 
 export interface Pending {
@@ -20,13 +21,17 @@ export interface PlanPlace {
   readonly view: PlanView
   readonly seq: number
   readonly time: string
+  /** Whether a lease still has its epoch; what needs one that has not fails. Every lease counts as held when absent. */
+  readonly holds?: ((lease: WriteLease) => boolean) | undefined
 }
 
 /** Changes of one group commit: enough to share one, few enough to stay short on the event loop. */
 export const maxBatchChanges = 512
 
 /** What one transaction comes to. */
-export function planOne(pending: Pick<Pending, 'ops' | 'context'>, { view, seq, time }: PlanPlace): Outcome {
+export function planOne(pending: Pick<Pending, 'ops' | 'context'>, { view, seq, time, holds }: PlanPlace): Outcome {
+  const { lease } = pending.context
+  if (lease && holds?.(lease) === false) return { error: fenced(lease) }
   try {
     return planTransaction({ ops: pending.ops, context: pending.context, view, seq, time })
   } catch (error) {
@@ -39,7 +44,7 @@ export function planAll(batch: readonly Pick<Pending, 'ops' | 'context'>[], plac
   const overlay = createOverlay(place.view)
   let { seq } = place
   return batch.map((pending) => {
-    const outcome = planOne(pending, { view: overlay, seq, time: place.time })
+    const outcome = planOne(pending, { ...place, view: overlay, seq })
     if ('error' in outcome) return outcome
     overlay.add(outcome)
     seq += outcome.length
@@ -50,6 +55,16 @@ export function planAll(batch: readonly Pick<Pending, 'ops' | 'context'>[], plac
 /** What has to be written. */
 export function transactionsOf(outcomes: readonly Outcome[]): readonly (readonly Change[])[] {
   return outcomes.flatMap((outcome) => ('error' in outcome || outcome.length === 0 ? [] : [outcome]))
+}
+
+/** The leases that what has to be written depends on, each once. */
+export function leasesOf(batch: readonly Pick<Pending, 'context'>[], outcomes: readonly Outcome[]): readonly WriteLease[] {
+  const leases = new Map<string, WriteLease>()
+  for (const [at, { context }] of batch.entries()) {
+    const outcome = outcomes[at]
+    if (context.lease && outcome && !('error' in outcome)) leases.set(`${context.lease.epoch} ${context.lease.name}`, context.lease)
+  }
+  return [...leases.values()]
 }
 
 /** What an operation is about. */

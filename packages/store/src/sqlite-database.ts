@@ -24,6 +24,9 @@ export interface Database {
   remove(key: ResourceKey): void
   appendLog(change: Change): void
   setSeq(seq: number): void
+  /** The last epoch of every lease. */
+  epochs(): ReadonlyMap<string, number>
+  setEpoch(lease: string, epoch: number): void
   readonly pruneObserved: SqliteLog['pruneObserved']
   readonly pruneDesired: SqliteLog['pruneDesired']
   readonly history: History
@@ -91,6 +94,8 @@ function bind(db: DatabaseSync, options: Pick<SqliteLogOptions, 'key' | 'sealedT
   )
   const remove = db.prepare('DELETE FROM resources WHERE type = ? AND mesh = ? AND name = ?')
   const setSeq = db.prepare("UPDATE meta SET value = ? WHERE key = 'seq'")
+  const epochs = db.prepare(`SELECT key, value FROM meta WHERE key LIKE '${epochPrefix}%'`)
+  const setEpoch = db.prepare('INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value')
   const id = text(meta.get('id'), 'value')
   const log = createSqliteLog({ db, id, ...options })
   return {
@@ -124,12 +129,16 @@ function bind(db: DatabaseSync, options: Pick<SqliteLogOptions, 'key' | 'sealedT
     remove: (key) => void remove.run(key.type, key.mesh, key.name),
     appendLog: log.append,
     setSeq: (seq) => void setSeq.run(String(seq)),
+    epochs: () => new Map(epochs.all().map((row) => [text(row, 'key').slice(epochPrefix.length), Number(text(row, 'value'))])),
+    setEpoch: (lease, epoch) => void setEpoch.run(`${epochPrefix}${lease}`, String(epoch)),
     pruneObserved: log.pruneObserved,
     pruneDesired: log.pruneDesired,
     history: log.history,
     close: () => db.close(),
   }
 }
+
+const epochPrefix = 'lease-epoch:'
 
 function* loadResources(db: DatabaseSync): IterableIterator<Resource> {
   for (const row of db.prepare('SELECT * FROM resources ORDER BY type, mesh, name').iterate()) {

@@ -1,7 +1,7 @@
 // Writes changes to SQLite in short steps. One write transaction at a time; a step never holds the event loop longer than a few
 // milliseconds, so a large transaction is written over several turns and committed once.
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { messageOf } from '@weft/foundation/errors'
+import { AppError, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import { type Clock, type Timer, timestamp } from '@weft/foundation/time'
@@ -30,8 +30,13 @@ interface Lazy {
   entries: Change[]
 }
 
+export interface SqliteMedium extends Medium {
+  /** Keeps the epoch of a lease, after every write that was handed in before. */
+  saveEpoch(name: string, epoch: number): Promise<void>
+}
+
 /** A medium over an open database; closing it closes the database. */
-export function createSqliteMedium(options: SqliteMediumOptions): Medium {
+export function createSqliteMedium(options: SqliteMediumOptions): SqliteMedium {
   const { database, clock, log } = options
   let lazy: Lazy = { values: new Map(), entries: [] }
   let timer: Timer | undefined
@@ -98,12 +103,24 @@ export function createSqliteMedium(options: SqliteMediumOptions): Medium {
     }
   }
 
+  const writeEpoch = (name: string, epoch: number): void => {
+    database.begin(true)
+    try {
+      database.setEpoch(name, epoch)
+      database.commit()
+    } catch (error) {
+      rollback()
+      throw new AppError('store/unavailable', `cannot write to the store: ${messageOf(error)}`, { cause: error, retryable: true })
+    }
+  }
+
   /** Runs writes one after another, whatever became of the one before. */
-  const enqueue = (changes: readonly Change[]): Promise<void> => {
-    const next = tail.then(() => write(changes))
+  const inTurn = (run: () => void | Promise<void>): Promise<void> => {
+    const next = tail.then(run)
     tail = next.catch(() => {})
     return next
   }
+  const enqueue = (changes: readonly Change[]): Promise<void> => inTurn(() => write(changes))
 
   const schedule = (ms: number): void => {
     timer ??= clock.after(ms, () => {
@@ -117,6 +134,7 @@ export function createSqliteMedium(options: SqliteMediumOptions): Medium {
 
   return {
     commit: (changes) => enqueue(changes),
+    saveEpoch: (name, epoch) => inTurn(() => writeEpoch(name, epoch)),
     later: (changes) => {
       for (const change of changes) {
         lazy.values.set(keyText(change.key), { key: change.key, after: change.after })

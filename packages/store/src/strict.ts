@@ -18,6 +18,7 @@ export function strictStore(store: Store): Store {
       return store.transact(deepFreeze(ops) as readonly StoreOp[], context) // deepFreeze returns its argument
     },
     watch: (fromSeq, listener) => store.watch(fromSeq, (changes) => listener(deepFreeze(changes) as typeof changes)), // same value, frozen
+    leases: store.leases,
     close: () => store.close(),
   }
 }

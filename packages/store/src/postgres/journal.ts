@@ -9,20 +9,28 @@ import { signPoint } from '../history-chain.ts'
 import type { HistoryKey } from '../history-key.ts'
 import type { ChainPoint } from '../history.ts'
 import { type Journal, type JournalEntry, type JournalPart, JournalRefusal, type Snapshot } from '../journal.ts'
+import type { WriteLease } from '../lease-table.ts'
+import { changesChannel } from './channel.ts'
+import { heldLeasesSql, leaseValues, lockLeases } from './leases.ts'
 import { beginWrite, inTransaction } from './transaction.ts'
 import { chunkRows, entryOf, type LogRow, resourceOf, type ResourceRow, type RowChunk } from './rows.ts'
 
-/** Every commit notifies this channel with its last number. */
-export const changesChannel = 'weft_changes'
+/** Leases that a write depends on: if one is not as it says, nothing is written. */
+const withLeases = {
+  cte: `held AS MATERIALIZED (${heldLeasesSql('$8', '$9')} ${lockLeases}), `,
+  from: 'FROM (SELECT count(*) AS count FROM held) h',
+  condition: 'AND h.count = cardinality($8::text[])',
+}
+const withoutLeases = { cte: '', from: '', condition: '' }
 
-const appendSql = `
-  WITH change AS MATERIALIZED (
+const appendSql = (leases: typeof withLeases): string => `
+  WITH ${leases.cte}change AS MATERIALIZED (
     SELECT * FROM json_to_recordset($2::json) AS c (
       seq bigint, tx bigint, time text, class text, actor text, reason text, op text, type text, mesh text, name text,
       created text, before text, body text, logged text, sealed boolean, previous bigint, hash text, last boolean)
   ), turn AS (
-    UPDATE weft.counter SET seq = $3, chain_seq = $4, chain_hash = decode($5, 'hex'), chain_signature = $6
-    WHERE seq = $1 AND chain_hash = decode($7, 'hex') RETURNING seq
+    UPDATE weft.counter SET seq = $3, chain_seq = $4, chain_hash = decode($5, 'hex'), chain_signature = $6 ${leases.from}
+    WHERE seq = $1 AND chain_hash = decode($7, 'hex') ${leases.condition} RETURNING seq
   ), put AS (
     INSERT INTO weft.resources (type, mesh, name, body, created, modified, version)
     SELECT c.type, c.mesh, c.name, c.body, c.created, c.time, c.seq FROM turn, change c WHERE c.last AND c.op = 'put'
@@ -38,6 +46,8 @@ const appendSql = `
     FROM turn, change c
   )
   SELECT pg_notify('${changesChannel}', turn.seq::text) FROM turn`
+const append = { name: 'weft-append', text: appendSql(withoutLeases) }
+const appendLeased = { name: 'weft-append-leased', text: appendSql(withLeases) }
 
 // a value that was overtaken is left out: the change that overtook it brings its own
 const readSql = `
@@ -72,13 +82,16 @@ export function createPostgresJournal(options: PostgresJournalOptions): Journal 
   let chain = options.chain
 
   /** The end of the chain after these changes, or false when somebody else wrote after `after`. */
-  const appendWith = async (on: Executor, after: number, chunks: Iterable<RowChunk>): Promise<ChainPoint | false> => {
+  const appendWith = async (
+    on: Executor,
+    { after, leases = [] }: { readonly after: number; readonly leases?: readonly WriteLease[] },
+    chunks: Iterable<RowChunk>,
+  ): Promise<ChainPoint | false> => {
     let at = after
     let end = chain
     for (const chunk of chunks) {
       const result = await on.query({
-        name: 'weft-append',
-        text: appendSql,
+        ...(leases.length === 0 ? append : appendLeased),
         values: [
           at,
           chunk.rows,
@@ -87,6 +100,7 @@ export function createPostgresJournal(options: PostgresJournalOptions): Journal 
           chunk.chain.hash,
           signPoint(key, id, 'head', chunk.chain).signature,
           end.hash,
+          ...(leases.length === 0 ? [] : leaseValues(leases)),
         ],
       })
       if (result.rowCount === 0) return false
@@ -137,17 +151,21 @@ export function createPostgresJournal(options: PostgresJournalOptions): Journal 
       return Number(row.seq)
     },
     read: (after, head) => (head - after > maxBehind ? Promise.resolve(undefined) : readWith(pool, after, head)),
-    append: (after, transactions) => {
+    holds: async (leases) => {
+      const query = { name: 'weft-holds', text: heldLeasesSql('$1', '$2'), values: [...leaseValues(leases)] }
+      return (await pool.query(query)).rowCount === leases.length
+    },
+    append: (after, transactions, leases) => {
       const chunks = chunkRows(transactions, { from: chain, bodies })
       const start = [...take(chunks, 2)]
       // what fits into one statement is a transaction by itself
       return written(() =>
         start.length === 1
-          ? appendWith(pool, after, start)
-          : inTransaction(pool, (client) => appendWith(client, after, concat(start, chunks)), begin),
+          ? appendWith(pool, { after, leases }, start)
+          : inTransaction(pool, (client) => appendWith(client, { after, leases }, concat(start, chunks)), begin),
       )
     },
-    appendInTurn: (after, plan) =>
+    appendInTurn: (after, plan, leases) =>
       written(() =>
         inTransaction(
           pool,
@@ -159,7 +177,9 @@ export function createPostgresJournal(options: PostgresJournalOptions): Journal 
             if (head === after && rows[0]?.hash !== chain.hash) throw otherHistory()
             if (head < after || head - after > maxBehind) return false
             const others = head === after ? { transactions: [], head } : await readWith(client, after, head)
-            return others ? appendWith(client, head, chunkRows(plan(others), { from: chain, bodies })) : false
+            if (!others) return false
+            const holds = await lockedLeases(client, leases)
+            return appendWith(client, { after: head }, chunkRows(plan(others, holds), { from: chain, bodies }))
           },
           begin,
         ),
@@ -171,6 +191,15 @@ export function createPostgresJournal(options: PostgresJournalOptions): Journal 
     },
     close: () => pool.end(),
   }
+}
+
+/** Which of these leases are as they say, until the transaction ends. */
+async function lockedLeases(on: Executor, leases: readonly WriteLease[]): Promise<(lease: WriteLease) => boolean> {
+  if (leases.length === 0) return () => true
+  const query = { name: 'weft-lock-leases', text: `${heldLeasesSql('$1', '$2')} ${lockLeases}`, values: [...leaseValues(leases)] }
+  const { rows } = await on.query<{ name: string; epoch: string }>(query)
+  const epochs = new Map(rows.map(({ name, epoch }) => [name, Number(epoch)]))
+  return ({ name, epoch }) => epochs.get(name) === epoch
 }
 
 /** The chain one entry further. What was read twice is only compared. */

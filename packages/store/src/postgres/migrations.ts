@@ -60,6 +60,18 @@ export const postgresMigrations: readonly Migration[] = [
       ALTER TABLE weft.log ADD COLUMN sealed boolean NOT NULL DEFAULT false;
     `,
   },
+  {
+    version: 3,
+    name: 'leases',
+    sql: `
+      -- name and epoch are a key, so that taking a lease waits for writes that hold on to its epoch and renewing it does not
+      CREATE TABLE weft.leases (
+        name text COLLATE "C" PRIMARY KEY, holder text NOT NULL, epoch bigint NOT NULL, until timestamptz NOT NULL, UNIQUE (name, epoch)
+      ) WITH (fillfactor = 10);
+      -- the processes that share this database
+      CREATE TABLE weft.instances (id text COLLATE "C" PRIMARY KEY, host text, port integer, until timestamptz NOT NULL) WITH (fillfactor = 10);
+    `,
+  },
 ]
 
 /** The version this program reads and writes. */

@@ -11,6 +11,7 @@ import { createJointCore } from '../joint-core.ts'
 import { whenReachable } from '../when-reachable.ts'
 import { asUnavailable } from './failures.ts'
 import { createPostgresJournal, loadAll } from './journal.ts'
+import { createPostgresLeases } from './leases.ts'
 import { checkSchema, schemaStatus } from './migrate.ts'
 import { createPostgresHistory, isKeyOfStore } from './history.ts'
 import { createPruning } from './pruning.ts'
@@ -47,8 +48,11 @@ async function openNow(options: PostgresStoreOptions): Promise<DurableStore> {
   const { settings, clock, log, key } = options
   const connections = createConnections(settings)
   const { pool } = connections
+  // a renewal must not wait behind queries, however many there are
+  const leasePool = createConnections({ ...settings, maxConnections: 1, minConnections: 0 }).pool
   // a connection that breaks while nobody uses it: the next use makes another
-  pool.on('error', (error) => log.debug({ err: error.message }, 'an idle connection to the database ended'))
+  for (const each of [pool, leasePool])
+    each.on('error', (error) => log.debug({ err: error.message }, 'an idle connection to the database ended'))
   try {
     checkSchema(await schemaStatus(pool), { database: settings.database, tolerateNewer: options.tolerateNewerSchema ?? false })
     const loaded = await loadAll(pool)
@@ -57,12 +61,14 @@ async function openNow(options: PostgresStoreOptions): Promise<DurableStore> {
     const bodies = createHistoryBodies({ id, key, sealedTypes })
     if (!(await isKeyOfStore(pool, key))) log.warn({ component: 'store' }, foreignKey)
     const pruning = createPruning({ pool, clock, log, id, key, retention: { maxEntries: 100_000, maxAgeMs: 0, ...options.retention } })
+    const leases = createPostgresLeases({ pool: leasePool, asUnavailable: (error) => asUnavailable(error, settings) })
     const store = createJointCore({
       ...loaded,
       clock,
       log,
       metrics: options.metrics,
       journal: createPostgresJournal({ pool, id, key, bodies, chain: loaded.chain, statementTimeoutMs: statementTimeoutOf(settings) }),
+      leases,
       onCommitted: pruning.committed,
     })
     const wakeUp = createWakeUp({
@@ -71,6 +77,7 @@ async function openNow(options: PostgresStoreOptions): Promise<DurableStore> {
       clock,
       log,
       onHeard: store.heard,
+      onOther: leases.heard,
       onDoubt: () => void store.check(),
     })
     await wakeUp.start()
@@ -83,16 +90,18 @@ async function openNow(options: PostgresStoreOptions): Promise<DurableStore> {
       list: store.list,
       transact: store.transact,
       watch: store.watch,
+      leases: store.leases,
       history: createPostgresHistory({ pool, id, key, bodies }),
       backup: backupOf(store, { clock, sealedTypes, key }),
       close: async () => {
         await wakeUp.stop()
         await pruning.settled()
         await store.close()
+        await leases.close()
       },
     }
   } catch (error) {
-    await pool.end().catch(() => {})
+    await Promise.allSettled([pool.end(), leasePool.end()])
     throw asUnavailable(error, settings)
   }
 }

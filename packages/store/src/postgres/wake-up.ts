@@ -5,7 +5,7 @@ import type pg from 'pg'
 import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import type { Clock, Timer } from '@weft/foundation/time'
-import { changesChannel } from './journal.ts'
+import { changesChannel } from './channel.ts'
 
 export interface WakeUpOptions {
   client(): pg.Client
@@ -14,6 +14,8 @@ export interface WakeUpOptions {
   readonly log: Logger
   /** Called with the last number that was heard of. */
   readonly onHeard: (seq: number) => void
+  /** Called with every other notification of the channel; true when it was understood. */
+  readonly onOther?: (payload: string) => boolean
   /** Called when changes may have been missed: ask the log. */
   readonly onDoubt: () => void
 }
@@ -66,6 +68,7 @@ export function createWakeUp(options: WakeUpOptions): WakeUp {
       }
       return
     }
+    if (payload !== undefined && options.onOther?.(payload)) return
     const seq = Number(payload)
     if (Number.isSafeInteger(seq)) onHeard(seq)
   }

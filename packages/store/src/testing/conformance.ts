@@ -5,6 +5,7 @@ import { hasCode } from '@weft/foundation/errors'
 import { FakeClock } from '@weft/foundation/time'
 import type { Resource } from '@weft/resources'
 import type { Change, Store, WriteContext } from '../contract.ts'
+import { leaseCases } from './lease-cases.ts'
 import { modelTest } from './model.ts'
 
 /** A store under test and what its driver can do. */
@@ -288,6 +289,8 @@ export function storeConformance(name: string, open: OpenStore): void {
       assert.deepEqual(again.list('MeshTimeout'), all)
       assert.equal(await again.transact([put('d')], desired), seq + 1)
     })
+
+    for (const [title, body] of Object.entries(leaseCases)) test(title, body)
 
     it('behaves like the model under random transactions', async () => {
       await modelTest(open)

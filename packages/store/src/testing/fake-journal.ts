@@ -3,6 +3,7 @@ import type { Resource } from '@weft/resources'
 import { keyText } from '@weft/resources'
 import type { Change } from '../contract.ts'
 import type { Journal, JournalEntry } from '../journal.ts'
+import type { WriteLease } from '../lease-table.ts'
 
 export interface FakeJournal extends Journal {
   /** What the next writes do; 'lost': they take effect but the answer does not arrive. */
@@ -17,6 +18,8 @@ export interface FakeJournal extends Journal {
   prune(upTo: number): void
   /** Takes the database back to a number. */
   setBack(seq: number): void
+  /** Epochs of leases. */
+  readonly epochs: Map<string, number>
   /** How often everything was read. */
   readonly loads: number
 }
@@ -59,6 +62,7 @@ export function createFakeJournal(refusal: (name: string) => Error): FakeJournal
         }),
       )
   }
+  const hasEpoch = ({ name, epoch }: WriteLease): boolean => journal.epochs.get(name) === epoch
   const journal: FakeJournal = {
     failing: 'no',
     refusedName: undefined,
@@ -77,9 +81,14 @@ export function createFakeJournal(refusal: (name: string) => Error): FakeJournal
       const read = readAfter(after)
       return read && headNow() >= head ? { transactions: read, head: headNow() } : undefined
     },
-    append: async (after, next) => {
+    epochs: new Map(),
+    holds: async (leases) => {
       reach()
-      if (headNow() !== after) return false
+      return leases.every(hasEpoch)
+    },
+    append: async (after, next, leases) => {
+      reach()
+      if (headNow() !== after || !leases.every(hasEpoch)) return false
       write(next)
       return true
     },
@@ -87,7 +96,7 @@ export function createFakeJournal(refusal: (name: string) => Error): FakeJournal
       reach()
       const others = readAfter(after)
       if (!others || headNow() < after) return false
-      write(plan({ transactions: others, head: headNow() }))
+      write(plan({ transactions: others, head: headNow() }, hasEpoch))
       return true
     },
     load: async () => {

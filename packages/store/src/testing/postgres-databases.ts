@@ -28,7 +28,7 @@ export async function startDatabases(options: PostgresServerOptions = {}): Promi
       // also what tells the store apart is new: the next one is another store
       await server.query(
         settings.database,
-        `TRUNCATE weft.resources, weft.log; UPDATE weft.counter SET seq = 0, chain_seq = 0, chain_hash = '', chain_signature = '';
+        `TRUNCATE weft.resources, weft.log, weft.leases, weft.instances; UPDATE weft.counter SET seq = 0, chain_seq = 0, chain_hash = '', chain_signature = '';
          UPDATE weft.store SET id = gen_random_uuid(), checkpoint_seq = 0, checkpoint_hash = '', checkpoint_signature = '', history_key = ''`,
       )
       free.push(settings)
