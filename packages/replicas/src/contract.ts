@@ -84,7 +84,10 @@ export interface LeaseTerm {
  */
 export interface Lease {
   readonly name: string
+  /** Looks at the clock: right also before the timers of a process that was paused. */
   readonly term: LeaseTerm | undefined
+  /** The store has refused a write under this epoch: the term, if it is still that one, ends now. */
+  wasFenced(epoch: number): void
   onTerm(listener: (term: LeaseTerm) => void): () => void
   /** Gives it back, so that another gets it at once, and stops wanting it. */
   release(): Promise<void>
