@@ -162,36 +162,6 @@ describe('mesh facts of one zone', () => {
     assert.deepEqual(a.dns, [{ name: 'backend.svc.mesh.local', ips: [...(world.mesh.destinations.get(backendId)?.vips ?? [])] }])
   })
 
-  it('changes only the proxies a policy selects, and gives equal policy sets one object', async () => {
-    await using world = await createWorld()
-    await twoBackends(world)
-    for (const name of ['client-1', 'backend-1', 'backend-2']) world.connect(name)
-    const policy = (value: number) => ({
-      spec: { targetRef: { kind: 'Dataplane', labels: { [labelKeys.workload]: 'client' } }, to: [{ value }] },
-    })
-    // a dataplane without inbounds is selected by nothing, so the client needs one
-    await world.dataplane('client-1', { workload: 'client', address: '10.0.0.3', ports: [{ port: 1234 }] })
-    const facts = changesOf(world.mesh.proxyFacts)
-    await world.put('MeshTimeout', 'only-client', policy(1))
-    assert.deepEqual(facts.take(), ['default/client-1'])
-    await world.put('MeshTimeout', 'only-client', policy(2))
-    assert.deepEqual(facts.take(), ['default/client-1'])
-    assert.deepEqual(
-      world.mesh.policySets
-        .get('default/client-1')
-        ?.byType.get('MeshTimeout')
-        ?.map((p) => p.name),
-      ['only-client'],
-    )
-    assert.equal(world.mesh.policySets.get('default/backend-1'), world.mesh.policySets.get('default/backend-2'))
-    await world.put('MeshTimeout', 'all', { spec: { targetRef: { kind: 'Mesh' }, to: [] } })
-    assert.equal(facts.take().length, 3)
-    assert.equal(world.mesh.policySets.get('default/backend-1'), world.mesh.policySets.get('default/backend-2'))
-    assert.notEqual(world.mesh.policySets.get('default/backend-1')?.id, world.mesh.policySets.get('default/client-1')?.id)
-    await world.put('MeshTimeout', 'shadow', { labels: { [labelKeys.effect]: 'shadow' }, spec: { targetRef: { kind: 'Mesh' }, to: [] } })
-    assert.deepEqual(facts.take(), [])
-  })
-
   it('gives an identity and trust once the MeshIdentity is ready, and TLS once every proxy accepts it', async () => {
     await using world = await createWorld()
     await twoBackends(world)

@@ -1,8 +1,8 @@
-// The policies that select each proxy. Found by the label a policy selects with, so that an edit touches only proxies it can concern, then interned:
-// proxies selected by the same policies hold the same object.
+// The policies that select each proxy. An edit that no proxy can tell ends before any is looked at. Policies are found by the label they select with, so
+// that an edit touches only proxies it can concern, then interned: proxies selected by the same policies hold the same object.
 import type { PolicySet, ProxyMetadata } from '@weft/facts'
 import type { Collection, Graph } from '@weft/graph'
-import { matchPolicies, type ProxyView, topLevelRef } from '@weft/policy'
+import { matchPolicies, type ProxyView, sameForProxies, topLevelRef } from '@weft/policy'
 import { keyText, labelKeys, type Resource } from '@weft/resources'
 import type { DataplaneFact } from './dataplanes.ts'
 
@@ -23,7 +23,7 @@ export function derivePolicySets(graph: Graph, inputs: PolicyInputs): Collection
     return { view, selectors: selectorsOf(dataplane.mesh, view) }
   })
   const keyed = kinds.map(({ type, resources }) =>
-    graph.derive({ name: `policies.${type}`, from: resources }, (_, policy) => [[keyText(policy), policy] as const]),
+    graph.derive({ name: `policies.${type}`, from: resources, equal: sameForProxies }, (_, policy) => [[keyText(policy), policy] as const]),
   )
   const policies = graph.union('policies', keyed)
   const bySelector = graph.index('policiesBySelector', policies, (policy) => selectorOf(policy))

@@ -2,24 +2,12 @@
 // cluster. Independent of the proxy; equal content is the identical object, so encoded resources may be shared by that identity.
 import { listField } from '@weft/foundation/json'
 import type { DestinationFact, PolicySet } from '@weft/facts'
-import { messageOf } from '@weft/foundation/errors'
-import { canonicalJson } from '@weft/foundation/schema'
-import {
-  type DestinationLookup,
-  directRule,
-  type OutboundRule,
-  outboundRule,
-  portTarget,
-  routeTarget,
-  type ToEntry,
-  toEntries,
-  topLevelRef,
-} from '@weft/policy'
+import { type DestinationLookup, topLevelRef } from '@weft/policy'
 import type { Resource } from '@weft/resources'
 import { createIdentityNumbers, createInterner } from './interner.ts'
-import { httpRouteMerge, httpRoutesOf } from './mesh-http-route/routes.ts'
-import { tcpRouteConf, tcpSplitsOf } from './mesh-tcp-route/splits.ts'
-import type { ConfByType, Problem } from './plugin.ts'
+import { type KindPolicies, kindPolicies } from './kind-policies.ts'
+import { type RoutePolicies, type Routing, routingOf } from './outbound-routing.ts'
+import type { ConfByType, PolicyPlugin, Problem } from './plugin.ts'
 import { plugins } from './plugins.ts'
 import type { ExtraDestination, RouteModel, SplitModel } from './route-model.ts'
 
@@ -37,22 +25,32 @@ export interface OutboundConf {
   readonly problems: readonly Problem[]
 }
 
+/** The part of a policy set that destinations depend on. */
 interface OutboundPolicies {
-  readonly byType: ReadonlyMap<string, readonly Resource[]>
+  /** One for each plugin with a conf for destinations. */
+  readonly kinds: readonly KindPolicies[]
+  readonly routes: RoutePolicies
 }
 
-interface Remembered {
-  /** The lookup that the conf depends on; undefined when no route refers to a backend. */
+interface Remembered<V> {
+  /** The lookup that the value depends on; undefined when no route refers to a backend. */
   readonly lookup: DestinationLookup | undefined
-  readonly conf: OutboundConf
+  readonly value: V
 }
 
-const intern = createInterner<OutboundConf>()
+type ByDestination<V> = WeakMap<DestinationFact, Remembered<V>>
+
 const identityOf = createIdentityNumbers()
-const memo = new WeakMap<OutboundPolicies, WeakMap<DestinationFact, Remembered>>()
-const outboundMemo = new WeakMap<PolicySet, OutboundPolicies>()
+const internConf = createInterner<OutboundConf>()
+/** What a conf was put together from lives as long as the conf: its numbers are the conf's key. */
+const partsOf = new WeakMap<OutboundConf, readonly object[]>()
+const confs = new WeakMap<OutboundPolicies, ByDestination<OutboundConf>>()
+const routings = new WeakMap<RoutePolicies, ByDestination<Routing>>()
+const outboundPolicies = new WeakMap<PolicySet, OutboundPolicies>()
 const internPolicies = createInterner<OutboundPolicies>()
-const entriesMemo = new WeakMap<readonly Resource[], readonly ToEntry[]>()
+const internRoutes = createInterner<RoutePolicies>()
+const internKind = createInterner<KindPolicies>()
+const kindsOf = new WeakMap<PolicyPlugin, WeakMap<readonly Resource[], KindPolicies>>()
 
 /**
  * The conf of a destination port. `lookup` resolves the backend references of routes; its identity must change when destinations do. Memoised by
@@ -60,147 +58,108 @@ const entriesMemo = new WeakMap<readonly Resource[], readonly ToEntry[]>()
  */
 export function effectiveOutbound(policies: PolicySet, destination: DestinationFact, lookup: DestinationLookup): OutboundConf {
   const outbound = outboundPoliciesOf(policies)
-  let byDestination = memo.get(outbound)
-  if (byDestination === undefined) {
-    byDestination = new WeakMap()
-    memo.set(outbound, byDestination)
-  }
-  const known = byDestination.get(destination)
-  if (known !== undefined && (known.lookup === undefined || known.lookup === lookup)) return known.conf
+  const known = recalled(confs, outbound, { destination, lookup })
+  if (known !== undefined) return known.value
+  const routing = routingFor(outbound.routes, destination, lookup)
+  const conf = confOf(outbound.kinds, destination, routing.value)
+  remember(confs, outbound, { destination, lookup: routing.lookup, value: conf })
+  return conf
+}
+
+function routingFor(routes: RoutePolicies, destination: DestinationFact, lookup: DestinationLookup): Remembered<Routing> {
+  const known = recalled(routings, routes, { destination, lookup })
+  if (known !== undefined) return known
   let consulted: DestinationLookup | undefined
-  const conf = compute(outbound, destination, {
+  const value = routingOf(routes, destination, {
     byKind: (kind) => {
       consulted = lookup
       return lookup.byKind(kind)
     },
   })
-  byDestination.set(destination, { lookup: consulted, conf })
+  return remember(routings, routes, { destination, lookup: consulted, value })
+}
+
+function recalled<K extends object, V>(
+  memo: WeakMap<K, ByDestination<V>>,
+  owner: K,
+  { destination, lookup }: { readonly destination: DestinationFact; readonly lookup: DestinationLookup },
+): Remembered<V> | undefined {
+  const known = memo.get(owner)?.get(destination)
+  return known !== undefined && (known.lookup === undefined || known.lookup === lookup) ? known : undefined
+}
+
+function remember<K extends object, V>(
+  memo: WeakMap<K, ByDestination<V>>,
+  owner: K,
+  { destination, lookup, value }: Remembered<V> & { readonly destination: DestinationFact },
+): Remembered<V> {
+  let byDestination = memo.get(owner)
+  if (byDestination === undefined) {
+    byDestination = new WeakMap()
+    memo.set(owner, byDestination)
+  }
+  const remembered = { lookup, value }
+  byDestination.set(destination, remembered)
+  return remembered
+}
+
+function confOf(kinds: readonly KindPolicies[], destination: DestinationFact, routing: Routing): OutboundConf {
+  const { listener, routes, tcpSplits, ownCluster, extraDestinations } = routing
+  const outcomes = kinds.map((kind) => kind.outcome(destination, routing))
+  const parts = [routing, ...outcomes]
+  const byType: Record<string, unknown> = Object.create(null)
+  const problems: Problem[] = [...routing.problems]
+  kinds.forEach(({ plugin: { type } }, index) => {
+    const { conf, problem } = outcomes[index] ?? {}
+    if (conf !== undefined) byType[type] = conf
+    if (problem !== undefined) problems.push({ type, message: problem })
+  })
+  const made: OutboundConf = { listener, routes, tcpSplits, ownCluster, extraDestinations, byType, problems }
+  const conf = internConf(parts.map(identityOf).join(' '), made)
+  if (conf === made) partsOf.set(conf, parts)
   return conf
 }
 
 /**
  * The part of a policy set that destinations depend on: policies with `to`, and those of the whole mesh. Sets that differ only in what single
- * workloads say about their inbounds share it, and with it every computation.
+ * workloads say about their inbounds share it, and with it every computation; sets that agree on a kind share what that kind says.
  */
 function outboundPoliciesOf(policies: PolicySet): OutboundPolicies {
-  const known = outboundMemo.get(policies)
+  const known = outboundPolicies.get(policies)
   if (known !== undefined) return known
-  const byType = new Map<string, readonly Resource[]>()
-  const key: (string | number)[] = []
-  for (const { type } of plugins) {
-    const list = policies.byType
-      .get(type)
-      ?.filter((policy) => listField(policy.spec, 'to').length > 0 || topLevelRef(policy)?.kind === 'Mesh')
-    if (list === undefined || list.length === 0) continue
-    byType.set(type, list)
-    key.push(type, ...list.map(identityOf))
+  const kinds: KindPolicies[] = []
+  const routes: { http?: KindPolicies; tcp?: KindPolicies } = {}
+  for (const plugin of plugins) {
+    const list = policies.byType.get(plugin.type) ?? nothing
+    if (plugin.outboundConf !== undefined) kinds.push(kindOf(plugin, list))
+    else if (plugin.type === 'MeshHTTPRoute') routes.http = kindOf(plugin, list)
+    else if (plugin.type === 'MeshTCPRoute') routes.tcp = kindOf(plugin, list)
   }
-  const outbound = internPolicies(key.join(' '), { byType })
-  outboundMemo.set(policies, outbound)
+  const { http, tcp } = routes
+  const shared = internRoutes([http, tcp].map((kind) => (kind ? identityOf(kind) : '')).join(' '), { http, tcp })
+  const outbound = internPolicies([shared, ...kinds].map(identityOf).join(' '), { kinds, routes: shared })
+  outboundPolicies.set(policies, outbound)
   return outbound
 }
 
-function compute(policies: OutboundPolicies, destination: DestinationFact, lookup: DestinationLookup): OutboundConf {
-  const problems: Problem[] = []
-  const routing = routingOf(policies, destination, lookup, problems)
-  const byType: Record<string, unknown> = Object.create(null)
-  for (const plugin of plugins) {
-    if (plugin.outboundConf === undefined) continue
-    try {
-      const list = policies.byType.get(plugin.type) ?? []
-      const entries = entriesOf(list)
-      const conf = plugin.outboundConf({
-        policies: list,
-        destination,
-        rule: outboundRule(entries, portTarget(destination)),
-        routeRules: routeRulesOf(entries, routing.routePolicies),
-      })
-      if (conf !== undefined) byType[plugin.type] = conf
-    } catch (error) {
-      problems.push({ type: plugin.type, message: messageOf(error) })
-    }
+/** Lists that differ only in policies that say nothing about destinations give the same object. */
+function kindOf(plugin: PolicyPlugin, policies: readonly Resource[]): KindPolicies {
+  let byList = kindsOf.get(plugin)
+  if (byList === undefined) {
+    byList = new WeakMap()
+    kindsOf.set(plugin, byList)
   }
-  const { listener, routes, tcpSplits, extraDestinations } = routing
-  // A TCP route takes over the listener of an HTTP destination, not its cluster.
-  const ownCluster = (listener === 'tcp' && destination.protocol !== 'tcp') || usesOwnCluster(routes, tcpSplits)
-  const conf: OutboundConf = { listener, routes, tcpSplits, ownCluster, extraDestinations, byType, problems }
-  const extras = extraDestinations.map((extra) => [extra.name, identityOf(extra.destination)])
-  return intern(canonicalJson([listener, routes, tcpSplits, extras, byType, problems]), conf)
-}
-
-interface Routing {
-  readonly listener: OutboundConf['listener']
-  readonly routes: readonly RouteModel[]
-  readonly tcpSplits: readonly SplitModel[]
-  readonly extraDestinations: readonly ExtraDestination[]
-  readonly routePolicies: ReadonlyMap<string, Resource>
-}
-
-/** TCP destinations always get a TCP listener; HTTP ones only when a TCP route and no HTTP route names them (contract/policies.md section 1.10). */
-function routingOf(policies: OutboundPolicies, destination: DestinationFact, lookup: DestinationLookup, problems: Problem[]): Routing {
-  const extras = new Map<string, ExtraDestination>()
-  const http = guarded('MeshHTTPRoute', problems, () => outboundRuleOf(policies, 'MeshHTTPRoute', destination))
-  const tcp = guarded('MeshTCPRoute', problems, () => outboundRuleOf(policies, 'MeshTCPRoute', destination))
-  const speaksTcp = destination.protocol === 'tcp'
-  if (speaksTcp || (tcp !== undefined && http === undefined)) {
-    const tcpSplits = guarded('MeshTCPRoute', problems, () => tcpSplitsOf(tcp, { destination, lookup, extras })) ?? []
-    const listener = tcpSplits.length > 0 ? 'tcp' : 'none'
-    // An HTTP destination whose TCP route leads nowhere is served as if there were none.
-    if (speaksTcp || listener === 'tcp')
-      return { listener, routes: [], tcpSplits, extraDestinations: sorted(extras), routePolicies: new Map() }
+  let kind = byList.get(policies)
+  if (kind === undefined) {
+    const list = policies.filter(concernsDestinations)
+    kind = internKind([plugin, ...list].map(identityOf).join(' '), kindPolicies(plugin, list))
+    byList.set(policies, kind)
   }
-  const routed =
-    guarded('MeshHTTPRoute', problems, () => httpRoutesOf(http, { destination, lookup, extras })) ??
-    httpRoutesOf(undefined, { destination, lookup, extras })
-  return { listener: 'http', routes: routed.routes, tcpSplits: [], extraDestinations: sorted(extras), routePolicies: routed.policies }
+  return kind
 }
 
-function outboundRuleOf(
-  policies: OutboundPolicies,
-  type: 'MeshHTTPRoute' | 'MeshTCPRoute',
-  destination: DestinationFact,
-): OutboundRule | undefined {
-  const list = policies.byType.get(type)
-  if (list === undefined) return undefined
-  return outboundRule(entriesOf(list), portTarget(destination), type === 'MeshHTTPRoute' ? httpRouteMerge : { confOf: tcpRouteConf })
+function concernsDestinations(policy: Resource): boolean {
+  return listField(policy.spec, 'to').length > 0 || topLevelRef(policy)?.kind === 'Mesh'
 }
 
-function routeRulesOf(entries: readonly ToEntry[], routes: ReadonlyMap<string, Resource>): ReadonlyMap<string, OutboundRule> {
-  const rules = new Map<string, OutboundRule>()
-  for (const [name, policy] of routes) {
-    const rule = directRule(entries, routeTarget(policy))
-    if (rule !== undefined) rules.set(name, rule)
-  }
-  return rules
-}
-
-function entriesOf(policies: readonly Resource[]): readonly ToEntry[] {
-  let entries = entriesMemo.get(policies)
-  if (entries === undefined) {
-    entries = toEntries(policies)
-    entriesMemo.set(policies, entries)
-  }
-  return entries
-}
-
-function guarded<T>(type: string, problems: Problem[], run: () => T): T | undefined {
-  try {
-    return run()
-  } catch (error) {
-    problems.push({ type, message: messageOf(error) })
-    return undefined
-  }
-}
-
-function sorted(extras: ReadonlyMap<string, ExtraDestination>): readonly ExtraDestination[] {
-  return [...extras.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
-}
-
-function usesOwnCluster(routes: readonly RouteModel[], tcpSplits: readonly SplitModel[]): boolean {
-  if (tcpSplits.some((split) => split.backend.name === undefined)) return true
-  return routes.some(
-    (route) =>
-      route.splits.some((split) => split.backend.name === undefined) ||
-      route.filters.some((filter) => filter.type === 'RequestMirror' && filter.backend.name === undefined),
-  )
-}
+const nothing: readonly never[] = []

@@ -79,6 +79,55 @@ describe('identity of effective confs', () => {
   })
 })
 
+describe('work that sets and destinations share', () => {
+  /** A policy that counts how often its `to` is read. */
+  const counted = (name: string, reads: { count: number }) => {
+    const spec = toMesh({ idleTimeout: '1s' })
+    return {
+      type: 'MeshTimeout',
+      name,
+      spec: {
+        get to() {
+          reads.count++
+          return spec.to
+        },
+      },
+    }
+  }
+
+  it('reads the policies of a kind once for all destinations and for all sets that agree on the kind', () => {
+    const reads = { count: 0 }
+    const [shared] = policySetOf([counted('a', reads)]).byType.get('MeshTimeout') ?? []
+    assert.ok(shared)
+    const sets = [1, 2, 3].map((id) => ({
+      id,
+      byType: new Map([
+        ['MeshTimeout', [shared]],
+        ...policySetOf([{ type: 'MeshRetry', name: `r${id}`, spec: toMesh({ http: { numRetries: id } }) }]).byType,
+      ]),
+    }))
+    const destinations = Array.from({ length: 50 }, (_, index) => caseDestination({ name: `svc-${index}` }))
+    const confs = sets.map((set) => new Set(destinations.map((destination) => effectiveOutbound(set, destination, none))))
+    assert.deepEqual(
+      confs.map(({ size }) => size),
+      [1, 1, 1],
+    )
+    const timeouts = new Set(confs.flatMap((of) => [...of].map(({ byType }) => byType['MeshTimeout'])))
+    assert.equal(timeouts.size, 1, 'one object for all')
+    assert.ok(reads.count <= 2 * sets.length, `the list was read ${reads.count} times`)
+  })
+
+  it('keeps destinations apart that entries name, and the protocols', () => {
+    const named = { targetRef: { kind: 'MeshService', labels: { 'kuma.io/display-name': 'backend' } }, default: { idleTimeout: '9s' } }
+    const set = policySetOf([{ type: 'MeshTimeout', name: 'a', spec: { to: [...toMesh({ idleTimeout: '1s' }).to, named] } }])
+    const idle = (destination: Parameters<typeof effectiveOutbound>[1]): boolean =>
+      JSON.stringify(effectiveOutbound(set, destination, none).byType['MeshTimeout']).includes('9000')
+    assert.deepEqual([idle(backend), idle(caseDestination({ name: 'other' }))], [true, false])
+    const tcp = effectiveOutbound(set, caseDestination({ name: 'other', protocol: 'tcp' }), none)
+    assert.equal(tcp.listener, 'tcp')
+  })
+})
+
 describe('failures stay where they are', () => {
   const deep = (depth: number): unknown => {
     let value: unknown = { x: 1 }

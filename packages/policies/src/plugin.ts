@@ -88,7 +88,8 @@ export interface ProxyScope {
 /** What a destination's conf may depend on. */
 export interface OutboundScope {
   readonly policies: readonly Resource[]
-  readonly destination: DestinationFact
+  /** No more than this, so that a conf is computed once for all destinations alike. */
+  readonly destination: Pick<DestinationFact, 'kind' | 'protocol'>
   /** The rule for the destination's port: from the port, the destination or the mesh, the most specific that exists. */
   readonly rule: OutboundRule | undefined
   /** For each route name, the rule of the route policy itself; absent when no entry names that route. */

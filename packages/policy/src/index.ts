@@ -25,17 +25,20 @@ export {
   type DestinationTarget,
   directRule,
   isRelevant,
+  mergedRule,
   type OutboundRule,
   type OutboundTarget,
   outboundRule,
   outboundRules,
   portTarget,
+  relevantEntries,
   type ResourceRule,
   routeTarget,
   type ToEntry,
   toEntries,
 } from './outbound-rules.ts'
 export { proxyConf } from './proxy-conf.ts'
+export { sameForProxies } from './same-policy.ts'
 export { computeRole, type RoleResult } from './role.ts'
 export { backendRefLabels, resolveTelemetryBackend } from './telemetry-backend.ts'
 export {

@@ -68,13 +68,25 @@ export function isRelevant(entry: ToEntry, target: OutboundTarget): boolean {
   return ref.sectionName === undefined || ref.sectionName === target.section
 }
 
+/** The entries that count for the target, in their order. */
+export function relevantEntries(entries: readonly ToEntry[], target: OutboundTarget): readonly ToEntry[] {
+  return possibleEntries(entries, target).filter((entry) => isRelevant(entry, target))
+}
+
 /** The rule for a target from entries in their order; undefined when none is relevant. The conf of an entry is its `default` unless `confOf` says otherwise. */
 export function outboundRule(
   entries: readonly ToEntry[],
   target: OutboundTarget,
   options: { readonly merge?: MergeSpec; readonly confOf?: (item: unknown) => unknown } = {},
 ): OutboundRule | undefined {
-  const relevant = possibleEntries(entries, target).filter((entry) => isRelevant(entry, target))
+  return mergedRule(relevantEntries(entries, target), options)
+}
+
+/** The rule that these entries make; undefined when none has a conf. All of them must be relevant for the same target. */
+export function mergedRule(
+  relevant: readonly ToEntry[],
+  options: { readonly merge?: MergeSpec; readonly confOf?: (item: unknown) => unknown } = {},
+): OutboundRule | undefined {
   const confOf = options.confOf ?? defaultOf
   const conf = mergeConf(
     relevant.map((entry) => confOf(entry.item)),

@@ -6,7 +6,7 @@ import type { ExtraDestination, SplitModel } from '../route-model.ts'
 
 /** What resolving backends needs. */
 export interface SplitScope {
-  readonly destination: DestinationFact
+  readonly destination: Pick<DestinationFact, 'kind'>
   readonly lookup: DestinationLookup
   /** Grows by every cluster that the result needs. */
   readonly extras: Map<string, ExtraDestination>
