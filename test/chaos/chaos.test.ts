@@ -12,8 +12,9 @@ test('the invariants hold through every kind of fault', { timeout: 900_000 }, as
   const started = performance.now()
   const say = (text: string): void => t.diagnostic(`${((performance.now() - started) / 1000).toFixed(1)} s  ${text}`)
   await using stage = await createStage({ random, keep: process.env['CHAOS_KEEP'] !== undefined })
-  const left = new Set(faultKinds.map(({ name }) => name))
-  for (const round of rounds(random)) {
+  const kinds = faultKinds('files')
+  const left = new Set(kinds.map(({ name }) => name))
+  for (const round of rounds(random, kinds)) {
     say(round.faults.map(({ name }) => name).join('; '))
     const found = await runRound(stage, round)
     assert.deepEqual(found, [], `CHAOS_SEED=${random.seed}: ${round.faults.map(({ name }) => name).join('; ')}`)

@@ -5,16 +5,19 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { createProcesses } from '../../apps/demo/src/processes.ts'
 import { http, until, zoneToken } from '../../apps/demo/src/rest.ts'
+import { type PostgresServer, startPostgres } from '../../packages/store/src/testing/postgres-server.ts'
+import { migrateUp } from '../../packages/store/src/postgres/migrate.ts'
 import { root } from '../../tools/run-command.ts'
 import { freePorts } from '../e2e/zone.ts'
 import { faultyLink, type FaultyLink } from './faulty-link.ts'
 import type { Place } from './history.ts'
+import type { StoreKind } from './layout.ts'
 
 export interface Plane {
   readonly place: Place
   /** Base URL of its REST API. */
   readonly api: string
-  readonly store: 'embedded' | 'memory'
+  readonly store: StoreKind
   readonly isRunning: boolean
   /** Resolves when its API answers. */
   start(): Promise<void>
@@ -53,12 +56,18 @@ export interface ChaosFederation extends AsyncDisposable {
   token(zone: Place): Promise<string>
   /** A folder for whoever needs one, gone with the federation. */
   folder(name: string): string
+  /** The server of those whose store is PostgreSQL. */
+  readonly database: PostgresServer | undefined
+  /** The database of a place on that server. */
+  databaseName(place: Place): string
   /** Ends that nobody asked for. */
   readonly crashes: readonly string[]
 }
 
 export interface ChaosFederationOptions {
-  readonly zones: readonly { readonly name: Place; readonly store: 'embedded' | 'memory' }[]
+  readonly zones: readonly { readonly name: Place; readonly store: StoreKind }[]
+  /** Of global; embedded by default. */
+  readonly store?: StoreKind
   /** More settings of a control plane, asked for at every start. */
   readonly env?: (place: Place, folder: string) => Readonly<Record<string, string>>
   /** Leaves work folders and logs. */
@@ -81,6 +90,9 @@ export async function chaosFederation(options: ChaosFederationOptions): Promise<
     links.set(zone, await faultyLink(kdsPort))
     proxyLinks.set(zone, await faultyLink(port(zone, 3)))
   }
+  const storeOf = (place: Place): StoreKind =>
+    (place === 'global' ? options.store : options.zones.find(({ name }) => name === place)?.store) ?? 'embedded'
+  const database = await databasesFor(places.filter((place) => storeOf(place) === 'postgres'))
   const crashes: string[] = []
   const processes = createProcesses(dataDir, (name, code) => crashes.push(`${name} ended by itself with ${code}`))
   const workFolders = new Map(places.map((place) => [place, join(dataDir, place, 'work')]))
@@ -98,7 +110,7 @@ export async function chaosFederation(options: ChaosFederationOptions): Promise<
   const planes = new Map<Place, Plane>()
   for (const place of places) {
     const api = `http://127.0.0.1:${port(place, 0)}`
-    const store = options.zones.find(({ name }) => name === place)?.store ?? 'embedded'
+    const store = storeOf(place)
     const clockFile = join(dataDir, `clock-${place}`)
     const signal = (kind: NodeJS.Signals): void => {
       const pid = processes.pid(place)
@@ -132,6 +144,7 @@ export async function chaosFederation(options: ChaosFederationOptions): Promise<
             KUMA_MONITORING_ASSIGNMENT_SERVER_PORT: String(port(place, 5)),
             NODE_OPTIONS: `--import=${pathToFileURL(join(import.meta.dirname, 'clock-shift.mjs')).href}`,
             CHAOS_CLOCK_FILE: clockFile,
+            ...(database && store === 'postgres' ? postgresEnv(database, place) : {}),
             ...own(place),
             ...options.env?.(place, dataDir),
           },
@@ -168,6 +181,8 @@ export async function chaosFederation(options: ChaosFederationOptions): Promise<
     places,
     kdsPort,
     crashes,
+    database,
+    databaseName,
     links: [...links.values(), ...proxyLinks.values()],
     plane: (place) => find(planes, place),
     link: (zone) => find(links, zone),
@@ -180,7 +195,33 @@ export async function chaosFederation(options: ChaosFederationOptions): Promise<
       for (const link of [...links.values(), ...proxyLinks.values()]) link.heal()
       await processes.stopAll()
       await Promise.all([...links.values(), ...proxyLinks.values()].map((link) => link[Symbol.asyncDispose]()))
+      await database?.dispose()
       if (!options.keep) rmSync(dataDir, { recursive: true, force: true })
     },
+  }
+}
+
+const databaseName = (place: Place): string => `weft_${place}`
+
+/** A server with an empty, migrated database for each place; it does not forget what it acknowledged. */
+async function databasesFor(places: readonly Place[]): Promise<PostgresServer | undefined> {
+  if (places.length === 0) return undefined
+  const server = await startPostgres({ durable: true })
+  for (const place of places) {
+    await server.query('postgres', `CREATE DATABASE ${databaseName(place)}`)
+    await migrateUp(server.settings(databaseName(place)))
+  }
+  return server
+}
+
+/** How a control plane reaches its database. */
+function postgresEnv(server: PostgresServer, place: Place): Record<string, string> {
+  const { host, port, user, password, database } = server.settings(databaseName(place))
+  return {
+    KUMA_STORE_POSTGRES_HOST: host,
+    KUMA_STORE_POSTGRES_PORT: String(port),
+    KUMA_STORE_POSTGRES_USER: user,
+    KUMA_STORE_POSTGRES_PASSWORD: password,
+    KUMA_STORE_POSTGRES_DB_NAME: database,
   }
 }

@@ -2,19 +2,22 @@
 import { parseArgs } from 'node:util'
 import { messageOf } from '../../packages/foundation/src/errors/index.ts'
 import type { FaultKind } from './fault.ts'
-import { allKinds, faultKinds, rounds } from './plan.ts'
+import { withoutPostgres } from '../../packages/store/src/testing/postgres-server.ts'
+import { type LayoutName, layouts } from './layout.ts'
+import { allKinds, crashFaults, faultKinds, rounds } from './plan.ts'
 import { chosenSeed, createRandom } from './random.ts'
 import { runRound, textOf } from './round.ts'
 import { createStage, type Stage } from './stage.ts'
 
 const usage = `npm run chaos -- [options]
 
-Runs a global and two zones with simulated proxies, injects faults of networks, processes and peers, and judges after every round
-that nothing is lost, reordered, deleted without evidence, attributed wrongly or left different.
+Runs a global and two zones with simulated proxies, injects faults of networks, processes, databases and peers, and judges after every
+round that nothing is lost, reordered, deleted without evidence, attributed wrongly or left different. Federations whose state lies in
+files and in memory, and (where PostgreSQL 14 or newer is installed) in databases and in files, take turns.
 
   --rounds N    rounds (20)
   --seed N      repeats a run (CHAOS_SEED, else a new one)
-  --only LIST   kinds of faults, separated by commas; all others are left out
+  --only LIST   kinds of faults, separated by commas, or crashes; all others are left out
   --list        prints the kinds and ends
   --fresh N     a new federation every N rounds (25)
   --keep        leaves work folders and logs of the control planes
@@ -26,7 +29,8 @@ Ends with 0 when every invariant held, 1 when one was broken, 2 for a wrong comm
 export interface ChaosOptions {
   readonly rounds: number
   readonly seed: number
-  readonly kinds: readonly FaultKind[]
+  /** Undefined: all that is drawn. */
+  readonly kinds: readonly FaultKind[] | undefined
   readonly fresh: number
   readonly keep: boolean
 }
@@ -51,16 +55,17 @@ export function parseChaosOptions(argv: readonly string[]): ChaosOptions | strin
   return {
     rounds: whole('rounds', values.rounds, 1),
     seed: values.seed === undefined ? chosenSeed() : whole('seed', values.seed, 0),
-    kinds: values.only === undefined ? faultKinds : values.only.split(',').map((name) => kindNamed(name.trim())),
+    kinds: values.only === undefined ? undefined : values.only.split(',').flatMap((name) => kindsNamed(name.trim())),
     fresh: whole('fresh', values.fresh, 1),
     keep: values.keep,
   }
 }
 
-function kindNamed(name: string): FaultKind {
+function kindsNamed(name: string): readonly FaultKind[] {
+  if (name === 'crashes') return crashFaults
   const kind = allKinds.find((each) => each.name === name)
   if (!kind) throw new Error(`--only ${name}: no such kind; --list prints them`)
-  return kind
+  return [kind]
 }
 
 function whole(name: string, text: string, least: number): number {
@@ -110,7 +115,8 @@ interface Outcome {
 async function runAll({ seed, rounds: wanted, kinds, fresh, keep }: ChaosOptions, say: (text: string) => void): Promise<Outcome> {
   const random = createRandom(seed)
   const outcome: Outcome = { rounds: 0, happenings: 0, injected: new Map(), broken: [] }
-  const plan = rounds(random, kinds)
+  const turns = layoutsFor(kinds).map((layout) => ({ layout, plan: rounds(random, chosenIn(layout, kinds)) }))
+  let turn = random.between(0, turns.length - 1)
   let stage: Stage | undefined
   const close = async (): Promise<void> => {
     if (!stage) return
@@ -121,14 +127,24 @@ async function runAll({ seed, rounds: wanted, kinds, fresh, keep }: ChaosOptions
   }
   try {
     while (outcome.rounds < wanted && outcome.broken.length === 0) {
-      stage ??= await createStage({ random, keep })
-      const { faults, kinds: names } = plan.next().value
+      const now = turns[turn % turns.length]
+      if (!now) throw new Error('none of these faults can be injected here')
+      if (!stage)
+        say(
+          `a new federation: ${Object.entries(layouts[now.layout])
+            .map((of) => of.join(' '))
+            .join(', ')}`,
+        )
+      stage ??= await createStage({ random, keep, layout: now.layout })
+      const { faults, kinds: names } = now.plan.next().value
       outcome.rounds++
       say(`round ${outcome.rounds}: ${faults.map(({ name }) => name).join('; ')}`)
       const found = await runRound(stage, { faults, kinds: names })
       for (const name of names) outcome.injected.set(name, (outcome.injected.get(name) ?? 0) + 1)
       outcome.broken.push(...found.map((text) => `round ${outcome.rounds}: ${text}`))
-      if (outcome.rounds % fresh === 0) await close()
+      if (outcome.rounds % fresh !== 0) continue
+      await close()
+      turn++
     }
   } catch (error) {
     outcome.broken.push(messageOf(error))
@@ -139,4 +155,19 @@ async function runAll({ seed, rounds: wanted, kinds, fresh, keep }: ChaosOptions
     outcome.broken.push(messageOf(error))
   }
   return outcome
+}
+
+/** Layouts in which anything of this can be injected here. */
+function layoutsFor(kinds: readonly FaultKind[] | undefined): readonly LayoutName[] {
+  const missing = withoutPostgres()
+  if (missing !== false) process.stderr.write(`no databases: ${missing}\n`)
+  const possible: readonly LayoutName[] = missing === false ? ['files', 'databases'] : ['files']
+  return possible.filter((layout) => chosenIn(layout, kinds).length > 0)
+}
+
+/** Kinds that were asked for as far as a layout can have them. */
+function chosenIn(layout: LayoutName, kinds: readonly FaultKind[] | undefined): readonly FaultKind[] {
+  const drawn = faultKinds(layout)
+  // what is asked for by name may be one that awaits something
+  return kinds ? kinds.filter((kind) => drawn.includes(kind) || (layout === 'files' && kind.awaits !== undefined)) : drawn
 }

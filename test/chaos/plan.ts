@@ -1,25 +1,31 @@
 // Which faults come when. The seed decides everything: order, places, lengths, and what happens at the same time.
 import type { Fault, FaultKind } from './fault.ts'
 import { copyFaults } from './faults/copies.ts'
+import { databaseFaults } from './faults/databases.ts'
 import { epochFaults } from './faults/epochs.ts'
 import { heldFaults } from './faults/held.ts'
 import { networkFaults } from './faults/network.ts'
 import { peerFaults } from './faults/peers.ts'
-import { processFaults } from './faults/processes.ts'
+import { processFaults, standInFaults } from './faults/processes.ts'
+import type { LayoutName } from './layout.ts'
 import type { Random } from './random.ts'
 
-/** Everything that can be injected, by name. */
-export const allKinds: readonly FaultKind[] = [
-  ...networkFaults,
-  ...processFaults,
-  ...peerFaults,
-  ...epochFaults,
-  ...copyFaults,
-  ...heldFaults,
-]
+/** What can be injected where. What peers do does not depend on where state lies: it has its turn with files. */
+const kindsOf: Readonly<Record<LayoutName, readonly FaultKind[]>> = {
+  files: [...networkFaults, ...processFaults, ...standInFaults, ...peerFaults, ...epochFaults, ...copyFaults, ...heldFaults],
+  databases: [...networkFaults, ...processFaults, ...databaseFaults],
+}
 
-/** What every run draws from. */
-export const faultKinds: readonly FaultKind[] = allKinds.filter(({ awaits }) => awaits === undefined)
+/** Deaths and standstill of processes and of the database server. */
+export const crashFaults: readonly FaultKind[] = [...processFaults.filter(({ name }) => name !== 'clock jump'), ...databaseFaults]
+
+/** Everything that can be injected, by name. */
+export const allKinds: readonly FaultKind[] = [...new Set(Object.values(kindsOf).flat())]
+
+/** What a run draws from. */
+export function faultKinds(layout: LayoutName): readonly FaultKind[] {
+  return kindsOf[layout].filter(({ awaits }) => awaits === undefined)
+}
 
 /** Faults that run at the same time. */
 export interface Round {
@@ -31,7 +37,7 @@ export interface Round {
 const mostAtOnce = 3
 
 /** Rounds without end: first every kind once, in random order, then kinds at random. */
-export function* rounds(random: Random, kinds: readonly FaultKind[] = faultKinds): Generator<Round, never> {
+export function* rounds(random: Random, kinds: readonly FaultKind[]): Generator<Round, never> {
   const waiting = random.shuffled(kinds)
   for (;;) {
     const faults: Fault[] = []

@@ -5,7 +5,9 @@ import { type ProxyGroup, proxyGroup, services } from '../integration/watched-pr
 import { authorLabel, isObject, travels } from './canonical.ts'
 import { type ChaosFederation, chaosFederation, type Plane } from './federation.ts'
 import { createHistory, type History, type Place } from './history.ts'
+import type { PostgresServer } from '../../packages/store/src/testing/postgres-server.ts'
 import {
+  type ChangeLogCopy,
   judgeAttribution,
   judgeConvergence,
   judgeDeletions,
@@ -16,9 +18,10 @@ import {
   judgeShrinking,
   type Violation,
 } from './invariants.ts'
+import { type LayoutName, layouts } from './layout.ts'
 import { createObserver, type Observer } from './observer.ts'
 import { createRandom, type Random } from './random.ts'
-import { readChangeLog } from './store-log.ts'
+import { queryChangeLog, readChangeLog } from './store-log.ts'
 import { createWriter, type Writer } from './writer.ts'
 
 export interface Stage extends AsyncDisposable {
@@ -42,18 +45,17 @@ export interface Stage extends AsyncDisposable {
 export interface StageOptions {
   readonly random: Random
   readonly keep?: boolean
+  /** `files` by default. */
+  readonly layout?: LayoutName
 }
 
 /** Longest time that quiet places may differ. */
 const convergenceMs = 30_000
-const zones = [
-  { name: 'east', store: 'embedded' },
-  { name: 'west', store: 'memory' },
-] as const
 
 /** Starts everything; resolves when all proxies have all they need and the writers write. */
-export async function createStage({ random, keep = false }: StageOptions): Promise<Stage> {
-  const federation = await chaosFederation({ zones, keep })
+export async function createStage({ random, keep = false, layout = 'files' }: StageOptions): Promise<Stage> {
+  const { global, ...zones } = layouts[layout]
+  const federation = await chaosFederation({ zones: Object.entries(zones).map(([name, store]) => ({ name, store })), store: global, keep })
   const history = createHistory()
   const fleets = new Map<Place, ProxyGroup>()
   const writers = new Map<Place, Writer>()
@@ -166,6 +168,7 @@ export async function createStage({ random, keep = false }: StageOptions): Promi
       const { happenings } = history
       const violations = [
         ...apart,
+        ...(await Promise.all(planes.filter(({ store }) => store !== 'memory').map(brokenChain))).flat(),
         ...judgeOrder(happenings),
         ...judgeDeletions(happenings),
         ...judgeDurability(happenings, now),
@@ -184,13 +187,13 @@ export async function createStage({ random, keep = false }: StageOptions): Promi
       isWatching = false
       for (const fleet of fleets.values()) fleet.close()
       await Promise.all(planes.map((plane) => plane.kill()))
-      return planes
-        .filter((plane) => plane.store === 'embedded')
-        .flatMap((plane) => {
-          const log = readChangeLog(plane.place, plane.workFolder)
-          if (!log) return [{ invariant: 'gap-free-log', text: `${plane.place} has no store` } satisfies Violation]
-          return judgeLog(history.happenings, log)
+      const logs = planes
+        .filter(({ store }) => store !== 'memory')
+        .map(async (plane): Promise<readonly Violation[]> => {
+          const log = await logOf(federation, plane)
+          return log ? judgeLog(history.happenings, log) : [{ invariant: 'gap-free-log', text: `${plane.place} has no store` }]
         })
+      return (await Promise.all(logs)).flat()
     },
     [Symbol.asyncDispose]: async () => {
       for (const writer of writers.values()) void writer.pause()
@@ -233,6 +236,24 @@ export async function createStage({ random, keep = false }: StageOptions): Promi
     await stage[Symbol.asyncDispose]()
     throw error
   }
+}
+
+/** The server that some places of a stage keep their state on. */
+export function databaseOf({ federation }: Stage): PostgresServer {
+  if (!federation.database) throw new Error('nobody in this layout has a database')
+  return federation.database
+}
+
+function logOf({ database, databaseName }: ChaosFederation, { place, store, workFolder }: Plane): Promise<ChangeLogCopy | undefined> {
+  if (store === 'postgres' && database) return queryChangeLog(place, (statement) => database.query(databaseName(place), statement))
+  return Promise.resolve(readChangeLog(place, workFolder))
+}
+
+/** What a control plane itself finds wrong with the chain of its history. */
+async function brokenChain({ place, api }: Plane): Promise<readonly Violation[]> {
+  const report = await getJson(`${api}/_weft/audit/verify`)
+  if (isObject(report) && report['ok'] === true) return []
+  return [{ invariant: 'gap-free-log', text: `${place}: its chain does not verify: ${JSON.stringify(report)}` }]
 }
 
 /** A zone has the mesh and its identity. */

@@ -1,4 +1,5 @@
-// An embedded store as files: its change log, who it is, and edits behind its back. They are locked while its process runs.
+// Stores behind the back of their control planes: the change log, and of the files of an embedded one, which are locked while its process runs,
+// who it is, and edits.
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,25 +15,39 @@ export function readChangeLog(place: Place, folder: string): ChangeLogCopy | und
   const db = new DatabaseSync(file)
   try {
     const seq = Number(db.prepare("SELECT value FROM meta WHERE key = 'seq'").get()?.['value'])
-    const rows = db.prepare('SELECT seq, class, op, type, name, after FROM log ORDER BY seq').all()
-    return {
-      place,
-      seq,
-      entries: rows.map((row): LogEntry => {
-        const type = String(row['type'])
-        const body: unknown = typeof row['after'] === 'string' ? JSON.parse(row['after']) : undefined
-        return {
-          seq: Number(row['seq']),
-          class: String(row['class']),
-          op: String(row['op']),
-          type,
-          name: String(row['name']),
-          value: isObject(body) ? valueOf(type, body['spec']) : undefined,
-        }
-      }),
-    }
+    return copyOf(place, seq, db.prepare('SELECT seq, class, op, type, name, after FROM log ORDER BY seq').all())
   } finally {
     db.close()
+  }
+}
+
+/** The log in a PostgreSQL database, or undefined when there is no store. */
+export async function queryChangeLog(
+  place: Place,
+  query: (statement: string) => Promise<readonly Readonly<Record<string, unknown>>[]>,
+): Promise<ChangeLogCopy | undefined> {
+  const [counter] = await query('SELECT seq FROM weft.counter')
+  return (
+    counter && copyOf(place, Number(counter['seq']), await query('SELECT seq, class, op, type, name, after FROM weft.log ORDER BY seq'))
+  )
+}
+
+function copyOf(place: Place, seq: number, rows: readonly Readonly<Record<string, unknown>>[]): ChangeLogCopy {
+  return {
+    place,
+    seq,
+    entries: rows.map((row): LogEntry => {
+      const type = String(row['type'])
+      const body: unknown = typeof row['after'] === 'string' ? JSON.parse(row['after']) : undefined
+      return {
+        seq: Number(row['seq']),
+        class: String(row['class']),
+        op: String(row['op']),
+        type,
+        name: String(row['name']),
+        value: isObject(body) ? valueOf(type, body['spec']) : undefined,
+      }
+    }),
   }
 }
 

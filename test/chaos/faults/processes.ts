@@ -59,6 +59,10 @@ export const processFaults: readonly FaultKind[] = [
       }
     },
   },
+]
+
+/** Only where global keeps its state in its folder. */
+export const standInFaults: readonly FaultKind[] = [
   {
     name: 'global without its store',
     draw: (random): Fault => {

@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { PostgresSettings } from '../postgres/settings.ts'
 
@@ -26,10 +27,21 @@ export interface PostgresServer {
   settings(database: string): PostgresSettings
   /** Makes an empty database, or a copy of `template`, and returns its name. */
   createDatabase(template?: string): Promise<string>
+  /** Opens a connection as superuser; whoever asks ends it. That it is lost says only the next statement. */
+  connect(database: string): Promise<pg.Client>
   /** Runs one statement as superuser and returns its rows. */
   query(database: string, statement: string, values?: readonly unknown[]): Promise<readonly Readonly<Record<string, unknown>>[]>
-  /** Ends the server as a crash does: at once, nothing is flushed, its data stays. */
-  kill(): Promise<void>
+  /**
+   * Ends the server as a crash does: at once, nothing is flushed, its data stays. SIGKILL does so to its first process alone and leaves the
+   * others to find out; SIGINT lets it end in order.
+   */
+  kill(signal?: 'SIGQUIT' | 'SIGKILL' | 'SIGINT'): Promise<void>
+  /** SIGKILL to a process that serves a connection, chosen by a number in [0, 1) as soon as there is one: all others end, the server recovers. */
+  killBackend(chosen: number): Promise<void>
+  /** SIGSTOP to all its processes: connections stay open and nothing answers. */
+  freeze(): void
+  /** SIGCONT. */
+  thaw(): void
   /** Starts it again on the same port with the same data. */
   start(): Promise<void>
   /** Stops it and removes its data. */
@@ -98,7 +110,16 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   let child: ChildProcess | undefined
   let port = await freePort()
   const start = async (): Promise<void> => {
-    child = await launch({ bin, data, port, user })
+    for (;;) {
+      try {
+        child = await launch({ bin, data, port, user })
+        return
+      } catch (error) {
+        // processes of a killed server that have not found out yet
+        if (!/shared memory block .* is still in use/.test(String(error))) throw error
+        await delay(20)
+      }
+    }
   }
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -110,12 +131,19 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
       port = await freePort()
     }
   }
-  const stop = async (): Promise<void> => {
+  const signalAll = (signal: NodeJS.Signals): void => {
+    const first = child?.pid
+    if (first === undefined) return
+    // the first one first: it could start others
+    process.kill(first, signal)
+    for (const { pid } of childrenOf(first)) process.kill(pid, signal)
+  }
+  const stop = async (signal: NodeJS.Signals = 'SIGQUIT'): Promise<void> => {
     const running = child
     child = undefined
     if (!running || running.exitCode !== null || running.signalCode !== null) return
     const exited = once(running, 'exit')
-    running.kill('SIGQUIT')
+    running.kill(signal)
     await exited
   }
   // patient, because a loaded machine must not fail a test
@@ -128,9 +156,14 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
     connectTimeoutMs: 120_000,
     statementTimeoutMs: 120_000,
   })
-  const query: PostgresServer['query'] = async (database, statement, values = []) => {
+  const connect = async (database: string): Promise<pg.Client> => {
     const client = new pg.Client({ host: '127.0.0.1', port, user: 'weft', password, database })
+    client.on('error', () => {})
     await client.connect()
+    return client
+  }
+  const query: PostgresServer['query'] = async (database, statement, values = []) => {
+    const client = await connect(database)
     try {
       const result = await client.query<Readonly<Record<string, unknown>>>(statement, [...values])
       return result.rows
@@ -150,14 +183,39 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
       await query('postgres', `CREATE DATABASE ${name} TEMPLATE ${template}`)
       return name
     },
+    connect,
     query,
     kill: stop,
+    killBackend: async (chosen) => {
+      for (;;) {
+        // asked of the system, because the server takes no connection while it recovers from the last one
+        const backends = childrenOf(child?.pid ?? 0).filter(({ title }) => / 127\.0\.0\.1\(\d+\)/.test(title))
+        const victim = backends[Math.floor(chosen * backends.length)]
+        if (victim) {
+          process.kill(victim.pid, 'SIGKILL')
+          return
+        }
+        await delay(20)
+      }
+    },
     start,
+    freeze: () => signalAll('SIGSTOP'),
+    thaw: () => signalAll('SIGCONT'),
     dispose: async () => {
+      signalAll('SIGCONT')
       await stop()
       rmSync(dir, { recursive: true, force: true })
     },
   }
+}
+
+function childrenOf(parent: number): readonly { readonly pid: number; readonly title: string }[] {
+  return execFileSync('ps', ['-A', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' })
+    .split('\n')
+    .flatMap((line) => {
+      const [, pid, of, title = ''] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? []
+      return Number(of) === parent ? [{ pid: Number(pid), title }] : []
+    })
 }
 
 interface User {
