@@ -19,13 +19,14 @@ export interface ProxyLaunch {
   readonly readinessPort: number
   /** More of the command line. */
   readonly flags?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
   /** Throws when something that the proxy needs has ended. */
   check?(): void
 }
 
 /** Resolves once Envoy is ready. */
 export async function launchProxy(launch: ProxyLaunch): Promise<void> {
-  const { processes, api, dataplaneServer, name, workload, labels, networking, readinessPort, flags, check } = launch
+  const { processes, api, dataplaneServer, name, workload, labels, networking, readinessPort, flags, env, check } = launch
   const token = await http('POST', `${api}/tokens/dataplane`, { mesh: 'default', workload, validFor: '1h' })
   if (token.status !== 200) throw new Error(`no token: ${token.status} ${token.text}`)
   const folder = processes.folder(name)
@@ -54,6 +55,7 @@ export async function launchProxy(launch: ProxyLaunch): Promise<void> {
       String(readinessPort),
       ...(flags ?? []),
     ],
+    ...(env ? { env } : {}),
   })
   await until(
     `${name} ready`,

@@ -38,6 +38,8 @@ export interface WorkloadOptions {
   readonly networking?: object
   /** More flags of the launcher. Without any it has no DNS, whose port all proxies of a host would share. */
   readonly flags?: readonly string[]
+  /** Variables of the launcher. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** The Envoy binary the tests may use, or undefined: then the test says so and ends. */
@@ -112,6 +114,7 @@ export async function startZone(environment: Readonly<Record<string, string>> = 
         },
         readinessPort: readiness,
         flags: options.flags ?? ['--dns-enabled=false'],
+        ...(options.env ? { env: options.env } : {}),
         check: () => {
           if (failures.length > 0) throw new Error(failures.join('; '))
         },

@@ -17,6 +17,8 @@ import type { MetricSources } from './metric-collection.ts'
 import { labelled, parseMetrics } from './metric-text.ts'
 import { startMetricsEndpoint } from './metrics-endpoint.ts'
 import { createMetricExports } from './otel/metric-exports.ts'
+import { createOtelConfig } from './otel/otel-config.ts'
+import { type OtlpEnv, otlpInventory, readOtlpEnv } from './otel/otlp-env.ts'
 import { startReadiness } from './readiness.ts'
 import { accessLogPipe, dynamicConfigSocket, metricsSocket } from './sockets.ts'
 import { systemCaPath } from './system-ca.ts'
@@ -85,6 +87,7 @@ export async function runDataplane(options: DataplaneOptions, log: Logger): Prom
   opened.defer(() => readiness.close())
 
   log.info({ component: 'dp', mesh, proxy: name, cp: options.cpAddress }, 'asking for the bootstrap')
+  const otlpEnv = readOtlpEnv(process.env)
   const bootstrap = await fetchBootstrap({
     cpAddress: options.cpAddress,
     ca: options.caCertFile ? await readFile(options.caCertFile, 'utf8') : undefined,
@@ -103,6 +106,7 @@ export async function runDataplane(options: DataplaneOptions, log: Logger): Prom
         envoy: { ...envoyBuild, kumaDpCompatible: true },
       },
       dynamicMetadata: {},
+      otelEnv: otlpInventory(otlpEnv),
       dnsPort: dns?.port ?? 0,
       readinessPort: options.readinessPort,
       operatingSystem: process.platform,
@@ -115,7 +119,7 @@ export async function runDataplane(options: DataplaneOptions, log: Logger): Prom
   if (stop.signal.aborted || bootstrap === undefined) return 0
   const applicationAddress = bootstrap.address || '127.0.0.1'
   const sources: MetricSources = { adminSocket: socket, applicationAddress, own: () => ownMetrics(dns), log }
-  await startHelpers({ name, mesh, workDir, dns, sources, opened, log })
+  await startHelpers({ name, mesh, workDir, dns, sources, otlpEnv, opened, log })
   const file = join(workDir, 'bootstrap.yaml')
   await writeFile(file, bootstrap.text, { mode: 0o600 })
   const envoy = startEnvoy({ binary: envoyBinary, bootstrapFile: file, concurrency: options.concurrency, drainMs: options.drainMs, log })
@@ -176,6 +180,7 @@ function featuresOf({ bindOutbounds }: DataplaneOptions, transparentProxy: Trans
     'feature-reuse-port',
     'feature-weft-ingress-probe',
     'feature-tcp-accesslog-via-named-pipe',
+    'feature-otel-via-kuma-dp',
     ...(transparentProxy ? ['feature-transparent-proxy-in-dataplane-metadata'] : []),
     ...(bindOutbounds ? ['feature-bind-outbounds', 'feature-weft-bound-names'] : []),
   ]
@@ -193,12 +198,13 @@ interface Helpers {
   readonly workDir: string
   readonly dns: DnsProxy | undefined
   readonly sources: MetricSources
+  readonly otlpEnv: OtlpEnv
   readonly opened: AsyncDisposableStack
   readonly log: Logger
 }
 
 /** What Envoy needs beside it: log lines for servers, metrics, and what the control plane tells the launcher. */
-async function startHelpers({ name, mesh, workDir, dns, sources, opened, log }: Helpers): Promise<void> {
+async function startHelpers({ name, mesh, workDir, dns, sources, otlpEnv, opened, log }: Helpers): Promise<void> {
   const accessLog = startAccessLogPipe(accessLogPipe(workDir, name, mesh), { log, clock: systemClock })
   opened.defer(() => accessLog.close())
   const dynamicConfig = dynamicConfigSocket(workDir)
@@ -212,7 +218,14 @@ async function startHelpers({ name, mesh, workDir, dns, sources, opened, log }: 
   const names = dns ? [{ path: '/dns', onConfig: (config: unknown) => dns.configure(config), onGone: () => {} }] : []
   const exports = createMetricExports({ sources, instance: `${mesh}.${name}`, version, clock: systemClock, log })
   opened.defer(() => exports.close())
-  const paths = [...names, { path: '/meshmetric', onConfig: exports.configure, onGone: () => exports.configure(undefined) }]
+  const hostIp = process.env['HOST_IP'] || '127.0.0.1'
+  const otel = createOtelConfig({ workDir, env: otlpEnv, hostIp, metrics: exports, clock: systemClock, log })
+  opened.defer(() => otel.close())
+  const paths = [
+    ...names,
+    { path: '/meshmetric', onConfig: exports.configure, onGone: () => exports.configure(undefined) },
+    { path: '/otel', onConfig: otel.configure, onGone: () => otel.configure(undefined) },
+  ]
   const followed = followDynamicConfig({ socketPath: dynamicConfig, paths, clock: systemClock, log })
   opened.defer(() => followed.close())
 }

@@ -1,8 +1,8 @@
-// OTLP over gRPC to one collector.
-import { Client, credentials, Metadata, status } from '@grpc/grpc-js'
-import { messageOf } from '@weft/foundation/errors'
+// Metrics to one collector: what it says of them is read, all else is the connection's matter.
 import { numberField, objectField, textField } from '@weft/foundation/json'
+import { type CollectorConnection, connectCollector } from './collector-connection.ts'
 import { exportResponse } from './otlp-schema.ts'
+import type { Destination } from './signal-plan.ts'
 
 /** What a collector took. */
 export interface ExportResult {
@@ -17,41 +17,17 @@ export interface MetricSender {
   close(): void
 }
 
-const method = '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export'
-/** As OpenTelemetry's own exporters. */
-const timeoutMs = 10_000
-
-/** A sender to a target as gRPC writes it: `host:port` or `unix:/path`. Connects at the first request. */
-export function createMetricSender(target: string): MetricSender {
-  const client = new Client(target, credentials.createInsecure(), {
-    // we come back at our own intervals, and then it should be tried
-    'grpc.initial_reconnect_backoff_ms': 100,
-    'grpc.max_reconnect_backoff_ms': 1_000,
-    'grpc.enable_http_proxy': 0,
-    'grpc.use_local_subchannel_pool': 1,
-  })
+/** A sender to a destination. Connects at the first request. Throws a plain Error when a file of certificates cannot be read. */
+export function createMetricSender(to: Destination): MetricSender {
+  const connection: CollectorConnection = connectCollector(to)
   return {
-    send: (request) =>
-      new Promise((done, fail) => {
-        client.makeUnaryRequest(
-          method,
-          (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-          readResult,
-          request,
-          new Metadata(),
-          { deadline: Date.now() + timeoutMs },
-          (error, result) => {
-            if (error) fail(new Error(`${status[error.code] ?? error.code}: ${error.details || messageOf(error)}`))
-            else done(result ?? { rejected: 0, reason: '' })
-          },
-        )
-      }),
-    close: () => client.close(),
+    send: async (request) => readResult(await connection.send('metrics', request)),
+    close: () => connection.close(),
   }
 }
 
 /** An answer that cannot be read says at least that the request arrived. */
-function readResult(bytes: Buffer): ExportResult {
+function readResult(bytes: Uint8Array): ExportResult {
   try {
     const answer: unknown = exportResponse.toObject(exportResponse.decode(bytes), { longs: Number })
     const partial = objectField(answer, 'partialSuccess')

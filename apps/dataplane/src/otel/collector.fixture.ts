@@ -1,16 +1,27 @@
 // An OpenTelemetry collector for tests: a gRPC server that keeps what it gets.
 import { type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall, type ServiceError, status } from '@grpc/grpc-js'
+import { exportMethods } from './collector-connection.ts'
+import { type Signal, signals } from './otlp-env.ts'
 import { exportRequest, exportResponse } from './otlp-schema.ts'
+
+/** A request as it came. */
+export interface TestCall {
+  readonly signal: Signal
+  readonly headers: Readonly<Record<string, unknown>>
+  readonly body: Buffer
+}
 
 export interface TestCollector extends AsyncDisposable {
   /** `host:port`, or the path of the socket. */
   readonly address: string
   readonly port: number
-  /** Requests in the order they came, as objects. */
+  /** Requests with metrics in the order they came, as objects. */
   readonly arrived: unknown[]
+  /** Requests of all signals. */
+  readonly calls: TestCall[]
   /** What it says to each; undefined takes everything. */
   answer: (() => { readonly code?: status; readonly rejected?: number; readonly reason?: string }) | undefined
-  /** Resolves with the number of requests once there are so many. */
+  /** Resolves once there were so many requests with metrics. */
   reached(count: number): Promise<void>
 }
 
@@ -19,30 +30,28 @@ export async function startCollector(target = '127.0.0.1:0'): Promise<TestCollec
   const server = new Server()
   const waiting: { readonly count: number; done(): void }[] = []
   const passThrough = (bytes: Buffer): Buffer => bytes
-  server.addService(
-    {
-      Export: {
-        path: '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export',
-        requestStream: false,
-        responseStream: false,
-        requestSerialize: passThrough,
-        requestDeserialize: passThrough,
-        responseSerialize: passThrough,
-        responseDeserialize: passThrough,
-      },
-    },
-    {
-      Export: ({ request }: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
-        collector.arrived.push(exportRequest.toObject(exportRequest.decode(request), { longs: Number }))
-        const { code, rejected = 0, reason = '' } = collector.answer?.() ?? {}
-        if (code === undefined) {
-          const partialSuccess = rejected > 0 ? { rejectedDataPoints: rejected, errorMessage: reason } : undefined
-          callback(null, Buffer.from(exportResponse.encode({ partialSuccess }).finish()))
-        } else callback({ code, details: reason } as Partial<ServiceError>)
-        for (const each of waiting) if (collector.arrived.length >= each.count) each.done()
-      },
-    },
-  )
+  for (const signal of signals) {
+    const method = {
+      path: exportMethods[signal],
+      requestStream: false,
+      responseStream: false,
+      requestSerialize: passThrough,
+      requestDeserialize: passThrough,
+      responseSerialize: passThrough,
+      responseDeserialize: passThrough,
+    } as const
+    const take = ({ request, metadata }: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void => {
+      collector.calls.push({ signal, headers: metadata.getMap(), body: request })
+      if (signal === 'metrics') collector.arrived.push(exportRequest.toObject(exportRequest.decode(request), { longs: Number }))
+      const { code, rejected = 0, reason = '' } = collector.answer?.() ?? {}
+      if (code === undefined) {
+        const partialSuccess = rejected > 0 ? { rejectedDataPoints: rejected, errorMessage: reason } : undefined
+        callback(null, Buffer.from(exportResponse.encode({ partialSuccess }).finish()))
+      } else callback({ code, details: reason } as Partial<ServiceError>)
+      for (const each of waiting) if (collector.arrived.length >= each.count) each.done()
+    }
+    server.addService({ Export: method }, { Export: take })
+  }
   const port = await new Promise<number>((done, fail) =>
     server.bindAsync(target, ServerCredentials.createInsecure(), (error, bound) => (error ? fail(error) : done(bound))),
   )
@@ -50,6 +59,7 @@ export async function startCollector(target = '127.0.0.1:0'): Promise<TestCollec
     address: `127.0.0.1:${port}`,
     port,
     arrived: [],
+    calls: [],
     answer: undefined,
     reached: (count) => {
       if (collector.arrived.length >= count) return Promise.resolve()

@@ -15,6 +15,7 @@ import { createMetricSender, type MetricSender } from './collector-client.ts'
 import { startMetricExporter } from './metric-exporter.ts'
 import { createMetricExports, metricBackends } from './metric-exports.ts'
 import { exportRequest } from './otlp-schema.ts'
+import { plainDestination } from './signal-plan.ts'
 
 const request = (name: string): Uint8Array =>
   exportRequest.encode({ resourceMetrics: [{ scopeMetrics: [{ metrics: [{ name }] }] }] }).finish()
@@ -48,7 +49,7 @@ describe('one collector', () => {
       name: 'main',
       intervalMs: 10_000,
       collect: async () => [request('one'), request('two')],
-      sender: createMetricSender(collector.address),
+      sender: createMetricSender(plainDestination(collector.address)),
       clock,
       log: silentLogger,
       random: () => 0.5,
@@ -121,7 +122,7 @@ describe('one collector', () => {
       name: 'main',
       intervalMs: 1_000,
       collect: async () => [request('m')],
-      sender: createMetricSender(collector.address),
+      sender: createMetricSender(plainDestination(collector.address)),
       clock,
       log,
       random: () => 0,
@@ -153,7 +154,7 @@ describe('one collector', () => {
   test('nobody listening is a failure with its reason', async () => {
     const collector = await startCollector()
     await collector[Symbol.asyncDispose]()
-    const sender = createMetricSender(collector.address)
+    const sender = createMetricSender(plainDestination(collector.address))
     await assert.rejects(sender.send(request('m')), /UNAVAILABLE/)
     sender.close()
   })
@@ -177,8 +178,8 @@ describe('the collectors of /meshmetric', () => {
       { type: 'OpenTelemetry' },
     )
     assert.deepEqual(metricBackends(config), [
-      { name: 'a', target: 'unix:/run/a.sock', intervalMs: 15_000 },
-      { name: 'b', target: 'host:4317', intervalMs: 60_000 },
+      { name: 'a', to: plainDestination('unix:/run/a.sock'), intervalMs: 15_000 },
+      { name: 'b', to: plainDestination('host:4317'), intervalMs: 60_000 },
     ])
     for (const nothing of [undefined, null, {}, { observability: { metrics: { backends: null } } }])
       assert.deepEqual(metricBackends(nothing), [])

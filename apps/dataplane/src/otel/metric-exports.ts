@@ -1,10 +1,12 @@
-// Which collectors metrics go to, as `/meshmetric` lists them: Envoy listens for them on Unix sockets and takes them on (contract/dataplane.md section 10).
-// One exporter for each; those whose entry did not change go on.
+// Which collectors metrics go to: those of `/otel`, which the launcher calls itself, and those that `/meshmetric` lists, for which Envoy listens on Unix
+// sockets (contract/dataplane.md section 10). What is sent is always what `/meshmetric` says. One exporter for each; those whose entry did not change go on.
+import { messageOf } from '@weft/foundation/errors'
 import { field, listField, objectField, textField } from '@weft/foundation/json'
 import type { Logger } from '@weft/foundation/log'
 import { type Clock, parseDuration } from '@weft/foundation/time'
 import { collectMetrics, extraLabels, type MetricSources, metricsPart } from '../metric-collection.ts'
 import type { MetricExporter } from './metric-exporter.ts'
+import { type BackendPlan, type Destination, plainDestination } from './signal-plan.ts'
 
 export interface MetricExportsOptions {
   readonly sources: MetricSources
@@ -18,13 +20,15 @@ export interface MetricExportsOptions {
 export interface MetricExports {
   /** Takes a `/meshmetric` body; undefined ends all. */
   configure(config: unknown): void
+  /** Takes the collectors of `/otel`. */
+  configureBackends(plans: readonly BackendPlan[]): void
   close(): void
 }
 
-/** A collector as the body names it. */
+/** A collector and how often it gets metrics. */
 export interface MetricBackend {
   readonly name: string
-  readonly target: string
+  readonly to: Destination
   readonly intervalMs: number
 }
 
@@ -40,11 +44,17 @@ export function metricBackends(config: unknown): readonly MetricBackend[] {
     return [
       {
         name: textField(backend, 'name'),
-        target: endpoint.startsWith('/') ? `unix:${endpoint}` : endpoint,
+        to: plainDestination(endpoint.startsWith('/') ? `unix:${endpoint}` : endpoint),
         intervalMs: intervalMs !== undefined && intervalMs > 0 ? intervalMs : defaultIntervalMs,
       },
     ]
   })
+}
+
+function planned(plans: readonly BackendPlan[]): readonly MetricBackend[] {
+  return plans.flatMap(({ name, signals: { metrics } }) =>
+    'unavailable' in metrics ? [] : [{ name, to: metrics.to, intervalMs: metrics.refreshIntervalMs ?? defaultIntervalMs }],
+  )
 }
 
 /** Nothing runs before the first collector. */
@@ -52,6 +62,7 @@ export function createMetricExports(options: MetricExportsOptions): MetricExport
   const { clock, log, sources } = options
   const running = new Map<string, MetricExporter>()
   let current: unknown
+  let plans: readonly BackendPlan[] = []
   let isClosed = false
 
   const stopExcept = (wanted: ReadonlySet<string>): void => {
@@ -75,29 +86,41 @@ export function createMetricExports(options: MetricExportsOptions): MetricExport
       const resource = resourceOf(attributes, options.instance)
       return exportRequests(families, { resource, attributes, timeMs: clock.now(), version: options.version })
     }
-    for (const [key, { name, target, intervalMs }] of backends) {
+    for (const [key, { name, to, intervalMs }] of backends) {
       // another body may have come meanwhile
-      if (isClosed || running.has(key) || !keysOf(current).has(key)) continue
-      log.info({ component: 'dp.otel', name, ms: intervalMs }, 'metrics go to a collector')
-      running.set(key, startMetricExporter({ name, intervalMs, collect, sender: createMetricSender(target), clock, log }))
+      if (isClosed || running.has(key) || !wanted().has(key)) continue
+      try {
+        running.set(key, startMetricExporter({ name, intervalMs, collect, sender: createMetricSender(to), clock, log }))
+        log.info({ component: 'dp.otel', name, ms: intervalMs }, 'metrics go to a collector')
+      } catch (error) {
+        log.error({ component: 'dp.otel', name, err: messageOf(error) }, 'a collector cannot be called as the environment says')
+      }
     }
+  }
+  // without `/meshmetric` nobody says which metrics
+  const wanted = (): ReadonlyMap<string, MetricBackend> =>
+    new Map(
+      (current === undefined ? [] : [...metricBackends(current), ...planned(plans)]).map((backend) => [JSON.stringify(backend), backend]),
+    )
+  const settle = (): void => {
+    const backends = wanted()
+    stopExcept(new Set(backends.keys()))
+    if (backends.size > 0) void start(backends)
   }
   return {
     configure: (config) => {
       current = config
-      const backends = keysOf(config)
-      stopExcept(new Set(backends.keys()))
-      if (backends.size > 0) void start(backends)
+      settle()
+    },
+    configureBackends: (next) => {
+      plans = next
+      settle()
     },
     close: () => {
       isClosed = true
       stopExcept(new Set())
     },
   }
-}
-
-function keysOf(config: unknown): ReadonlyMap<string, MetricBackend> {
-  return new Map(metricBackends(config).map((backend) => [JSON.stringify(backend), backend]))
 }
 
 /** Collectors make `job` and `instance` of these. */
