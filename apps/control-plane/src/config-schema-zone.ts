@@ -346,6 +346,12 @@ export const smallSections = {
           maxAge: { ...span('0s'), env: 'WEFT_HISTORY_MAX_AGE', description: 'Older changes are not kept. 0: however old.' },
         },
       },
+      leaseDuration: {
+        ...span('15s'),
+        env: 'WEFT_LEASE_DURATION',
+        description:
+          'Several replicas on one PostgreSQL: how long after its last renewal the leader may be gone before another takes over. Renewed three times as often.',
+      },
       adopt: {
         ...text(''),
         env: 'WEFT_ADOPT',

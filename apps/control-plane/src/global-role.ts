@@ -9,7 +9,15 @@ import { changeRoutes } from './change-routes.ts'
 import { workDirOf } from './config.ts'
 import { apiSettings, livenessSettings, massDeleteGuard } from './role-settings.ts'
 import { syncRepairRoutes } from './sync-repair-routes.ts'
-import { type SharedParts, clusterIdOf, httpComponents, meshComponent, meshInsightsComponent, storeComponent } from './shared-parts.ts'
+import {
+  type SharedParts,
+  clusterIdOf,
+  httpComponents,
+  meshComponent,
+  meshInsightsComponent,
+  startupComponent,
+  storeComponent,
+} from './shared-parts.ts'
 
 /** Components in start order. */
 export async function globalComponents(parts: SharedParts): Promise<readonly Component[]> {
@@ -53,6 +61,7 @@ export async function globalComponents(parts: SharedParts): Promise<readonly Com
   return [
     storeComponent(parts),
     meshComponent(parts),
+    startupComponent(parts),
     insights,
     ...(meshInsights ? [meshInsights] : []),
     ...(tls ? [kdsTlsComponent(tls, parts.tls)] : []),
@@ -70,6 +79,7 @@ export async function globalComponents(parts: SharedParts): Promise<readonly Com
         ...changeRoutes({ registry, access, report: (selection) => server.changes(selection) }),
       ],
     }),
+    parts.leadership.handover,
   ]
 }
 

@@ -134,8 +134,8 @@ async function run(options: RunOptions): Promise<void> {
 
   let supervisor: ReturnType<typeof createSupervisor> | undefined
   const unready = (): readonly string[] => supervisor?.unready() ?? ['start']
-  const link: ZoneLink = { client: undefined }
-  const keysComplete = (): boolean => !isFederated(config) || (link.client?.connection().complete ?? false)
+  const link: ZoneLink = { client: undefined, isListed: () => !isFederated(config) }
+  const keysComplete = (): boolean => link.isListed()
   stopOnSignals(() => supervisor?.stop() ?? Promise.resolve(), log)
   const parts = await createSharedParts(config, { log, logLevels: levels, keysComplete, unready })
   const components: readonly Component[] = config.mode === 'global' ? await globalComponents(parts) : await zoneComponents(parts, link)

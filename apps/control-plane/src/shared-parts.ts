@@ -24,6 +24,7 @@ import { type Store, whenReachable } from '@weft/store'
 import { createDelivery, type Delivery } from '@weft/xds'
 import { type ControlPlaneConfig, isFederated, publicConfig, workDirOf } from './config.ts'
 import { type OpenedStore, openStore } from './open-store.ts'
+import { createLeadership, type Leadership } from './leadership.ts'
 import { createProcessIdentity, type ProcessIdentity } from './process-identity.ts'
 import { createProxyStreams, type ProxyStreams } from './proxy-streams.ts'
 import { apiSettings, meshSettings } from './role-settings.ts'
@@ -40,6 +41,7 @@ export interface SharedParts {
   readonly registry: Registry
   readonly store: Store
   readonly durable: Omit<OpenedStore, 'store'>
+  readonly leadership: Leadership
   readonly place: LabelPlace
   readonly graph: Graph
   readonly mesh: MeshFacts
@@ -86,6 +88,7 @@ export async function createSharedParts(config: ControlPlaneConfig, options: Sta
   const keys = createKeyRing({ secrets: store })
   const identity = createProcessIdentity()
   const insightKind = registry.get('DataplaneInsight')
+  const leadership = await createLeadership({ config, store, instanceId: identity.instanceId, clock, log, metrics })
   return {
     config,
     log,
@@ -96,6 +99,7 @@ export async function createSharedParts(config: ControlPlaneConfig, options: Sta
     registry,
     store,
     durable,
+    leadership,
     place,
     graph,
     mesh: createMesh({
@@ -108,6 +112,7 @@ export async function createSharedParts(config: ControlPlaneConfig, options: Sta
       metrics,
       holdsListener: (kri) => streams.holdsListener(kri),
       pending: delivery,
+      generating: leadership,
     }),
     streams,
     delivery,
@@ -159,12 +164,25 @@ export function storeComponent({ store, tls }: SharedParts): Component {
   }
 }
 
-/** The running graph, and the startup resources made beside it: generating keys takes a moment that nobody has to wait for. */
-export function meshComponent(parts: SharedParts): Component {
-  const { mesh, store, registry, clock, log, place, tokens, config } = parts
-  const stopping = new AbortController()
-  let creating: Promise<void> | undefined
-  let isCreated = false
+/** The running graph. */
+export function meshComponent({ mesh, leadership }: SharedParts): Component {
+  let stop = (): void => {}
+  return {
+    name: 'mesh',
+    start: async () => {
+      stop = leadership.onLead(() => mesh.takeOver())
+      mesh.start()
+    },
+    stop: async () => {
+      stop()
+      await mesh.stop()
+    },
+  }
+}
+
+/** Made by the leader beside the rest of its start: generating keys takes a moment that nobody has to wait for. */
+export function startupComponent({ leadership, registry, clock, log, place, tokens, config }: SharedParts): Component {
+  const { store } = leadership
   const create = (): Promise<void> =>
     createStartupResources({
       store,
@@ -177,36 +195,46 @@ export function meshComponent(parts: SharedParts): Component {
       skipHostnameGenerators: config.defaults.skipHostnameGenerators,
       bootstrapAdminToken: config.apiServer.authn.tokens.bootstrapAdminToken,
     })
-  return {
-    name: 'mesh',
-    ready: () => isCreated,
-    start: async () => {
-      mesh.start()
-      creating = whenReachable(create, { clock, log: log.child({ component: 'startup' }), signal: stopping.signal }).then(
-        () => {
-          isCreated = true
+  return leadership.while({
+    name: 'startup',
+    make: () => {
+      let creating: Promise<void> | undefined
+      let isCreated = false
+      const stopping = new AbortController()
+      return {
+        name: 'startup',
+        ready: () => isCreated,
+        start: async () => {
+          creating = whenReachable(create, { clock, log: log.child({ component: 'startup' }), signal: stopping.signal }).then(
+            () => {
+              isCreated = true
+            },
+            (error: unknown) => log.error({ component: 'startup', err: messageOf(error) }, 'startup resources could not be created'),
+          )
         },
-        (error: unknown) => log.error({ component: 'startup', err: messageOf(error) }, 'startup resources could not be created'),
-      )
+        stop: async () => {
+          stopping.abort()
+          await creating
+        },
+      }
     },
-    stop: async () => {
-      stopping.abort()
-      await creating
-      await mesh.stop()
-    },
-  }
+  })
 }
 
 /** MeshInsights are made where people look at all of a mesh: at global and in standalone zones. */
-export function meshInsightsComponent({ store, clock, log, registry, config }: SharedParts): Component | undefined {
+export function meshInsightsComponent({ leadership, clock, log, registry, config }: SharedParts): Component | undefined {
   if (isFederated(config)) return undefined
   const types = registry.all.filter((kind) => kind.scope === 'Mesh').map((kind) => kind.type)
-  return createMeshInsights({
-    store,
-    clock,
-    log: log.child({ component: 'insights' }),
-    types,
-    minIntervalMs: config.metrics.mesh.minResyncInterval,
+  return leadership.while({
+    name: 'mesh-insights',
+    make: () =>
+      createMeshInsights({
+        store: leadership.store,
+        clock,
+        log: log.child({ component: 'insights' }),
+        types,
+        minIntervalMs: config.metrics.mesh.minResyncInterval,
+      }),
   })
 }
 

@@ -15,13 +15,14 @@ import { isMarked, markRecovery, needsRecovery } from './recovery-marker.ts'
 import { recoveryRoute } from './recovery-routes.ts'
 import { apiSettings } from './role-settings.ts'
 import type { SharedParts } from './shared-parts.ts'
+import type { ZoneListing } from './zone-listing.ts'
 import { createTrustSpread } from './trust-spread.ts'
 
 export interface ZoneRecoveryNeeds {
   /** Filled in before anything starts. */
   readonly link: { readonly client: KdsClient | undefined }
   /** True once everything global sends is here; always for a standalone zone. */
-  readonly isListed: () => boolean
+  readonly listing: Pick<ZoneListing, 'isListed' | 'onChange'>
   readonly isConnected: (proxyKey: string) => boolean
   readonly issuer: () => IdentityIssuer
   readonly pipeline: Pick<ProxyPipeline, 'idle'>
@@ -51,7 +52,8 @@ const arrivalLimitMs = 5_000
 /** Nothing runs before `start`; but whether recovery is needed is read from the store now, before anyone writes to it. */
 export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds): ZoneRecovery {
   const { config, store, mesh, registry, streams, clock, log } = parts
-  const { link, isListed, issuer } = needs
+  const { link, issuer, listing } = needs
+  const { isListed } = listing
   const needed = needsRecovery(store)
   const consumed = registry.all.filter(isSentToZones).map((kind) => kind.type)
   const unlisted = (): readonly string[] => {
@@ -118,12 +120,12 @@ export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds)
     arrival ??= new Promise((resolve) => {
       const finish = (): void => {
         timer.cancel()
-        unsubscribe?.()
+        unsubscribe()
         arrival = undefined
         resolve()
       }
       const timer = clock.after(arrivalLimitMs, finish)
-      const unsubscribe = link.client?.onConnection(() => {
+      const unsubscribe = listing.onChange(() => {
         if (isListed()) finish()
       })
     })
@@ -170,12 +172,12 @@ export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds)
       const advance = (): void => {
         if (!wasKnown && isTrustKnown()) {
           wasKnown = true
-          issuer().trustKnown()
+          issuer().lookAgain()
         }
         spread.advance()
         recovery.advance()
       }
-      if (isFederated(config)) stops.push(link.client?.onConnection(advance) ?? (() => {}))
+      if (isFederated(config)) stops.push(listing.onChange(advance))
       if (needed) {
         const followed = new Set(['Mesh', 'Dataplane'])
         stops.push(

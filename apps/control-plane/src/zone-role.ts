@@ -2,34 +2,37 @@
 import type { ApiRoute, ApiServerDeps } from '@weft/api'
 import { createDataplaneServer, type DataplaneServer, type DataplaneServerSettings, type ProxySinks } from '@weft/dataplane-server'
 import type { Component } from '@weft/foundation/lifecycle'
-import { timestamp } from '@weft/foundation/time'
-import { type AdminAuthority, createIdentityIssuer, type IdentityIssuer, loadAdminAuthority } from '@weft/identity'
-import { createKdsClient, createOwnChanges, type KdsClient, type OwnChanges, type ZoneCredentials } from '@weft/kds'
+import type { AdminAuthority } from '@weft/identity'
+import { createKdsClient, createOwnChanges, createStoreLease, type KdsClient, type OwnChanges, type ZoneCredentials } from '@weft/kds'
 import { resolveHosts } from '@weft/mesh'
 import { createProbe, createReachability, type Reachability } from '@weft/reachability'
-import { kriText, nameKey, type Resource } from '@weft/resources'
+import { nameKey, type Resource } from '@weft/resources'
 import { lookup } from 'node:dns/promises'
 import { readFileSync } from 'node:fs'
-import { type SharedParts, httpComponents, meshComponent, meshInsightsComponent, storeComponent } from './shared-parts.ts'
+import { type SharedParts, httpComponents, meshComponent, meshInsightsComponent, startupComponent, storeComponent } from './shared-parts.ts'
 import { type ControlPlaneConfig, isFederated } from './config.ts'
 import { changeRoutes } from './change-routes.ts'
 import { monitoringComponents } from './monitoring.ts'
 import { createProxyPipeline, type ProxyPipeline } from './proxy-pipeline.ts'
-import { apiSettings, issuesIdentities, massDeleteGuard } from './role-settings.ts'
+import { apiSettings, massDeleteGuard } from './role-settings.ts'
 import { createSnapshotBoard } from './snapshot-board.ts'
 import { adoptRoute } from './adopt-route.ts'
 import { syncRepairRoutes } from './sync-repair-routes.ts'
+import { createIssuer, issuerComponent, sharedAdminAuthority } from './zone-identities.ts'
+import { createZoneListing } from './zone-listing.ts'
 import { createZoneRecovery, type ZoneRecovery } from './zone-recovery.ts'
 
 /** Filled in while the parts are made; read by parts made before it. */
 export interface ZoneLink {
   client: KdsClient | undefined
+  /** Whether everything global sends is here; nothing in a standalone zone. */
+  isListed: () => boolean
 }
 
 /** Components in start order. `link` is filled with the client towards global. */
 export async function zoneComponents(parts: SharedParts, link: ZoneLink): Promise<readonly Component[]> {
-  const { config, mesh, clock, log, metrics, store } = parts
-  const adminAuthority = await loadAdminAuthority({ store, clock })
+  const { config, mesh, clock, log, metrics, leadership } = parts
+  const adminAuthority = await sharedAdminAuthority(parts)
   const board = createSnapshotBoard()
   const pipeline = createProxyPipeline({
     mesh,
@@ -42,10 +45,18 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink): Promis
     onSnapshot: board.post,
     onRemoved: board.remove,
   })
-  const isListed = (): boolean => !isFederated(config) || (link.client?.connection().complete ?? false)
+  const listing = createZoneListing({
+    leadership,
+    instanceId: parts.identity.instanceId,
+    log,
+    client: () => link.client,
+    isFederated: isFederated(config),
+  })
+  const { isListed } = listing
+  link.isListed = isListed
   const recovering = createZoneRecovery(parts, {
     link,
-    isListed,
+    listing,
     isConnected: (proxyKey) => server.lifecycle.isConnected(proxyKey),
     issuer: () => issuer,
     pipeline,
@@ -63,11 +74,13 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink): Promis
   return [
     storeComponent(parts),
     meshComponent(parts),
+    startupComponent(parts),
     parts.insights,
     changes,
     deliveryComponent(parts),
     ...(meshInsights ? [meshInsights] : []),
-    ...(link.client ? [link.client] : []),
+    listing,
+    ...(client ? [leadership.while({ name: 'kds-client', outlivesTerm: true, make: () => client })] : []),
     pipeline,
     issuerComponent(parts, issuer),
     hosts,
@@ -95,6 +108,7 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink): Promis
           }
         : {}),
     }),
+    leadership.handover,
   ]
 }
 
@@ -102,35 +116,6 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink): Promis
 function syncRoutes({ config, tls, log }: SharedParts, client: KdsClient): readonly ApiRoute[] {
   const { access } = apiSettings(config, tls)
   return [...syncRepairRoutes({ sync: client, access, log }), adoptRoute({ sync: client, access })]
-}
-
-function createIssuer(parts: SharedParts, pipeline: ProxyPipeline, recovering: ZoneRecovery): IdentityIssuer {
-  const { config, store, clock, log, insights } = parts
-  return createIdentityIssuer({
-    store,
-    clock,
-    log: log.child({ component: 'identity' }),
-    settings: { zone: config.multizone.zone.name, environment: config.environment },
-    ...recovering.trust,
-    onIssued: (proxyKey, svid) => {
-      pipeline.onIssued(proxyKey, svid)
-      const [mesh = '', name = ''] = proxyKey.split('/')
-      insights.proxies.identityIssued(
-        { mesh, name },
-        {
-          issuedBackend: svid.kri,
-          supportedBackends: trustKris(parts, mesh),
-          certificateExpirationTime: timestamp(svid.notAfter),
-          lastCertificateRegeneration: timestamp(svid.issuedAt),
-        },
-      )
-    },
-  })
-}
-
-function trustKris({ store, registry }: SharedParts, mesh: string): readonly string[] {
-  const short = registry.get('MeshTrust')?.short
-  return short === undefined ? [] : store.list('MeshTrust', mesh).map((trust) => kriText(short, trust))
 }
 
 interface ServerNeeds {
@@ -156,6 +141,7 @@ function createServer(parts: SharedParts, needs: ServerNeeds): DataplaneServer {
     clock,
     log,
     metrics,
+    leading: parts.leadership,
     isComplete: needs.isListed,
     arriving: () => recovering.arriving(),
     isRecovering: (proxyKey) => recovering.recovery.isRecovering(proxyKey),
@@ -230,10 +216,12 @@ interface ClientNeeds {
 }
 
 function createClient(parts: SharedParts, { server, recovering, reachability, changes }: ClientNeeds): KdsClient {
-  const { config, store, registry, clock, log, metrics, identity, insights, delivery } = parts
+  const { config, leadership, registry, clock, log, metrics, identity, insights, delivery } = parts
   const { zone } = config.multizone
+  const { store } = leadership
   return createKdsClient({
     store,
+    lease: { acquire: createStoreLease(store).acquire, onGranted: (listener) => leadership.onLead(listener) },
     registry,
     clock,
     log,
@@ -333,17 +321,6 @@ function configAccess({ mesh }: SharedParts, pipeline: ProxyPipeline): NonNullab
       // a preview of shadow policies shows what they would do, not what Envoy made of it
       return pipeline.builder.preview(shadow ? facts : pipeline.effectiveFacts(facts))
     },
-  }
-}
-
-function issuerComponent({ config }: SharedParts, issuer: IdentityIssuer): Component {
-  return {
-    name: 'identity-issuer',
-    // creating authorities goes on beside the rest of the start
-    start: async () => {
-      if (issuesIdentities(config)) void issuer.start()
-    },
-    stop: () => issuer.stop(),
   }
 }
 

@@ -49,6 +49,8 @@ export interface DataplaneServerOptions {
   readonly onVerdict?: DiscoveryOptions['onVerdict']
   readonly delivery?: NonNullable<DiscoveryOptions['delivery']>
   readonly isLastEndpoint?: (proxyKey: string, isLive: (proxyKey: string) => boolean) => boolean
+  /** The right to remove Dataplanes whose proxies stay away, where several processes serve one zone. Default: it is there. */
+  readonly leading?: { readonly store: Store; readonly mayWrite: () => boolean }
   /** All addresses of a host name; the system's resolver by default. */
   readonly lookup?: (host: string) => Promise<readonly string[]>
 }
@@ -87,7 +89,14 @@ export function createDataplaneServer(options: DataplaneServerOptions): Dataplan
     sinks,
     ...(options.isLastEndpoint ? { isLastEndpoint: options.isLastEndpoint } : {}),
   })
-  const cleanup = createOfflineCleanup({ store, clock, log, settings, isConnected: (key) => lifecycle.isConnected(key) })
+  const cleanup = createOfflineCleanup({
+    store: options.leading?.store ?? store,
+    mayWrite: options.leading?.mayWrite,
+    clock,
+    log,
+    settings,
+    isConnected: (key) => lifecycle.isConnected(key),
+  })
   const probes = createProbeWriter({ store, clock, log })
   const admission = { store, authenticator, settings, spiffe, ...(options.arriving ? { arriving: options.arriving } : {}) }
   const discovery = createDiscovery({

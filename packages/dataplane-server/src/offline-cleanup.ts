@@ -21,6 +21,8 @@ export interface OfflineCleanupOptions {
   readonly log: Logger
   readonly settings: Pick<DataplaneServerSettings, 'zone' | 'environment' | 'cleanupAgeMs'>
   readonly isConnected: (proxyKey: string) => boolean
+  /** False while another process does this. Default: always true. */
+  readonly mayWrite?: (() => boolean) | undefined
 }
 
 /** Nothing announces that time passed. */
@@ -33,7 +35,7 @@ export function createOfflineCleanup(options: OfflineCleanupOptions): OfflineCle
   let isStopped = false
 
   const run = async (): Promise<number> => {
-    if (settings.environment === 'kubernetes') return 0
+    if (settings.environment === 'kubernetes' || options.mayWrite?.() === false) return 0
     let removed = 0
     for (const dataplane of store.list('Dataplane')) {
       const isOurs = (dataplane.labels[labelKeys.zone] ?? settings.zone) === settings.zone

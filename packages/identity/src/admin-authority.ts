@@ -5,6 +5,9 @@ import { type CertificateAndKey, createEnvoyAdminCa, issueAdminCertificate } fro
 import type { IdentityStore } from './identity-store.ts'
 import { loadStoredAuthority } from './stored-authority.ts'
 
+/** Where it is kept. */
+export const adminAuthorityKey = { type: 'GlobalSecret', mesh: '', name: 'envoy-admin-ca' } as const
+
 /** SAN of the control plane's client certificate. */
 export const adminClientName = 'kuma-cp'
 
@@ -24,7 +27,7 @@ export async function loadAdminAuthority(options: { readonly store: IdentityStor
   const { store, clock } = options
   const authority = await loadStoredAuthority({
     store,
-    name: 'envoy-admin-ca',
+    name: adminAuthorityKey.name,
     reason: 'envoy admin authority',
     now: clock.now(),
     make: createEnvoyAdminCa,

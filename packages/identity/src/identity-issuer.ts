@@ -29,8 +29,8 @@ export interface IdentityIssuer {
   trustAdvanced(kri?: string): void
   /** To be called when what `holdsCertificate` answers for a proxy may have changed. */
   proxyAdvanced(proxyKey: string): void
-  /** To be called when `isTrustKnown` becomes true: looks again at every identity. */
-  trustKnown(): void
+  /** To be called when `isTrustKnown` or `mayWrite` becomes true: looks again at every identity. */
+  lookAgain(): void
   /** Resolves when no identity is being looked at and nothing is being issued. */
   idle(): Promise<void>
 }
@@ -49,6 +49,8 @@ export interface IdentityIssuerOptions {
   readonly trustSpread?: (kri: string, fingerprint: string) => boolean
   /** False while MeshTrusts may still be on their way here: until then no authority is made. Default: always true. */
   readonly isTrustKnown?: () => boolean
+  /** False while another process keeps authorities, trust and conditions in the store: certificates are issued by what it wrote. Default: always true. */
+  readonly mayWrite?: () => boolean
   /** True when the proxy holds a certificate of this MeshIdentity that this process did not issue. Default: never. */
   readonly holdsCertificate?: (proxyKey: string, kri: string) => boolean
 }
@@ -115,6 +117,7 @@ export function createIdentityIssuer(options: IdentityIssuerOptions): IdentityIs
         settings: options.settings,
         now: () => clock.now(),
         ...(options.isTrustKnown ? { isTrustKnown: options.isTrustKnown } : {}),
+        ...(options.mayWrite ? { mayWrite: options.mayWrite } : {}),
       })
       state.failures = 0
       if (isStopped) return
@@ -204,7 +207,7 @@ export function createIdentityIssuer(options: IdentityIssuerOptions): IdentityIs
     pending: () => issuance.pending(),
     trustAdvanced: (kri) => issuance.recheck(kri),
     proxyAdvanced: (proxyKey) => issuance.recheckProxy(proxyKey),
-    trustKnown: () => {
+    lookAgain: () => {
       for (const state of identities.values()) look(state)
     },
     idle: async () => {

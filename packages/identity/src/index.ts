@@ -1,5 +1,5 @@
 export type { AdminAuthority } from './admin-authority.ts'
-export { adminClientName, loadAdminAuthority } from './admin-authority.ts'
+export { adminAuthorityKey, adminClientName, loadAdminAuthority } from './admin-authority.ts'
 export type { CertificateAndKey, CertificateAuthority, IssuedSvid } from './certificates.ts'
 export {
   createEnvoyAdminCa,

@@ -89,7 +89,7 @@ describe('an authority that is made anew', () => {
     const old = await createMeshCa({ trustDomain: domain, now: clock.now() })
     await putTrust('zone-east-1', domain, [old.certificatePem])
     world.isTrustKnown = true
-    issuer.trustKnown()
+    issuer.lookAgain()
     await issuer.idle()
     assert.deepEqual(trusted(), [old.certificatePem, authority()])
     await issuer.stop()

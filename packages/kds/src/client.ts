@@ -322,6 +322,9 @@ export function createKdsClient(options: KdsClientOptions): KdsClient {
   return {
     name: 'kds-client',
     start: async () => {
+      // another process may have received other versions since
+      memory.accepted.clear()
+      memory.deletedMeshes.clear()
       feed = createChangeFeed(store, log)
       recall.follow(feed)
       stopLease = lease.onGranted(() => void rejoin())

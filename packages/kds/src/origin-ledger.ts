@@ -1,6 +1,6 @@
 // What this control plane remembers of one origin across restarts: its incarnation, and the resources it stopped listing without evidence
 // that they were deleted (architecture.md section 7). Kept in a Config of this control plane, which never travels.
-import { messageOf } from '@weft/foundation/errors'
+import { hasCode, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import { timestamp } from '@weft/foundation/time'
 import { nameKey, type ResourceKey } from '@weft/resources'
@@ -42,12 +42,27 @@ export interface LedgerOptions {
 /** Prefix of the names of the Configs that hold ledgers. */
 export const ledgerPrefix = 'weft-kds-origin.'
 
-/** Reads the ledger of an origin. Failing writes are logged; memory is then ahead of the store. */
+/**
+ * Reads the ledger of an origin, and again whenever another process wrote it. Failing writes are logged; memory is then ahead of the store,
+ * unless it turns out to be another process's to write.
+ */
 export function openOriginLedger({ store, log, origin, now = Date.now }: LedgerOptions): OriginLedger {
   const key = { type: 'Config', mesh: '', name: `${ledgerPrefix}${origin}` }
-  const read = parse(member(store.get(key)?.spec, 'config'))
-  let incarnation = read.incarnation
-  const held = read.held
+  /** What was read or written last. */
+  let known: unknown
+  let incarnation: string | undefined
+  const held = new Map<string, Map<string, Hold>>()
+  /** The last write that the store has not taken. */
+  let unwritten: string | undefined
+  const sync = (): void => {
+    const config = member(store.get(key)?.spec, 'config')
+    if (config === known || unwritten !== undefined) return
+    known = config
+    const read = parse(config)
+    incarnation = read.incarnation
+    held.clear()
+    for (const [type, keys] of read.held) held.set(type, keys)
+  }
   const deletions = createRecentDeletions()
   const accepted = new Map<string, Map<string, string>>()
 
@@ -58,13 +73,18 @@ export function openOriginLedger({ store, log, origin, now = Date.now }: LedgerO
         [...held].map(([type, keys]) => [type, Object.fromEntries([...keys].map(([name, hold]) => [name, holdText(hold)]))]),
       ),
     })
+    unwritten = config
     try {
       await store.transact([{ op: 'put', resource: { ...key, labels: {}, spec: { config } } }], {
         actor: 'generator:kds',
         reason: 'kds',
         class: 'observed',
       })
+      if (unwritten !== config) return
+      unwritten = undefined
+      known = config
     } catch (error) {
+      if (hasCode(error, 'store/fenced')) unwritten = undefined
       log.warn({ origin, err: messageOf(error) }, 'kds origin ledger not saved')
     }
   }
@@ -78,9 +98,11 @@ export function openOriginLedger({ store, log, origin, now = Date.now }: LedgerO
   }
   return {
     get incarnation() {
+      sync()
       return incarnation
     },
     admit: async (next, owned) => {
+      sync()
       if (next === incarnation) return
       const first = incarnation === undefined
       const kept = owned()
@@ -90,10 +112,14 @@ export function openOriginLedger({ store, log, origin, now = Date.now }: LedgerO
         log.warn({ origin, count: kept.length, first }, 'kds origin has another incarnation; what it does not list is kept')
       await save()
     },
-    isHeld: (item) => held.get(item.type)?.has(nameKey(item)) ?? false,
+    isHeld: (item) => {
+      sync()
+      return held.get(item.type)?.has(nameKey(item)) ?? false
+    },
     deletions,
     accepted,
     keep: async (keys) => {
+      sync()
       for (const item of keys) {
         const ofType = held.get(item.type)
         const hold = ofType?.get(nameKey(item))
@@ -102,9 +128,11 @@ export function openOriginLedger({ store, log, origin, now = Date.now }: LedgerO
       await save()
     },
     hold: async (keys, reason) => {
+      sync()
       if (add(keys, reason)) await save()
     },
     release: async (keys) => {
+      sync()
       let changed = false
       for (const item of keys) {
         const ofType = held.get(item.type)
@@ -114,8 +142,9 @@ export function openOriginLedger({ store, log, origin, now = Date.now }: LedgerO
       }
       if (changed) await save()
     },
-    held: () =>
-      [...held].flatMap(([type, keys]) => {
+    held: () => {
+      sync()
+      return [...held].flatMap(([type, keys]) => {
         const groups = new Map<string, HeldResources & { readonly keys: ResourceKey[] }>()
         for (const [name, hold] of keys) {
           const text = holdText(hold)
@@ -124,7 +153,8 @@ export function openOriginLedger({ store, log, origin, now = Date.now }: LedgerO
           group.keys.push(splitNameKey(type, name))
         }
         return [...groups.values()]
-      }),
+      })
+    },
   }
 }
 

@@ -49,6 +49,14 @@ export interface MeshOptions {
   readonly holdsListener?: (kri: string) => boolean
   /** Told of generated writes that are under way. */
   readonly pending?: PendingWork
+  /** The right to write what is generated, where several processes share a store. Default: it is there. */
+  readonly generating?: GeneratingRight
+}
+
+export interface GeneratingRight {
+  /** What is generated is written here. */
+  readonly store: Store
+  mayWrite(): boolean
 }
 
 /** The facts, and the sources that others write (inside `graph.transact`). Keys of proxies and dataplanes are `mesh/name`. */
@@ -101,6 +109,8 @@ export interface MeshFacts {
 
   /** Loads the store, starts the graph and the generators. Everything is computed when this returns. */
   start(): void
+  /** The right to write is there from now on: looks once at all there is and all that should be. */
+  takeOver(): void
   /** Resolves when the generators have nothing left to write. */
   settled(): Promise<void>
   stop(): Promise<void>
@@ -109,6 +119,8 @@ export interface MeshFacts {
 /** Makes every node of the graph; nothing runs before `start`. */
 export function createMesh(options: MeshOptions): MeshFacts {
   const { graph, store, registry, settings, clock, log, metrics } = options
+  const { generating = { store, mayWrite: () => true } } = options
+  const mayWrite = (): boolean => generating.mayWrite()
   const resources = createResourceSources(graph, registry)
   const proxies = graph.source<ProxyMetadata>('proxies')
   const states = graph.source<EndpointState>('endpointStates')
@@ -190,7 +202,8 @@ export function createMesh(options: MeshOptions): MeshFacts {
     registry,
     settings,
     clock,
-    store,
+    store: generating.store,
+    mayWrite,
     log,
     holdsListener: options.holdsListener ?? (() => false),
     ...(metrics ? { metrics } : {}),
@@ -215,9 +228,18 @@ export function createMesh(options: MeshOptions): MeshFacts {
   })
   const parts: readonly GeneratedPart[] = generators.parts
   const { pending } = options
-  const reconciler = createReconciler({ store, clock, log, ...(metrics ? { metrics } : {}), parts, ...(pending ? { pending } : {}) })
+  const reconciler = createReconciler({
+    store: generating.store,
+    mayWrite,
+    clock,
+    log,
+    ...(metrics ? { metrics } : {}),
+    parts,
+    ...(pending ? { pending } : {}),
+  })
   markChanges(parts, resources.of, (key) => reconciler.mark(key))
   let unfollow = (): void => {}
+  let isStarted = false
 
   return {
     proxies,
@@ -255,6 +277,14 @@ export function createMesh(options: MeshOptions): MeshFacts {
     start: () => {
       unfollow = resources.follow(store)
       graph.start()
+      isStarted = true
+    },
+    takeOver: () => {
+      // the start itself marks everything
+      if (!isStarted) return
+      for (const part of parts) part.takeOver?.()
+      for (const type of new Set(parts.flatMap((part) => part.types))) for (const resource of store.list(type)) reconciler.mark(resource)
+      for (const key of generators.wanted()) reconciler.mark(key)
     },
     settled: () => reconciler.settled(),
     stop: async () => {

@@ -36,6 +36,8 @@ export interface WorldOptions {
   readonly holdsListener?: (kri: string) => boolean
   readonly log?: Logger
   readonly metrics?: Metrics
+  /** False while it only watches. */
+  readonly mayWrite?: () => boolean
 }
 
 export interface World extends AsyncDisposable {
@@ -105,6 +107,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     log,
     ...(holdsListener ? { holdsListener } : {}),
     ...(metrics ? { metrics } : {}),
+    ...(options.mayWrite ? { generating: { store, mayWrite: options.mayWrite } } : {}),
   })
   const generated: Change[] = []
   store.watch(store.seq, (changes) => generated.push(...changes.filter((change) => change.actor.startsWith('generator:'))))

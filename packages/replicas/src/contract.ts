@@ -79,6 +79,15 @@ export interface LeaseTerm {
 }
 
 /**
+ * Whose a lease is, as far as is known here.
+ * - `ours`: there is a term.
+ * - `theirs`: another process has it.
+ * - `unknown`: there is no term, and the store has not said yet that another has it: nobody can while it is away.
+ * - `given-back`: this process wants it no more.
+ */
+export type LeaseState = 'ours' | 'theirs' | 'unknown' | 'given-back'
+
+/**
  * A lease that this process wants. `onTerm` is called whenever it gets it, with a term that ends by itself; a process that was paused finds
  * its term ended, and what it still writes fails with store/fenced.
  */
@@ -88,6 +97,11 @@ export interface Lease {
   readonly term: LeaseTerm | undefined
   /** The store has refused a write under this epoch: the term, if it is still that one, ends now. */
   wasFenced(epoch: number): void
+  readonly state: LeaseState
+  /** Another process that has it and has been seen to renew it. */
+  readonly holder: string | undefined
+  /** Told after every change of `term`, `state` or `holder`. */
+  onChange(listener: () => void): () => void
   onTerm(listener: (term: LeaseTerm) => void): () => void
   /** Gives it back, so that another gets it at once, and stops wanting it. */
   release(): Promise<void>

@@ -3,6 +3,7 @@ export type {
   Announcer,
   Holding,
   Lease,
+  LeaseState,
   LeaseTerm,
   Leases,
   Member,
@@ -24,4 +25,5 @@ export { createNatsRequestPath, type NatsRequestPath, type NatsRequestPathOption
 export { checkNatsSettings, type NatsSettings } from './nats/settings.ts'
 export { instanceTable } from './store-instances.ts'
 export { createTablePresence, type InstanceTable, type TablePresence, type TablePresenceOptions } from './table-presence.ts'
+export { whileLeading, type WhileLeadingOptions } from './while-leading.ts'
 export { createTopics, type Topics } from './topics.ts'

@@ -6,7 +6,7 @@ import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock, Timer } from '@weft/foundation/time'
 import type { LeaseTable, WriteLease } from '@weft/store'
-import type { Lease, Leases, LeaseTerm, Member } from './contract.ts'
+import type { Lease, Leases, LeaseState, LeaseTerm, Member } from './contract.ts'
 
 export interface LeasesOptions {
   readonly table: LeaseTable
@@ -16,6 +16,8 @@ export interface LeasesOptions {
   readonly metrics?: Metrics
   /** How long a lease lasts without being renewed; 15,000 ms by default. It is renewed, and waited for, three times as often. */
   readonly leaseMs?: number
+  /** Brings what this process has read up to what earlier holders wrote: a term begins after it. */
+  readonly catchUp?: (lease: WriteLease) => Promise<void>
 }
 
 /** Stopping gives back every lease, each once its terms' listeners had their say, and waits for none that the store cannot take. */
@@ -46,7 +48,7 @@ interface Term extends LeaseTerm {
 
 /** Nothing is wanted at first. */
 export function createLeases(options: LeasesOptions): LeasesComponent {
-  const { table, self } = options
+  const { table } = options
   const wanted = new Map<string, WantedLease>()
   const terms = options.metrics?.counter('lease_terms_total', 'Times this process got a lease, by name.', ['lease'])
   options.metrics?.gauge('leases_held_count', 'Leases this process has.', [], () => [...wanted.values()].filter(({ term }) => term).length)
@@ -57,11 +59,7 @@ export function createLeases(options: LeasesOptions): LeasesComponent {
       wanted.set(name, lease)
       return lease
     },
-    living: async () => {
-      const { instanceId: id, ...rest } = self
-      const rows = await table.appear({ id, ...rest }, options.leaseMs ?? defaultLeaseMs)
-      return rows.map(({ id: instanceId, ...where }): Member => ({ instanceId, ...where }))
-    },
+    living: async () => (await table.living()).map(({ id: instanceId, ...where }): Member => ({ instanceId, ...where })),
     start: async () => {},
     stop: async () => void (await Promise.all([...wanted.values()].map((lease) => lease.release()))),
   }
@@ -79,7 +77,24 @@ function createLease(name: string, options: LeasesOptions, onBegin: () => void):
   let mustAskAgain = false
   let isStopped = false
   let isAway = false
-  let shownHolder: string | undefined
+  let state: LeaseState = 'unknown'
+  /** Who had it when it was asked for last, and until when, by our clock. */
+  let seen: { readonly holder: string; readonly until: number; readonly isRenewed: boolean } | undefined
+  const watchers = new Set<() => void>()
+
+  const changed = (to: LeaseState, by?: typeof seen): void => {
+    const isSame = to === state && by?.holder === seen?.holder && by?.isRenewed === seen?.isRenewed
+    state = to
+    seen = by
+    if (isSame) return
+    for (const watcher of watchers) {
+      try {
+        watcher()
+      } catch (error) {
+        log.error({ err: messageOf(error) }, 'listener of a lease failed')
+      }
+    }
+  }
 
   const later = (ms: number, run: () => void): void => {
     next?.cancel()
@@ -96,6 +111,7 @@ function createLease(name: string, options: LeasesOptions, onBegin: () => void):
     next?.cancel()
     log.warn({ epoch: term.epoch, reason }, 'lease lost')
     term.controller.abort()
+    changed('unknown')
   }
   /** The term, ended first if its time is over. */
   const look = (): Term | undefined => {
@@ -133,10 +149,10 @@ function createLease(name: string, options: LeasesOptions, onBegin: () => void):
     const controller = new AbortController()
     const term: Term = { name, epoch, controller, lost: controller.signal, deadline: 0 }
     current = term
-    shownHolder = undefined
     prolong(term, sent)
     log.info({ epoch }, 'lease is ours')
     onBegin()
+    changed('ours')
     for (const listener of listeners) tell(listener, term)
   }
   const tell = (listener: (term: LeaseTerm) => void, term: Term): void => {
@@ -146,18 +162,28 @@ function createLease(name: string, options: LeasesOptions, onBegin: () => void):
       log.error({ err: messageOf(error) }, 'listener of a lease failed')
     }
   }
+  const found = (holder: string, remainingMs: number): void => {
+    if (holder === '') return
+    if (seen?.holder !== holder) log.info({ replica: holder }, 'another replica has the lease')
+    const until = clock.monotonic() + remainingMs
+    const isRenewed = seen?.holder === holder && (seen.isRenewed || until > seen.until + leaseMs * marginShare)
+    changed('theirs', { holder, until, isRenewed })
+  }
   const acquire = async (): Promise<void> => {
     const sent = clock.monotonic()
     try {
       const grant = await table.acquire(name, self.instanceId, leaseMs)
       isAway = false
       if (!('epoch' in grant)) {
-        if (shownHolder !== grant.holder && grant.holder !== '') log.info({ replica: grant.holder }, 'another replica has the lease')
-        shownHolder = grant.holder
+        found(grant.holder, grant.remainingMs)
         later(Math.max(shortestWaitMs, Math.min(grant.remainingMs, leaseMs * beatShare)), ask)
       } else if (isStopped) await giveBack({ name, epoch: grant.epoch })
-      else if (clock.monotonic() >= sent + leaseMs * (1 - marginShare)) later(0, ask)
-      else begin(grant.epoch, sent)
+      else {
+        await options.catchUp?.({ name, epoch: grant.epoch })
+        if (isStopped) await giveBack({ name, epoch: grant.epoch })
+        else if (clock.monotonic() >= sent + leaseMs * (1 - marginShare)) later(0, ask)
+        else begin(grant.epoch, sent)
+      }
     } catch (error) {
       away(error)
       later(leaseMs * retryShare, ask)
@@ -196,6 +222,17 @@ function createLease(name: string, options: LeasesOptions, onBegin: () => void):
       end(current, 'a write was refused')
       ask()
     },
+    get state() {
+      look()
+      return state
+    },
+    get holder() {
+      return seen?.isRenewed ? seen.holder : undefined
+    },
+    onChange: (listener) => {
+      watchers.add(listener)
+      return () => void watchers.delete(listener)
+    },
     onTerm: (listener) => {
       listeners.add(listener)
       const term = look()
@@ -211,6 +248,7 @@ function createLease(name: string, options: LeasesOptions, onBegin: () => void):
       const term = look()
       current = undefined
       term?.controller.abort()
+      changed('given-back')
       await asking
       if (term) await giveBack(term)
     },

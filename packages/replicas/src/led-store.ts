@@ -4,10 +4,10 @@ import type { Store } from '@weft/store'
 import type { Lease } from './contract.ts'
 
 /**
- * The same store, but `transact` rejects with store/fenced while this process does not have the lease, and when it turns out to have lost it;
- * then the term ends at once. Reads are those of the store.
+ * The same store, but `transact` writes under the lease only. It rejects with store/fenced while another process has the lease, and when this
+ * one turns out to have lost it: then the term ends at once; with store/unavailable while nobody can have it. Reads are those of the store.
  */
-export function createLedStore(store: Store, lease: Pick<Lease, 'name' | 'term' | 'wasFenced'>): Store {
+export function createLedStore(store: Store, lease: Pick<Lease, 'name' | 'term' | 'state' | 'wasFenced'>): Store {
   return {
     id: store.id,
     get seq() {
@@ -19,10 +19,7 @@ export function createLedStore(store: Store, lease: Pick<Lease, 'name' | 'term' 
     leases: store.leases,
     transact: async (ops, context) => {
       const { term } = lease
-      if (!term)
-        throw new AppError('store/fenced', `this process does not have the lease ${JSON.stringify(lease.name)}`, {
-          details: { lease: lease.name },
-        })
+      if (!term) throw withoutTerm(lease)
       try {
         return await store.transact(ops, { ...context, lease: { name: lease.name, epoch: term.epoch } })
       } catch (error) {
@@ -32,4 +29,14 @@ export function createLedStore(store: Store, lease: Pick<Lease, 'name' | 'term' 
     },
     close: () => store.close(),
   }
+}
+
+function withoutTerm({ name, state }: Pick<Lease, 'name' | 'state'>): AppError {
+  const details = { lease: name }
+  return state === 'unknown'
+    ? new AppError('store/unavailable', `cannot write to the store: the lease ${JSON.stringify(name)} could not be renewed`, {
+        details,
+        retryable: true,
+      })
+    : new AppError('store/fenced', `this process does not have the lease ${JSON.stringify(name)}`, { details })
 }

@@ -33,6 +33,8 @@ export interface LeaseTable {
   onReleased(listener: (name: string) => void): () => void
   /** Says that a process lives, and will for `ms`. Resolves with all that do, by id. */
   appear(instance: StoreInstance, ms: number): Promise<readonly StoreInstance[]>
+  /** All that live, by id. */
+  living(): Promise<readonly StoreInstance[]>
   /** It ends in order. */
   leave(id: string): Promise<void>
 }

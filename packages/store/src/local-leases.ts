@@ -29,6 +29,7 @@ export function createLocalLeases({ clock, epochs, save }: LocalLeasesOptions): 
   const instances = new Map<string, { readonly instance: StoreInstance; readonly until: number }>()
   const listeners = new Set<(name: string) => void>()
   const holds = ({ name, epoch }: WriteLease): boolean => rows.get(name)?.epoch === epoch
+  const all = (): readonly StoreInstance[] => [...instances.values()].map((each) => each.instance).sort((a, b) => (a.id < b.id ? -1 : 1))
   return {
     holds,
     acquire: async (name, holder, ms) => {
@@ -68,7 +69,12 @@ export function createLocalLeases({ clock, epochs, save }: LocalLeasesOptions): 
       const now = clock.monotonic()
       instances.set(instance.id, { instance, until: now + ms })
       for (const [id, { until }] of instances) if (until <= now && id !== instance.id) instances.delete(id)
-      return [...instances.values()].map((each) => each.instance).sort((a, b) => (a.id < b.id ? -1 : 1))
+      return all()
+    },
+    living: async () => {
+      const now = clock.monotonic()
+      for (const [id, { until }] of instances) if (until <= now) instances.delete(id)
+      return all()
     },
     leave: async (id) => void instances.delete(id),
   }

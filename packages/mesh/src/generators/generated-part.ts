@@ -17,6 +17,8 @@ export interface GeneratedPart {
    * of this generator. Reads the graph as it is now.
    */
   apply(key: ResourceKey, draft: Draft | undefined): Draft | undefined
+  /** This process writes from now on what another wrote before: forgets what it planned itself earlier. */
+  takeOver?(): void
 }
 
 /** A status or spec as an object to spread: stored values passed the codec of their kind, an absent one is empty. */

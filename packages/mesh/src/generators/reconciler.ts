@@ -16,6 +16,8 @@ export interface ReconcilerOptions {
   readonly metrics?: Metrics
   readonly parts: readonly GeneratedPart[]
   readonly pending?: PendingWork
+  /** False while another process does this work: marks are then forgotten, and whoever takes over marks everything. Default: always true. */
+  readonly mayWrite?: () => boolean
 }
 
 /** Told of work that follows from a commit and becomes one itself, so that whoever follows a change also waits for that. */
@@ -44,7 +46,7 @@ const firstRetryMs = 20
 const lastRetryMs = 5_000
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
-  const { store, clock, log, parts, pending } = options
+  const { store, clock, log, parts, pending, mayWrite = () => true } = options
   const types = new Set(parts.flatMap((part) => part.types))
   const writes = options.metrics?.counter('generated_writes_total', 'Changes of generated resources, by generator.', ['generator'])
   const failures = options.metrics?.counter('generated_write_failures_total', 'Failed writes of generated resources, by generator.', [
@@ -97,7 +99,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       planned.push({ key, op: plan.op })
     }
     let isClean = true
-    for (const [part, planned] of byPart) isClean = (await write(part, planned)) && isClean
+    for (const [part, planned] of byPart) if (mayWrite()) isClean = (await write(part, planned)) && isClean
     if (isClean) attempt = 0
     if (cause === undefined) return
     if (isClean && byPart.size > 0) pending?.passOn(cause, store.seq)
@@ -143,7 +145,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       for (const { key, op } of planned) if (op.op === 'put' && op.expect === 'absent') marked.set(keyText(key), key)
       return true
     } catch (error) {
-      if (hasCode(error, 'store/closed')) return true
+      // whoever has the right now looks at everything
+      if (hasCode(error, 'store/closed') || !mayWrite()) return true
       failures?.inc({ generator: part })
       const isConflict = hasCode(error, 'store/conflict') || hasCode(error, 'store/already-exists') || hasCode(error, 'store/not-found')
       if (hasCode(error, 'store/invalid')) {
@@ -160,7 +163,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   return {
     mark: (key) => {
-      if (isStopped || !types.has(key.type)) return
+      if (isStopped || !types.has(key.type) || !mayWrite()) return
       since ??= pending?.hold()
       marked.set(keyText(key), { type: key.type, mesh: key.mesh, name: key.name })
       schedule()

@@ -11,6 +11,8 @@ export interface RestingVips {
   rest(ip: string, kri: string): void
   /** Whether the destination may have the address: it rests no longer, or was its own. */
   isFree(ip: string, kri: string): boolean
+  /** Writes down what this process has seen go to rest while another one was to write it. */
+  takeOver(): void
 }
 
 export interface RestingVipsOptions {
@@ -20,6 +22,8 @@ export interface RestingVipsOptions {
   readonly restMs: number
   /** Whether any connected proxy has a listener of this destination. */
   readonly holdsListener: (kri: string) => boolean
+  /** False while another process keeps the record. */
+  readonly mayWrite: () => boolean
 }
 
 interface Rest {
@@ -40,6 +44,7 @@ export function createRestingVips(options: RestingVipsOptions): RestingVips {
   const isOver = (rest: Rest): boolean => rest.until <= clock.now() && !options.holdsListener(rest.kri)
 
   const save = async (): Promise<void> => {
+    if (!options.mayWrite()) return
     if (isSaving) {
       isDirty = true
       return
@@ -64,6 +69,9 @@ export function createRestingVips(options: RestingVipsOptions): RestingVips {
     isSaving = false
   }
   return {
+    takeOver: () => {
+      if (resting.size > 0) void save()
+    },
     rest: (ip, kri) => {
       resting.set(ip, { kri, until: clock.now() + options.restMs })
       void save()

@@ -99,6 +99,10 @@ export function createVipPart(options: VipPartOptions): GeneratedPart {
   return {
     name: 'vips',
     types: destinationTypes,
+    takeOver: () => {
+      pending.clear()
+      resting.takeOver()
+    },
     apply: (key, draft) => {
       const range = ranges.get(key.type)
       // host names follow from what is stored: a service that had its address before them would be built into every proxy twice

@@ -26,7 +26,9 @@ export interface GeneratorWiring {
   readonly registry: Registry
   readonly settings: MeshSettings
   readonly clock: Clock
+  /** What is generated is written to. */
   readonly store: Store
+  readonly mayWrite: () => boolean
   readonly log: Logger
   /** Whether any connected proxy has a listener of this destination (KRI). */
   readonly holdsListener: (kri: string) => boolean
@@ -45,6 +47,8 @@ export interface Generators {
   readonly parts: readonly GeneratedPart[]
   /** At global: what became of each MeshTrust of a zone, by its `mesh/name`. */
   readonly trustVerdicts?: Collection<TrustVerdict>
+  /** Everything that the facts want to be there, or had to say something about. */
+  wanted(): Iterable<ResourceKey>
   stop(): void
 }
 
@@ -54,6 +58,7 @@ export function wireGenerators(wiring: GeneratorWiring): Generators {
 
 function wireZone(wiring: GeneratorWiring): Generators {
   const { graph, settings, clock, of, mark, facts } = wiring
+  const marks = createMarks(mark)
   const flags = settings.generators
   const parts: GeneratedPart[] = []
   const stops: (() => void)[] = []
@@ -67,51 +72,47 @@ function wireZone(wiring: GeneratorWiring): Generators {
       labelPropagation: settings.labelPropagation,
     })
     const part = createMeshServicePart({ wanted, settings, clock, mark })
-    markNamed(wanted, 'MeshService', mark)
+    marks.named(wanted, 'MeshService')
     parts.push(part)
     stops.push(() => part.stop())
   }
   if (flags.workloads && isUniversal) {
     const { health, states, online } = facts
     const wanted = deriveWantedWorkloads(graph, { meshes: of('Mesh'), dataplanesByWorkload: byWorkload, health, states, online })
-    markNamed(wanted, 'Workload', mark)
+    marks.named(wanted, 'Workload')
     parts.push(createWorkloadPart(wanted, settings))
   }
   if (flags.status) {
     const { multiZoneMembers, telemetryBackends, ...inputs } = facts
     const statuses = deriveServiceStatus(graph, inputs)
-    markNamed(statuses, 'MeshService', mark)
+    marks.named(statuses, 'MeshService')
     const matches = deriveMatchedServices(graph, multiZoneMembers, facts.services)
-    markNamed(matches, 'MeshMultiZoneService', mark)
+    marks.named(matches, 'MeshMultiZoneService')
     const telemetry = deriveTelemetryStatus(graph, {
       kinds: wiring.registry.policies.filter(({ status }) => status).map(({ type }) => ({ type, resources: of(type) })),
       collectors: of('MeshOpenTelemetryBackend'),
       backends: telemetryBackends,
     })
-    for (const { type, references } of telemetry.kinds) markNamed(references, type, mark)
-    markNamed(telemetry.referenced, 'MeshOpenTelemetryBackend', mark)
+    for (const { type, references } of telemetry.kinds) marks.named(references, type)
+    marks.named(telemetry.referenced, 'MeshOpenTelemetryBackend')
     parts.push(createServiceStatusPart(statuses), createMultiZonePart(matches), createTelemetryStatusPart(telemetry))
   }
   if (flags.vips) {
-    const { store, clock, log, holdsListener } = wiring
-    const resting = createRestingVips({ store, clock, log, restMs: settings.vipReuseMs, holdsListener })
+    const { store, log, holdsListener, mayWrite } = wiring
+    const resting = createRestingVips({ store, clock, log, restMs: settings.vipReuseMs, holdsListener, mayWrite })
     parts.push(createVipPart({ graph, of, registry: wiring.registry, settings, resting }))
   }
   if (flags.hostnames) {
     const destinations = deriveDestinationResources(graph, of, wiring)
     const hostnames = deriveHostnames(graph, { generators: of('HostnameGenerator'), destinations }, settings)
-    hostnames.onCommit((changes) => {
-      for (const { key } of changes) {
-        const [type = '', mesh = '', name = ''] = key.split('/')
-        mark({ type, mesh, name })
-      }
-    })
+    marks.keyed(hostnames)
     const { log, metrics } = wiring
     reportHostnameCollisions(graph, hostnames, { log, ...(metrics ? { metrics } : {}) })
     parts.push(createHostnamePart(hostnames))
   }
   return {
     parts,
+    wanted: marks.all,
     stop: () => {
       for (const stop of stops) stop()
     },
@@ -120,7 +121,8 @@ function wireZone(wiring: GeneratorWiring): Generators {
 
 function wireGlobal(wiring: GeneratorWiring): Generators {
   const { graph, settings, of, mark, metrics, clock, facts } = wiring
-  if (!settings.generators.trustFederation) return { parts: [], stop: () => {} }
+  const marks = createMarks(mark)
+  if (!settings.generators.trustFederation) return { parts: [], wanted: marks.all, stop: () => {} }
   const { wanted, verdicts, barred } = deriveTrustFederation(graph, {
     meshes: of('Mesh'),
     zones: of('Zone'),
@@ -130,8 +132,8 @@ function wireGlobal(wiring: GeneratorWiring): Generators {
     configs: of('Config'),
     online: facts.online,
   })
-  markNamed(wanted, 'MeshTrust', mark)
-  markNamed(barred, 'MeshTrust', mark)
+  marks.named(wanted, 'MeshTrust')
+  marks.named(barred, 'MeshTrust')
   const refused = graph.map({ name: 'refusedTrusts', from: verdicts }, (_, { refusal }) => refusal)
   metrics?.gauge(
     'trust_federation_refused_count',
@@ -140,15 +142,39 @@ function wireGlobal(wiring: GeneratorWiring): Generators {
     () => refused.size,
   )
   const part = createTrustFederationPart({ wanted, barred, clock, mark })
-  return { parts: [part], trustVerdicts: verdicts, stop: () => part.stop() }
+  return { parts: [part], trustVerdicts: verdicts, wanted: marks.all, stop: () => part.stop() }
 }
 
-/** Marks the resources of a kind whose wanted state, by `mesh/name`, changed. */
-function markNamed(collection: Collection<unknown>, type: string, mark: (key: ResourceKey) => void): void {
-  collection.onCommit((changes) => {
-    for (const { key } of changes) {
-      const [mesh = '', name = ''] = key.split('/')
-      mark({ type, mesh, name })
-    }
-  })
+interface Marks {
+  /** Marks the resources of a kind whose wanted state, by `mesh/name`, changed. */
+  named(collection: Collection<unknown>, type: string): void
+  /** As `named`; the keys say the type first. */
+  keyed(collection: Collection<unknown>): void
+  /** What all of these say something about. */
+  all(): Iterable<ResourceKey>
+}
+
+function createMarks(mark: (key: ResourceKey) => void): Marks {
+  const sources: { readonly collection: Collection<unknown>; readonly keyOf: (key: string) => ResourceKey }[] = []
+  const follow = (collection: Collection<unknown>, keyOf: (key: string) => ResourceKey): void => {
+    sources.push({ collection, keyOf })
+    collection.onCommit((changes) => {
+      for (const { key } of changes) mark(keyOf(key))
+    })
+  }
+  return {
+    named: (collection, type) =>
+      follow(collection, (key) => {
+        const [mesh = '', name = ''] = key.split('/')
+        return { type, mesh, name }
+      }),
+    keyed: (collection) =>
+      follow(collection, (key) => {
+        const [type = '', mesh = '', name = ''] = key.split('/')
+        return { type, mesh, name }
+      }),
+    all: function* () {
+      for (const { collection, keyOf } of sources) for (const [key] of collection.entries()) yield keyOf(key)
+    },
+  }
 }

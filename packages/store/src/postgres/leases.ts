@@ -91,7 +91,15 @@ export function createPostgresLeases({ pool, asUnavailable }: PostgresLeasesOpti
     },
     appear: async ({ id, address }, ms) => {
       const values = [id, address?.host ?? null, address?.port ?? null, ms, forgottenMs]
-      const { rows } = await ask<{ id: string; host: string | null; port: number | null }>(appearSql, values, ms)
+      const { rows } = await ask<InstanceRow>(appearSql, values, ms)
+      return rows.map(instanceOf)
+    },
+    living: async () => {
+      const { rows } = await ask<InstanceRow>(
+        'SELECT id, host, port FROM weft.instances WHERE until > clock_timestamp() ORDER BY id',
+        [],
+        0,
+      )
       return rows.map(instanceOf)
     },
     leave: async (id) => void (await ask('DELETE FROM weft.instances WHERE id = $1', [id], 0)),
@@ -104,14 +112,12 @@ export function createPostgresLeases({ pool, asUnavailable }: PostgresLeasesOpti
   }
 }
 
-function instanceOf({
-  id,
-  host,
-  port,
-}: {
+interface InstanceRow {
   readonly id: string
   readonly host: string | null
   readonly port: number | null
-}): StoreInstance {
+}
+
+function instanceOf({ id, host, port }: InstanceRow): StoreInstance {
   return host === null || port === null ? { id } : { id, address: { host, port } }
 }

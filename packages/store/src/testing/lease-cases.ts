@@ -122,10 +122,11 @@ export const leaseCases: Readonly<Record<string, LeaseCase>> = {
     const moved = { id: 'a', address: { host: '127.0.0.2', port: 1 } }
     assert.deepEqual(await leases.appear(moved, 0), [moved, { id: 'b' }], 'it lives, whatever it says about later')
     assert.deepEqual(await leases.appear({ id: 'b' }, longMs), [{ id: 'b' }])
+    assert.deepEqual(await leases.living(), [{ id: 'b' }])
     await leases.appear(a, longMs)
     await leases.leave('b')
     await leases.leave('nobody')
-    assert.deepEqual(await leases.appear(a, longMs), [a])
+    assert.deepEqual(await leases.living(), [a])
   },
 
   'epochs outlive the process': async ({ store, reopen }) => {
