@@ -4,8 +4,8 @@ import { listField } from '@weft/foundation/json'
 import type { DestinationFact, PolicySet } from '@weft/facts'
 import { type DestinationLookup, topLevelRef } from '@weft/policy'
 import type { Resource } from '@weft/resources'
-import { createIdentityNumbers, createInterner } from './interner.ts'
-import { type KindPolicies, kindPolicies } from './kind-policies.ts'
+import { createIdentityNumbers, createInterner, type Intern } from './interner.ts'
+import { type ConfPiece, type KindPolicies, kindPolicies } from './kind-policies.ts'
 import { type RoutePolicies, type Routing, routingOf } from './outbound-routing.ts'
 import type { ConfByType, PolicyPlugin, Problem } from './plugin.ts'
 import { plugins } from './plugins.ts'
@@ -23,6 +23,20 @@ export interface OutboundConf {
   readonly extraDestinations: readonly ExtraDestination[]
   readonly byType: ConfByType
   readonly problems: readonly Problem[]
+  readonly forCluster: ClusterConf
+  readonly forListener: ListenerConf
+}
+
+/** What the cluster is edited by: the identical object while an edit of a policy leaves that as it was. */
+export interface ClusterConf {
+  readonly byType: ConfByType
+}
+
+/** What the listener is made of and edited by: the identical object while an edit of a policy leaves that as it was. */
+export interface ListenerConf {
+  readonly routes: readonly RouteModel[]
+  readonly tcpSplits: readonly SplitModel[]
+  readonly byType: ConfByType
 }
 
 /** The part of a policy set that destinations depend on. */
@@ -42,8 +56,10 @@ type ByDestination<V> = WeakMap<DestinationFact, Remembered<V>>
 
 const identityOf = createIdentityNumbers()
 const internConf = createInterner<OutboundConf>()
+const internCluster = createInterner<ClusterConf>()
+const internListener = createInterner<ListenerConf>()
 /** What a conf was put together from lives as long as the conf: its numbers are the conf's key. */
-const partsOf = new WeakMap<OutboundConf, readonly object[]>()
+const partsOf = new WeakMap<object, readonly object[]>()
 const confs = new WeakMap<OutboundPolicies, ByDestination<OutboundConf>>()
 const routings = new WeakMap<RoutePolicies, ByDestination<Routing>>()
 const outboundPolicies = new WeakMap<PolicySet, OutboundPolicies>()
@@ -106,18 +122,34 @@ function remember<K extends object, V>(
 function confOf(kinds: readonly KindPolicies[], destination: DestinationFact, routing: Routing): OutboundConf {
   const { listener, routes, tcpSplits, ownCluster, extraDestinations } = routing
   const outcomes = kinds.map((kind) => kind.outcome(destination, routing))
-  const parts = [routing, ...outcomes]
-  const byType: Record<string, unknown> = Object.create(null)
   const problems: Problem[] = [...routing.problems]
   kinds.forEach(({ plugin: { type } }, index) => {
-    const { conf, problem } = outcomes[index] ?? {}
-    if (conf !== undefined) byType[type] = conf
+    const problem = outcomes[index]?.problem
     if (problem !== undefined) problems.push({ type, message: problem })
   })
-  const made: OutboundConf = { listener, routes, tcpSplits, ownCluster, extraDestinations, byType, problems }
-  const conf = internConf(parts.map(identityOf).join(' '), made)
-  if (conf === made) partsOf.set(conf, parts)
-  return conf
+  const byType = confsByType(kinds, outcomes)
+  const clusters = outcomes.map((outcome) => outcome.cluster)
+  const forCluster = assembled(internCluster, clusters, { byType: confsByType(kinds, clusters) })
+  const listeners = outcomes.map((outcome) => outcome.listener)
+  const forListener = assembled(internListener, [routing, ...listeners], { routes, tcpSplits, byType: confsByType(kinds, listeners) })
+  const conf = { listener, routes, tcpSplits, ownCluster, extraDestinations, byType, problems, forCluster, forListener }
+  return assembled(internConf, [routing, ...outcomes], conf)
+}
+
+function confsByType(kinds: readonly KindPolicies[], pieces: readonly ConfPiece[]): ConfByType {
+  const byType: Record<string, unknown> = Object.create(null)
+  kinds.forEach(({ plugin: { type } }, index) => {
+    const conf = pieces[index]?.conf
+    if (conf !== undefined) byType[type] = conf
+  })
+  return byType
+}
+
+/** The living value that was made of the same parts, else the given one. */
+function assembled<T extends object>(intern: Intern<T>, parts: readonly object[], value: T): T {
+  const living = intern(parts.map(identityOf).join(' '), value)
+  if (living === value) partsOf.set(value, parts)
+  return living
 }
 
 /**

@@ -117,6 +117,19 @@ describe('work that sets and destinations share', () => {
     assert.ok(reads.count <= 2 * sets.length, `the list was read ${reads.count} times`)
   })
 
+  it('keeps what an edit of the other part leaves: listeners by a timeout of connections, clusters by a retry', () => {
+    const withConf = (type: string, conf: object) =>
+      effectiveOutbound(policySetOf([{ type, name: 'a', spec: toMesh(conf) }]), backend, none)
+    const [a, b] = [withConf('MeshTimeout', { connectionTimeout: '1s' }), withConf('MeshTimeout', { connectionTimeout: '2s' })]
+    assert.notEqual(a.forCluster, b.forCluster)
+    assert.equal(a.forListener, b.forListener)
+    const [c, d] = [withConf('MeshRetry', { http: { numRetries: 1 } }), withConf('MeshRetry', { http: { numRetries: 2 } })]
+    assert.equal(c.forCluster, d.forCluster)
+    assert.notEqual(c.forListener, d.forListener)
+    const e = withConf('MeshTimeout', { http: { requestTimeout: '7s' } })
+    assert.notEqual(a.forListener, e.forListener)
+  })
+
   it('keeps destinations apart that entries name, and the protocols', () => {
     const named = { targetRef: { kind: 'MeshService', labels: { 'kuma.io/display-name': 'backend' } }, default: { idleTimeout: '9s' } }
     const set = policySetOf([{ type: 'MeshTimeout', name: 'a', spec: { to: [...toMesh({ idleTimeout: '1s' }).to, named] } }])
@@ -275,10 +288,10 @@ describe('any stored spec', () => {
         const [listener, inListener] = [draft(), draft()]
         const owner = caseOwner()
         for (const plugin of plugins) {
-          plugin.outboundCluster?.({ destination, cluster, clientTags: undefined }, out.byType[plugin.type])
+          plugin.outboundCluster?.({ destination, cluster, clientTags: undefined }, out.forCluster.byType[plugin.type])
           plugin.outboundListener?.(
             { name: 'x', destination, routes: out.routes, tcpSplits: out.tcpSplits, listener },
-            out.byType[plugin.type],
+            out.forListener.byType[plugin.type],
             plugin.share?.(owner, out.byType[plugin.type], undefined),
           )
           plugin.inbound?.(
@@ -286,6 +299,15 @@ describe('any stored spec', () => {
             into.byType[plugin.type],
           )
         }
+        // what the parts leave out makes no difference
+        const [whole, wholeListener] = [{ ...edsCluster('x'), httpProtocolOptions: explicitHttp(2) }, draft()]
+        for (const plugin of plugins) {
+          const mine = out.byType[plugin.type]
+          plugin.outboundCluster?.({ destination, cluster: whole, clientTags: undefined }, mine)
+          const view = { name: 'x', destination, routes: out.routes, tcpSplits: out.tcpSplits, listener: wholeListener }
+          plugin.outboundListener?.(view, mine, plugin.share?.(owner, mine, undefined))
+        }
+        assert.deepEqual([cluster, listener], [whole, wholeListener])
         for (const made of [cluster, inCluster]) encodeCluster(made)
         for (const made of [listener, inListener]) encodeListener(made)
       }),

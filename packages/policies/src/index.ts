@@ -1,6 +1,6 @@
 export { policyDescriptors } from './descriptors.ts'
 export { effectiveInbound, effectiveZoneListener, type InboundConf, type ZoneListenerConf } from './effective-inbound.ts'
-export { effectiveOutbound, type OutboundConf } from './effective-outbound.ts'
+export { type ClusterConf, effectiveOutbound, type ListenerConf, type OutboundConf } from './effective-outbound.ts'
 export type { OutboundShape, RouteView } from './outbound-shape.ts'
 export { effectiveProxy, type ProxyConf } from './effective-proxy.ts'
 export { goJson } from './go-json.ts'

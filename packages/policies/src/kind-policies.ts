@@ -19,18 +19,26 @@ export interface KindPolicies {
   outcome(destination: DestinationFact, routing: Routing): Outcome
 }
 
-/** The conf of one kind, or why there is none. */
-export interface Outcome {
+/** A conf, or a part of one; equal content is the identical object. */
+export interface ConfPiece {
   /** Undefined: no opinion. */
   readonly conf: unknown
+}
+
+/** The conf of one kind, or why there is none, with what its two effects read of it. */
+export interface Outcome extends ConfPiece {
   readonly problem: string | undefined
+  readonly cluster: ConfPiece
+  readonly listener: ConfPiece
 }
 
 type Outcomes = Map<string, Outcome>
 
 const intern = createInterner<Outcome>()
 const identityOf = createIdentityNumbers()
-const silent: Outcome = { conf: undefined, problem: undefined }
+const internPiece = createInterner<ConfPiece>()
+const nothing: ConfPiece = { conf: undefined }
+const silent: Outcome = { conf: undefined, problem: undefined, cluster: nothing, listener: nothing }
 
 /** The policies of a plugin's kind, weakest first. */
 export function kindPolicies(plugin: PolicyPlugin, policies: readonly Resource[]): KindPolicies {
@@ -67,11 +75,19 @@ function compute({ plugin, policies, entries }: Omit<KindPolicies, 'outcome'>, {
     const { kind, protocol } = destination
     const routeRules = routeRulesOf(entries, routing.routePolicies)
     const conf = plugin.outboundConf?.({ policies, destination: { kind, protocol }, rule: mergedRule(relevant), routeRules })
-    return conf === undefined ? silent : intern(canonicalJson(conf), { conf, problem: undefined })
+    if (conf === undefined) return silent
+    const cluster = plugin.outboundCluster && pieceOf(plugin.clusterConf ? plugin.clusterConf(conf) : conf)
+    const listener = plugin.outboundListener && pieceOf(plugin.listenerConf ? plugin.listenerConf(conf) : conf)
+    const outcome = { conf, problem: undefined, cluster: cluster ?? nothing, listener: listener ?? nothing }
+    return intern(`${plugin.type} ${canonicalJson(conf)}`, outcome)
   } catch (error) {
     const problem = messageOf(error)
-    return intern(`! ${problem}`, { conf: undefined, problem })
+    return intern(`! ${problem}`, { ...silent, problem })
   }
+}
+
+function pieceOf(conf: unknown): ConfPiece {
+  return conf === undefined ? nothing : internPiece(canonicalJson(conf), { conf })
 }
 
 /** For each route name, the rule of the route policy itself. */

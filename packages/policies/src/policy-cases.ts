@@ -205,12 +205,12 @@ function outcome(input: CaseInput, type: string): unknown {
     const mine = conf.byType[plugin.type]
     plugin.outboundCluster?.(
       { destination, cluster, clientTags: plugin.sendsClientTags?.(destination, mine) === true ? clientTags : undefined },
-      mine,
+      conf.forCluster.byType[plugin.type],
     )
     if (listener !== undefined)
       plugin.outboundListener?.(
         { name, destination, routes: conf.routes, tcpSplits: conf.tcpSplits, listener },
-        mine,
+        conf.forListener.byType[plugin.type],
         plugin.share?.(owner, mine, whole[plugin.type]),
       )
   }

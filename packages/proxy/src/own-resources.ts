@@ -325,7 +325,7 @@ function buildEgress(into: PartBuild, at: ZoneBuild): void {
     into.attempt('cluster', name, () => {
       const clientTags = clientTagsOf(facts, destination, conf)
       const make = (): ClusterDraft => egressCluster({ name, target, systemCaPath: facts.proxy.systemCaPath })
-      const applied = applyOutboundCluster(conf.byType, make, (cluster) => ({ destination, cluster, clientTags }))
+      const applied = applyOutboundCluster(conf.forCluster.byType, make, (cluster) => ({ destination, cluster, clientTags }))
       into.report(name, applied.failures, conf.problems)
       into.addCluster(applied.draft)
     })

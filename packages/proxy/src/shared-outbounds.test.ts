@@ -114,18 +114,25 @@ describe('sharing keys', () => {
   })
 
   test('what an edited policy leaves as it was stays the same cell', () => {
-    const shared = createSharedOutbounds(() => {})
-    const withTimeout = (connectionTimeout: string) => {
-      const spec = { to: [{ targetRef: { kind: 'Mesh' }, default: { connectionTimeout } }] }
+    let encodes = 0
+    const shared = createSharedOutbounds(() => encodes++)
+    const withTimeout = (timeout: object) => {
+      const spec = { to: [{ targetRef: { kind: 'Mesh' }, default: timeout }] }
       return effectiveOutbound(samplePolicies(samplePolicy('MeshTimeout', 't', spec)), destination, destinationLookup([destination]))
     }
-    const [before, after] = [withTimeout('1s'), withTimeout('2s')]
-    const cluster = shared.cluster(clusterKey, before, undefined)
-    const listener = shared.listener(listenerKey, before, undefined)
-    assert.notEqual(shared.cluster(clusterKey, after, undefined).cell, cluster.cell)
-    assert.equal(shared.listener(listenerKey, after, undefined).cell, listener.cell)
-    // a resource with something of one proxy lives no longer than the conf it was made by
+    const [before, after] = [withTimeout({ connectionTimeout: '1s' }), withTimeout({ connectionTimeout: '2s' })]
     const own = { ...listenerKey, shares: { text: 'x', byType: {} } }
-    assert.notEqual(shared.listener(own, before, undefined).cell, shared.listener(own, after, undefined).cell)
+    const cluster = shared.cluster(clusterKey, before, undefined)
+    const listeners = [listenerKey, own].map((key) => shared.listener(key, before, undefined).cell)
+    encodes = 0
+    assert.notEqual(shared.cluster(clusterKey, after, undefined).cell, cluster.cell)
+    assert.deepEqual(
+      [listenerKey, own].map((key) => shared.listener(key, after, undefined).cell),
+      listeners,
+    )
+    assert.equal(encodes, 1, 'no listener was made anew')
+    const headers = withTimeout({ connectionTimeout: '2s', http: { requestHeadersTimeout: '5s' } })
+    assert.equal(shared.cluster(clusterKey, headers, undefined).cell, shared.cluster(clusterKey, after, undefined).cell)
+    assert.notEqual(shared.listener(listenerKey, headers, undefined).cell, listeners[0])
   })
 })

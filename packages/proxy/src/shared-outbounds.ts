@@ -1,6 +1,6 @@
 // Clusters and listeners of outbounds, made and encoded once for all proxies whose keys are equal. Entries hang on the identity of the
-// destination fact and of the effective conf, and die with them; the rest of the key is a text. What a new conf leaves as it was stays the same
-// cell, so that no stream looks at it: an edit of a cluster's field is no change of any listener.
+// destination fact and of the part of the effective conf that the resource is made by, and die with them; the rest of the key is a text. An edit of a
+// cluster's field so makes no listener anew, and what is made anew and says the same stays the same cell, so that no stream looks at it.
 import type { ClusterDraft } from '@weft/envoy'
 import type { DestinationFact } from '@weft/facts'
 import { messageOf } from '@weft/foundation/errors'
@@ -74,11 +74,11 @@ export function createSharedOutbounds(onEncode: (type: XdsType) => void): Shared
   return {
     cluster(key, conf, raw) {
       const { name, destination, clientTags } = key
-      const at = { destination, conf, raw: raw ?? noRaw, ownersDiffer: clientTags !== undefined }
+      const at = { destination, conf: conf.forCluster, raw: raw ?? noRaw, ownersDiffer: clientTags !== undefined }
       return remembered(at, `c ${name} ${key.identitySecret ?? ''} ${clientTags ?? ''}`, () =>
         built('cluster', name, () => {
           const applied = applyOutboundCluster(
-            conf.byType,
+            conf.forCluster.byType,
             () => outboundCluster(key),
             (cluster: ClusterDraft) => ({ destination, cluster, clientTags }),
           )
@@ -89,11 +89,12 @@ export function createSharedOutbounds(onEncode: (type: XdsType) => void): Shared
     listener(key, conf, raw) {
       const { name, destination } = key
       const text = `l ${name} ${key.address} ${key.port} ${key.bindToPort ? 1 : 0}${key.ipv6 ? 1 : 0} ${key.terminal}${key.additional.map((more) => ` ${more.address} ${more.port}`).join('')} ${key.shares?.text ?? ''}`
-      return remembered({ destination, conf, raw: raw ?? noRaw, ownersDiffer: key.shares !== undefined }, text, () =>
+      const { forListener } = conf
+      return remembered({ destination, conf: forListener, raw: raw ?? noRaw, ownersDiffer: key.shares !== undefined }, text, () =>
         built('listener', name, () => {
-          const { routes, tcpSplits } = conf
+          const { routes, tcpSplits, byType } = forListener
           const applied = applyOutboundListener(
-            { confs: conf.byType, shares: key.shares?.byType ?? {} },
+            { confs: byType, shares: key.shares?.byType ?? {} },
             () => outboundListener(key),
             (listener) => ({ name, destination, routes, tcpSplits, listener }),
           )

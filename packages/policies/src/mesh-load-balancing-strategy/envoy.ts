@@ -38,7 +38,17 @@ export const meshLoadBalancingStrategyPlugin: PolicyPlugin<undefined, OutboundBa
     const weighted = (locality?.regrouped?.affinity.length ?? 0) > 0 && clusterEndpoints(cluster) !== undefined
     if (weighted) cluster.config.commonLbConfig = { ...cluster.config.commonLbConfig, localityWeightedLbConfig: {} }
   },
+  clusterConf(conf) {
+    if (conf === undefined) return undefined
+    const { hashKeys: _, ...service } = conf.service
+    return { service, routes: {} }
+  },
   outboundListener: ({ listener }, conf) => hashChains(listener.chains, conf),
+  listenerConf(conf) {
+    if (conf === undefined) return undefined
+    const { hashKeys } = conf.service
+    return { service: hashKeys === undefined ? {} : { hashKeys }, routes: conf.routes }
+  },
   egressChain: ({ chain }, conf) => hashChains([chain], conf),
   placement: (client, conf) => (conf?.service.locality === undefined ? undefined : placementOf(client, conf.service.locality)),
   loadAssignment: arrange,

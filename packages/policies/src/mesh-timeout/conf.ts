@@ -38,6 +38,7 @@ export function timeoutConf(conf: unknown): TimeoutConf {
   })
 }
 
-function definedOnly(values: { readonly [K in keyof TimeoutConf]: number | undefined }): TimeoutConf {
+/** A conf of these values, without those that are undefined. */
+export function definedOnly(values: { readonly [K in keyof TimeoutConf]?: number | undefined }): TimeoutConf {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
 }

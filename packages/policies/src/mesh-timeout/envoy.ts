@@ -5,7 +5,7 @@ import type { Protocol } from '@weft/facts'
 import { catchAllConf, type InboundRule, type Match, mergeConf } from '@weft/policy'
 import { matchedRules, repeatRoutes } from '../matched-rules.ts'
 import type { InboundScope, PolicyPlugin } from '../plugin.ts'
-import { type TimeoutConf, timeoutConf, timeoutDefaults } from './conf.ts'
+import { definedOnly, type TimeoutConf, timeoutConf, timeoutDefaults } from './conf.ts'
 
 /** Timeouts of a destination. */
 export interface OutboundTimeouts {
@@ -54,6 +54,14 @@ export const meshTimeoutPlugin: PolicyPlugin<InboundTimeouts, OutboundTimeouts, 
     for (const chain of listener.chains) setCallerTimeouts(chain, conf.callers)
   },
   outboundCluster: ({ cluster, destination }, conf) => setClusterTimeouts(cluster, conf.service, destination.protocol),
+  clusterConf: ({ service: { connectMs, idleMs, maxStreamMs, maxConnectionMs } }) => ({
+    service: definedOnly({ connectMs, idleMs, maxStreamMs, maxConnectionMs }),
+    routes: {},
+  }),
+  listenerConf: ({ service: { idleMs, requestHeadersMs, ...service }, routes }) => ({
+    service: definedOnly({ idleMs, requestHeadersMs, ...ofRoutes(service) }),
+    routes: Object.fromEntries(Object.entries(routes).map(([name, own]) => [name, definedOnly(ofRoutes(own))])),
+  }),
   outboundListener({ listener }, conf) {
     setListenerTimeouts(listener, conf.service)
     for (const route of routesOf(listener)) {
@@ -71,6 +79,11 @@ export const meshTimeoutPlugin: PolicyPlugin<InboundTimeouts, OutboundTimeouts, 
       setCallerTimeouts(chain, conf.callers)
     }
   },
+}
+
+/** What routes have of a conf. */
+function ofRoutes({ requestMs, streamIdleMs }: TimeoutConf): { readonly [K in 'requestMs' | 'streamIdleMs']: number | undefined } {
+  return { requestMs, streamIdleMs }
 }
 
 function inboundTimeouts({ rules }: InboundScope): InboundTimeouts {
