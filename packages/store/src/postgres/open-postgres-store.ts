@@ -16,7 +16,7 @@ import { checkSchema, schemaStatus } from './migrate.ts'
 import { createPostgresHistory, isKeyOfStore } from './history.ts'
 import { createPruning } from './pruning.ts'
 import { createConnections, type PostgresSettings, statementTimeoutOf } from './settings.ts'
-import { createWakeUp } from './wake-up.ts'
+import { createWakeUp, type StoreAnnouncer } from './wake-up.ts'
 
 export interface PostgresStoreOptions {
   readonly settings: PostgresSettings
@@ -33,6 +33,8 @@ export interface PostgresStoreOptions {
   readonly sealedTypes?: Iterable<string>
   /** Waits for a database that is away; false by default. */
   readonly waits?: boolean
+  /** Makes another way, beside the notifications of the database, by which the instances of this store tell each other of changes. */
+  readonly announcer?: (storeId: string) => StoreAnnouncer
 }
 
 /**
@@ -62,6 +64,7 @@ async function openNow(options: PostgresStoreOptions): Promise<DurableStore> {
     if (!(await isKeyOfStore(pool, key))) log.warn({ component: 'store' }, foreignKey)
     const pruning = createPruning({ pool, clock, log, id, key, retention: { maxEntries: 100_000, maxAgeMs: 0, ...options.retention } })
     const leases = createPostgresLeases({ pool: leasePool, asUnavailable: (error) => asUnavailable(error, settings) })
+    const announcer = options.announcer?.(id)
     const store = createJointCore({
       ...loaded,
       clock,
@@ -69,7 +72,10 @@ async function openNow(options: PostgresStoreOptions): Promise<DurableStore> {
       metrics: options.metrics,
       journal: createPostgresJournal({ pool, id, key, bodies, chain: loaded.chain, statementTimeoutMs: statementTimeoutOf(settings) }),
       leases,
-      onCommitted: pruning.committed,
+      onCommitted: (seq) => {
+        pruning.committed(seq)
+        announcer?.announce(seq)
+      },
     })
     const wakeUp = createWakeUp({
       client: connections.client,
@@ -79,6 +85,7 @@ async function openNow(options: PostgresStoreOptions): Promise<DurableStore> {
       onHeard: store.heard,
       onOther: leases.heard,
       onDoubt: () => void store.check(),
+      announcer,
     })
     await wakeUp.start()
     return {

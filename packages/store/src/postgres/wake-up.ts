@@ -7,6 +7,17 @@ import type { Logger } from '@weft/foundation/log'
 import type { Clock, Timer } from '@weft/foundation/time'
 import { changesChannel } from './channel.ts'
 
+/** Another way by which instances tell each other that the log has grown. Lossy: the log itself is the truth. */
+export interface StoreAnnouncer {
+  /** False while not everything is told this way: then the log is listened to, or asked. */
+  readonly isUp: boolean
+  announce(seq: number): void
+  /** Returns the unsubscriber. */
+  onAnnounced(listener: (seq: number) => void): () => void
+  /** Told when `isUp` changes: what was said meanwhile was missed. */
+  onUp(listener: (isUp: boolean) => void): () => void
+}
+
 export interface WakeUpOptions {
   client(): pg.Client
   readonly pool: pg.Pool
@@ -18,6 +29,7 @@ export interface WakeUpOptions {
   readonly onOther?: (payload: string) => boolean
   /** Called when changes may have been missed: ask the log. */
   readonly onDoubt: () => void
+  readonly announcer?: StoreAnnouncer | undefined
 }
 
 export interface WakeUp {
@@ -34,10 +46,12 @@ const retryMs = { first: 100, last: 5000 } as const
 
 /** A listener that renews its session by itself. */
 export function createWakeUp(options: WakeUpOptions): WakeUp {
-  const { pool, clock, log, onHeard, onDoubt } = options
+  const { pool, clock, log, onHeard, onDoubt, announcer } = options
   let session: pg.Client | undefined
   let isStopped = false
   let isProven = false
+  /** It was said that notifications do not arrive. */
+  let isDoubtSaid = false
   let attempts = 0
   let nonce = ''
   const timers = new Map<'poll' | 'proof' | 'heartbeat' | 'retry', Timer>()
@@ -53,19 +67,31 @@ export function createWakeUp(options: WakeUpOptions): WakeUp {
       }),
     )
   }
+  const stop = (...names: readonly ('poll' | 'proof')[]): void => {
+    for (const name of names) {
+      timers.get(name)?.cancel()
+      timers.delete(name)
+    }
+  }
+  /** Notifications do not come: asks the log for as long as nobody else tells. */
   const poll = (): void => {
     onDoubt()
-    later('poll', pollMs, poll)
+    if (announcer?.isUp !== true) later('poll', pollMs, poll)
   }
+  const stopHearing = announcer?.onAnnounced(onHeard)
+  const stopWatching = announcer?.onUp((isUp) => {
+    // what was said while that way was down was missed, and what was said before it was known to be down
+    onDoubt()
+    if (isUp) stop('poll')
+    else if (!isProven && !timers.has('proof') && !timers.has('poll')) poll()
+  })
   const hear = (payload: string | undefined): void => {
     if (payload === nonce) {
-      if (!isProven && timers.has('poll')) log.info({ channel: changesChannel }, 'notifications of the database arrive')
+      if (!isProven && isDoubtSaid) log.info({ channel: changesChannel }, 'notifications of the database arrive')
       isProven = true
+      isDoubtSaid = false
       attempts = 0
-      for (const name of ['poll', 'proof'] as const) {
-        timers.get(name)?.cancel()
-        timers.delete(name)
-      }
+      stop('poll', 'proof')
       return
     }
     if (payload !== undefined && options.onOther?.(payload)) return
@@ -79,9 +105,11 @@ export function createWakeUp(options: WakeUpOptions): WakeUp {
       log.debug({ err: messageOf(error) }, 'cannot send a notification')
     })
     later('proof', proofMs, () => {
-      if (isProven || timers.has('poll')) return
-      log.warn({ ms: pollMs }, 'notifications of the database do not arrive (a pooler that shares sessions?), the change log is polled')
-      poll()
+      if (isProven) return
+      const instead = announcer?.isUp === true ? 'changes are announced another way' : 'the change log is polled'
+      if (!isDoubtSaid) log.warn({ ms: pollMs }, `notifications of the database do not arrive (a pooler that shares sessions?), ${instead}`)
+      isDoubtSaid = true
+      if (!timers.has('poll')) poll()
     })
   }
   const beat = (of: pg.Client): void => {
@@ -142,6 +170,8 @@ export function createWakeUp(options: WakeUpOptions): WakeUp {
     start: listen,
     stop: async () => {
       isStopped = true
+      stopHearing?.()
+      stopWatching?.()
       for (const timer of timers.values()) timer.cancel()
       const open = session
       session = undefined
