@@ -1,13 +1,15 @@
-// The hostnames generators give to a destination, wherever it is asked for: also global, which resolves none itself, can tell
+// The hostnames a destination holds, wherever it is asked for: also global, which resolves none itself, can tell
 // (contract/rest-cli-gui.md section 5, `_hostnames`; contract/resources.md section 10).
 import { field } from '@weft/foundation/json'
-import { displayName, labelKeys, type Labels, renderTemplate, type Resource } from '@weft/resources'
+import { displayName, labelKeys, type Labels, type Registry, type Resource } from '@weft/resources'
 import type { Store } from '@weft/store'
 import type { DestinationHostname } from './api-deps.ts'
 import { matchesLabels } from './filters.ts'
+import { holdsHostname, hostnameBy, selectorOf } from './hostname-places.ts'
 
 export interface HostnameScene {
   readonly store: Pick<Store, 'list'>
+  readonly registry: Pick<Registry, 'destinations'>
   readonly mode: 'global' | 'zone'
   /** '' on global. */
   readonly zone: string
@@ -15,39 +17,30 @@ export interface HostnameScene {
 
 /** By generator name; generators that do not select the destination, cannot be rendered or give a name that another destination holds are left out. */
 export function destinationHostnames(scene: HostnameScene, destination: Resource): readonly DestinationHostname[] {
+  const { store, registry, mode } = scene
+  const generators = store.list('HostnameGenerator')
+  const rivals = (): readonly Resource[] => registry.destinations.flatMap(({ type }) => store.list(type, destination.mesh))
+  const view = mode === 'global' ? { generators, destinations: rivals(), zones: store.list('Zone').map(({ name }) => name) } : undefined
   const zones = new Map<string, readonly string[]>()
-  for (const generator of scene.store.list('HostnameGenerator')) {
-    if (isHeldByAnother(scene, generator, destination)) continue
-    const hostname = hostnameOf(scene, generator, destination)
+  for (const generator of generators) {
+    const hostname = isSelected(scene, generator, destination) ? hostnameBy(generator, destination, scene.zone) : undefined
+    if (hostname === undefined) continue
+    if (view ? !holdsHostname(view, generator, destination, hostname) : isHeldByAnother(generator, destination)) continue
     // the reference names the destination itself where it has no zone
-    if (hostname !== undefined) zones.set(hostname, [destination.labels[labelKeys.zone] ?? displayName(destination)])
+    zones.set(hostname, [destination.labels[labelKeys.zone] ?? displayName(destination)])
   }
   return [...zones].map(([hostname, names]) => ({ hostname, zones: names }))
 }
 
-function hostnameOf(scene: HostnameScene, generator: Resource, destination: Resource): string | undefined {
-  const selector = field(field(generator.spec, 'selector'), `${destination.type.charAt(0).toLowerCase()}${destination.type.slice(1)}`)
-  if (typeof selector !== 'object' || selector === null) return undefined
-  const labels = field(selector, 'matchLabels')
-  const wanted = typeof labels === 'object' && labels !== null ? { ...labels } : {}
-  const isSelected = views(scene, generator, destination).some((view) => matchesLabels(wanted, { ...destination, labels: view }))
-  const template = field(generator.spec, 'template')
-  if (!isSelected || typeof template !== 'string') return undefined
-  const { labels: own, name, mesh } = destination
-  const fields = {
-    Name: name,
-    DisplayName: displayName(destination),
-    Namespace: own[labelKeys.namespace] ?? '',
-    Mesh: mesh,
-    Zone: own[labelKeys.zone] ?? scene.zone,
-  }
-  const rendering = renderTemplate(template, { fields, labels: own })
-  return 'text' in rendering ? rendering.text : undefined
+function isSelected(scene: HostnameScene, generator: Resource, destination: Resource): boolean {
+  const wanted = selectorOf(generator, destination.type)
+  return (
+    wanted !== undefined && views(scene, generator, destination).some((view) => matchesLabels(wanted, { ...destination, labels: view }))
+  )
 }
 
-/** A zone knows from the status which hostnames are another destination's; global, which every zone answers differently, does not. */
-function isHeldByAnother({ mode }: HostnameScene, generator: Resource, { status }: Resource): boolean {
-  if (mode !== 'zone') return false
+/** A zone knows from the status which hostnames are another destination's. */
+function isHeldByAnother(generator: Resource, { status }: Resource): boolean {
   return itemsOf(field(status, 'hostnameGenerators')).some(
     (entry) =>
       field(field(entry, 'hostnameGeneratorRef'), 'coreName') === generator.name &&

@@ -34,7 +34,7 @@ export function serviceRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
       }
       const found = destination(deps, request, kind.type)
       const { mode, zone } = deps.controlPlane
-      const items = destinationHostnames({ store: deps.store, mode, zone }, found).map(({ hostname, zones }) => ({
+      const items = destinationHostnames({ store: deps.store, registry: deps.registry, mode, zone }, found).map(({ hostname, zones }) => ({
         hostname,
         zones: zones.map((name) => ({ name })),
       }))

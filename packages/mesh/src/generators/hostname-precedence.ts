@@ -15,9 +15,12 @@ export interface HostnameClaim {
   readonly problem: string | undefined
 }
 
+/** What decides between destinations. */
+export type Claimant = Pick<DestinationResource, 'key' | 'name' | 'creationTime' | 'isForeign'>
+
 /** All claims of a destination. */
-export interface DestinationClaims {
-  readonly service: DestinationResource
+export interface DestinationClaims<D extends Claimant = Claimant> {
+  readonly service: D
   readonly claims: readonly HostnameClaim[]
 }
 
@@ -26,8 +29,8 @@ export interface DestinationClaims {
  * before what is of another zone; then the order of the generators; then the destination that was here first, by this control plane's own clock;
  * then names. Undefined without a claim.
  */
-export function holderOf(rivals: readonly DestinationClaims[], hostname: string): DestinationResource | undefined {
-  let best: { readonly claim: HostnameClaim; readonly service: DestinationResource } | undefined
+export function holderOf<D extends Claimant>(rivals: readonly DestinationClaims<D>[], hostname: string): D | undefined {
+  let best: { readonly claim: HostnameClaim; readonly service: D } | undefined
   for (const { service, claims } of rivals) {
     for (const claim of claims) {
       if (claim.hostname === hostname && (!best || byPrecedence({ claim, service }, best) < 0)) best = { claim, service }
@@ -38,7 +41,7 @@ export function holderOf(rivals: readonly DestinationClaims[], hostname: string)
 
 interface Candidate {
   readonly claim: HostnameClaim
-  readonly service: DestinationResource
+  readonly service: Claimant
 }
 
 function byPrecedence(a: Candidate, b: Candidate): number {

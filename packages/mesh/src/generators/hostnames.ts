@@ -54,7 +54,7 @@ export function deriveHostnames(graph: Graph, inputs: HostnameInputs, settings: 
   )
   const claims = graph.map(
     { name: 'hostnameClaims', from: inputs.destinations, reads: [ordered] },
-    (scope, service): DestinationClaims => ({
+    (scope, service): DestinationClaims<DestinationResource> => ({
       service,
       claims: (scope.get(ordered, 'all') ?? []).flatMap((generator, rank) => claimOf(generator, rank, service, settings)),
     }),
