@@ -27,6 +27,8 @@ export interface ControlPlanes extends AsyncDisposable {
   /** A JSON answer; undefined when there is none with status 200. */
   get(role: Role, path: string): Promise<unknown>
   token(workload: string): Promise<string>
+  /** Of the process of a control plane that runs. */
+  pid(role: Role): number | undefined
   /** What a control plane wrote to its log. */
   logOf(role: Role): string
 }
@@ -103,6 +105,7 @@ export async function controlPlanes(
       if (answer.status !== 200) throw new Error(`no token: ${answer.status} ${answer.text}`)
       return answer.text.trim()
     },
+    pid: processes.pid,
     logOf: (role) => join(processes.folder(role), 'log'),
     [Symbol.asyncDispose]: async () => {
       await processes.stopAll()

@@ -260,7 +260,9 @@ export function createJointCore(options: JointCoreOptions): JointStore {
       announced = await headOf()
       outage.answered()
       await work()
-      if (outage.reason === undefined) log.info({ ms: Math.round(outage.over()) }, 'the database is back')
+      if (outage.reason !== undefined) return
+      const ms = outage.over()
+      if (ms !== undefined) log.info({ ms: Math.round(ms) }, 'the database is back')
     } catch (error) {
       goAway(error)
     }

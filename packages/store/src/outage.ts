@@ -2,16 +2,23 @@
 import type { Clock, Timer } from '@weft/foundation/time'
 
 const retryMs = { first: 100, last: 5000 } as const
+/** Who is away again so soon was not really back: the back-off goes on. */
+const relapseMs = 2000
+/** The same reason is told again after this long. */
+const remindMs = 60_000
 
 export interface Outage {
   /** Why, when it is away. */
   readonly reason: string | undefined
-  /** Notes a failure; true when the database was there before. `again` is called after the back-off, once. */
+  /**
+   * Notes a failure; true when it is to be told: the database was there before, and the reason is not one that was told within a minute (a
+   * full disk answers every question and fails every write). `again` is called after the back-off, once.
+   */
   failed(reason: string, again: () => void): boolean
   /** The database answers; what follows may still fail, and then the back-off goes on from where it was. */
   answered(): void
-  /** Everything works; milliseconds it was away. */
-  over(): number
+  /** Everything works; milliseconds it was away, undefined when that it was away has not been told. */
+  over(): number | undefined
   stop(): void
 }
 
@@ -19,6 +26,9 @@ export interface Outage {
 export function createOutage(clock: Clock): Outage {
   let reason: string | undefined
   let since: number | undefined
+  let endedAt: number | undefined
+  let told: { readonly reason: string; readonly at: number } | undefined
+  let isTold = false
   let attempts = 0
   let timer: Timer | undefined
   return {
@@ -26,22 +36,30 @@ export function createOutage(clock: Clock): Outage {
       return reason
     },
     failed: (why, again) => {
+      const now = clock.monotonic()
       const isNew = since === undefined
+      if (isNew) {
+        since = now
+        if (endedAt === undefined || now - endedAt >= relapseMs) attempts = 0
+        isTold = told?.reason !== why || now - told.at >= remindMs
+        if (isTold) told = { reason: why, at: now }
+      }
       reason = why
-      since ??= clock.monotonic()
       timer?.cancel()
       timer = clock.after(Math.min(retryMs.last, retryMs.first * 2 ** attempts), again)
       attempts += 1
-      return isNew
+      return isNew && isTold
     },
     answered: () => {
       reason = undefined
     },
     over: () => {
-      const ms = clock.monotonic() - (since ?? clock.monotonic())
+      const now = clock.monotonic()
+      const ms = isTold ? now - (since ?? now) : undefined
       reason = undefined
       since = undefined
-      attempts = 0
+      endedAt = now
+      isTold = false
       return ms
     },
     stop: () => timer?.cancel(),

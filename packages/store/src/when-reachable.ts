@@ -4,7 +4,7 @@ import type { Logger } from '@weft/foundation/log'
 import type { Clock } from '@weft/foundation/time'
 import { createOutage } from './outage.ts'
 
-/** The same reason is told again after this long. */
+/** That the wait goes on is told again after this long. */
 const remindMs = 60_000
 
 export interface WhenReachableOptions {
@@ -20,12 +20,13 @@ export interface WhenReachableOptions {
  */
 export async function whenReachable<T>(act: () => Promise<T>, { clock, log, signal }: WhenReachableOptions): Promise<T> {
   const outage = createOutage(clock)
+  const begun = clock.monotonic()
   const isOver = (): boolean => signal?.aborted === true
   let told: { readonly reason: string; readonly at: number } | undefined
   for (;;) {
     try {
       const result = await act()
-      if (told) log.info({ ms: Math.round(outage.over()) }, 'the database is there, the start goes on')
+      if (told) log.info({ ms: Math.round(clock.monotonic() - begun) }, 'the database is there, the start goes on')
       return result
     } catch (error) {
       if (!(error instanceof AppError && error.retryable) || isOver()) throw error

@@ -4,6 +4,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import pg from 'pg'
 import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
+import type { Logger } from '@weft/foundation/log'
 import type { HistoryBodies } from '../history-bodies.ts'
 import { signPoint } from '../history-chain.ts'
 import type { HistoryKey } from '../history-key.ts'
@@ -50,13 +51,17 @@ const append = { name: 'weft-append', text: appendSql(withoutLeases) }
 const appendLeased = { name: 'weft-append-leased', text: appendSql(withLeases) }
 
 // a value that was overtaken is left out: the change that overtook it brings its own
-const readSql = `
+const readLog = {
+  name: 'weft-read',
+  text: `
   SELECT l.seq, l.tx, l.time, l.class, l.actor, l.reason, l.op, l.type, l.mesh, l.name, l.created, l.previous, encode(l.hash, 'hex') AS hash,
     CASE WHEN l.class = 'observed' OR l.sealed THEN r.body ELSE l.after END AS body
   FROM weft.log l
   LEFT JOIN weft.resources r
     ON (l.class = 'observed' OR l.sealed) AND l.op = 'put' AND r.type = l.type AND r.mesh = l.mesh AND r.name = l.name AND r.version = l.seq
-  WHERE l.seq > $1 ORDER BY l.seq LIMIT $2`
+  WHERE l.seq > $1 ORDER BY l.seq LIMIT $2`,
+}
+const askHead = { name: 'weft-head', text: 'SELECT c.seq, s.id FROM weft.counter c, weft.store s' }
 
 const pageRows = 1000
 /** Who is further behind loads everything anew. */
@@ -73,13 +78,30 @@ export interface PostgresJournalOptions {
   readonly key: HistoryKey
   readonly bodies: HistoryBodies
   readonly statementTimeoutMs: number
+  readonly log: Logger
 }
 
 /** The journal of a database whose schema is up to date. Closing it ends the pool. */
 export function createPostgresJournal(options: PostgresJournalOptions): Journal {
-  const { pool, id, key, bodies } = options
+  const { pool, id, key, bodies, log } = options
   const begin = beginWrite(options.statementTimeoutMs)
   let chain = options.chain
+  /** Until it is seen that prepared statements do not stay with a connection. */
+  let isPreparing = true
+  const prepared = (statement: { readonly name: string; readonly text: string }): { readonly name?: string; readonly text: string } =>
+    isPreparing ? statement : { text: statement.text }
+  /** Carries out what failed only for a lost statement, and so did nothing, once more without any. */
+  const withStatements = async <T>(work: () => Promise<T>): Promise<T> => {
+    const hadNames = isPreparing
+    try {
+      return await work()
+    } catch (error) {
+      if (!hadNames || !isLostStatement(error)) throw error
+      if (isPreparing) log.warn({}, 'prepared statements do not stay with a connection (a pooler that shares sessions?), none are used')
+      isPreparing = false
+      return work()
+    }
+  }
 
   /** The end of the chain after these changes, or false when somebody else wrote after `after`. */
   const appendWith = async (
@@ -91,7 +113,7 @@ export function createPostgresJournal(options: PostgresJournalOptions): Journal 
     let end = chain
     for (const chunk of chunks) {
       const result = await on.query({
-        ...(leases.length === 0 ? append : appendLeased),
+        ...prepared(leases.length === 0 ? append : appendLeased),
         values: [
           at,
           chunk.rows,
@@ -111,7 +133,7 @@ export function createPostgresJournal(options: PostgresJournalOptions): Journal 
   }
   const written = async (write: () => Promise<ChainPoint | false>): Promise<boolean> => {
     try {
-      const end = await write()
+      const end = await withStatements(write)
       if (end !== false) chain = end
       return end !== false
     } catch (error) {
@@ -124,7 +146,7 @@ export function createPostgresJournal(options: PostgresJournalOptions): Journal 
     let end = chain
     let last = after
     for (;;) {
-      const { rows } = await on.query<LogRow>({ name: 'weft-read', text: readSql, values: [last, pageRows] })
+      const { rows } = await on.query<LogRow>({ ...prepared(readLog), values: [last, pageRows] })
       for (const row of rows) {
         const entry = entryOf(row)
         if (entry.seq !== last + 1) return undefined
@@ -142,29 +164,25 @@ export function createPostgresJournal(options: PostgresJournalOptions): Journal 
 
   return {
     head: async () => {
-      const { rows } = await pool.query<{ seq: string; id: string }>({
-        name: 'weft-head',
-        text: 'SELECT c.seq, s.id FROM weft.counter c, weft.store s',
-      })
+      const { rows } = await withStatements(() => pool.query<{ seq: string; id: string }>(prepared(askHead)))
       const row = rows[0]
       if (row?.id !== id) throw new Error('the database holds another store than the one that was opened')
       return Number(row.seq)
     },
-    read: (after, head) => (head - after > maxBehind ? Promise.resolve(undefined) : readWith(pool, after, head)),
+    read: (after, head) => (head - after > maxBehind ? Promise.resolve(undefined) : withStatements(() => readWith(pool, after, head))),
     holds: async (leases) => {
       const query = { name: 'weft-holds', text: heldLeasesSql('$1', '$2'), values: [...leaseValues(leases)] }
       return (await pool.query(query)).rowCount === leases.length
     },
-    append: (after, transactions, leases) => {
-      const chunks = chunkRows(transactions, { from: chain, bodies })
-      const start = [...take(chunks, 2)]
-      // what fits into one statement is a transaction by itself
-      return written(() =>
-        start.length === 1
+    append: (after, transactions, leases) =>
+      written(() => {
+        const chunks = chunkRows(transactions, { from: chain, bodies })
+        const start = [...take(chunks, 2)]
+        // what fits into one statement is a transaction by itself
+        return start.length === 1
           ? appendWith(pool, { after, leases }, start)
-          : inTransaction(pool, (client) => appendWith(client, { after, leases }, concat(start, chunks)), begin),
-      )
-    },
+          : inTransaction(pool, (client) => appendWith(client, { after, leases }, concat(start, chunks)), begin)
+      }),
     appendInTurn: (after, plan, leases) =>
       written(() =>
         inTransaction(
@@ -263,6 +281,11 @@ export async function loadAll(pool: pg.Pool): Promise<Snapshot & { readonly id: 
     },
     'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
   )
+}
+
+/** A session knows nothing of a statement that was prepared in another one, or has one of this name from somebody else. */
+function isLostStatement(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && (error.code === '26000' || error.code === '42P05')
 }
 
 /** Classes of SQLSTATE that speak about the content: data exceptions and exceeded limits of the program. */

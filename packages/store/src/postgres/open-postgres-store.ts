@@ -70,7 +70,7 @@ async function openNow(options: PostgresStoreOptions): Promise<DurableStore> {
       clock,
       log,
       metrics: options.metrics,
-      journal: createPostgresJournal({ pool, id, key, bodies, chain: loaded.chain, statementTimeoutMs: statementTimeoutOf(settings) }),
+      journal: createPostgresJournal({ pool, id, key, bodies, log, chain: loaded.chain, statementTimeoutMs: statementTimeoutOf(settings) }),
       leases,
       onCommitted: (seq) => {
         pruning.committed(seq)

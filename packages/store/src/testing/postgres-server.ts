@@ -79,7 +79,7 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   if (bin === undefined) throw new Error('PostgreSQL >= 14 is not installed: apt-get install postgresql')
   const dir = mkdtempSync(join(tmpdir(), 'weft-postgres-'))
   // the server refuses to run as root
-  const user = process.getuid?.() === 0 ? unprivilegedUser() : undefined
+  const user = serverUser()
   const own = (path: string): void => {
     if (user) chownSync(path, user.uid, user.gid)
   }
@@ -218,9 +218,14 @@ function childrenOf(parent: number): readonly { readonly pid: number; readonly t
     })
 }
 
-interface User {
+export interface User {
   readonly uid: number
   readonly gid: number
+}
+
+/** Whom servers that refuse to be root run as; undefined: as whoever runs the tests. */
+export function serverUser(): User | undefined {
+  return process.getuid?.() === 0 ? unprivilegedUser() : undefined
 }
 
 function unprivilegedUser(): User {
@@ -293,7 +298,7 @@ async function launch({ bin, data, port, user }: Launch): Promise<ChildProcess> 
 }
 
 /** A port that is free now and below those that the kernel gives to connections, so that a restarted server finds it free again. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = 12_000 + Math.floor(Math.random() * 19_000)
     if (await isFree(port)) return port
