@@ -1,0 +1,240 @@
+// Presence on a real Redis: who is there, who is missed, and above all who is not.
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, describe, it } from 'node:test'
+import { createMetrics } from '@weft/foundation/metrics'
+import { FakeClock, systemClock } from '@weft/foundation/time'
+import { Redis } from 'ioredis'
+import { recordedLog } from '../testing/recorded-log.ts'
+import { type RedisServer, startRedis, withoutRedis } from '../testing/redis-server.ts'
+import { until } from '../testing/until.ts'
+import { createRedisPresence, type RedisPresence } from './presence.ts'
+import { createRedisLink, type RedisLink } from './redis-link.ts'
+
+interface TestMember extends AsyncDisposable {
+  readonly link: RedisLink
+  readonly presence: RedisPresence
+  readonly missing: string[]
+  readonly joined: string[]
+  readonly metrics: ReturnType<typeof createMetrics>
+  /** Lets a second pass, and what is done with it. */
+  beat(): Promise<void>
+  /** Without a goodbye, as a process that is killed. */
+  vanish(): void
+}
+
+/** Beats on a clock of its own, so that only Redis itself depends on the time of the machine. */
+async function member(url: string, instanceId: string, storeId = 'store-1'): Promise<TestMember> {
+  const { log } = recordedLog()
+  const metrics = createMetrics()
+  const clock = new FakeClock()
+  const link = createRedisLink({ settings: { url }, clock: systemClock, log, metrics })
+  const self = { instanceId, address: { host: '127.0.0.1', port: 5683 } }
+  const presence = createRedisPresence({ link, storeId, self, clock, log, metrics })
+  const missing: string[] = []
+  const joined: string[] = []
+  presence.onMissing((other) => missing.push(other.instanceId))
+  presence.onJoined((other) => joined.push(other.instanceId))
+  presence.start()
+  link.start()
+  await until(`${instanceId} is there`, () => presence.isUp)
+  return {
+    link,
+    presence,
+    missing,
+    joined,
+    metrics,
+    beat: async () => {
+      clock.advance(1000)
+      // commands are answered in order, so the beat is over when this is
+      if (link.isUp) await link.run((client) => client.ping()).catch(() => {})
+    },
+    vanish: () => link.stop(),
+    [Symbol.asyncDispose]: async () => {
+      await presence.stop()
+      link.stop()
+    },
+  }
+}
+const beats = async (count: number, ...members: readonly TestMember[]): Promise<void> => {
+  for (let n = 0; n < count; n += 1) for (const each of members) await each.beat()
+}
+const idsOf = ({ presence }: TestMember): readonly string[] =>
+  presence
+    .members()
+    .map(({ instanceId }) => instanceId)
+    .sort()
+
+describe('presence in Redis', { skip: withoutRedis() }, () => {
+  let server: RedisServer
+  let raw: Redis
+  before(async () => {
+    server = await startRedis()
+    raw = new Redis(server.url)
+  })
+  beforeEach(() => raw.flushall())
+  after(async () => {
+    raw.disconnect()
+    await server[Symbol.asyncDispose]()
+  })
+  const memberKey = (id: string): string => `weft:{store-1}:member:${id}`
+
+  it('shows the members of one store, and who leaves at once', async () => {
+    await using one = await member(server.url, 'one')
+    const two = await member(server.url, 'two')
+    await using _stranger = await member(server.url, 'stranger', 'store-2')
+    await beats(1, one, two)
+    assert.deepEqual([idsOf(one), idsOf(two)], [['two'], ['one']])
+    assert.deepEqual(one.presence.members()[0]?.address, { host: '127.0.0.1', port: 5683 })
+    assert.match((await one.metrics.expose()).text, /replicas_presence_members 1\n[^]*|replicas_redis_up 1/)
+    // long enough to judge
+    await beats(8, one, two)
+    await two[Symbol.asyncDispose]()
+    await one.beat()
+    assert.deepEqual([one.joined, one.missing, idsOf(one)], [['two'], ['two'], []])
+    await beats(3, one)
+    assert.deepEqual(one.missing, ['two'], 'told once')
+  })
+
+  it('misses one that beats no more, and is told when it beats again', async () => {
+    await using one = await member(server.url, 'one')
+    const two = await member(server.url, 'two')
+    await beats(8, one, two)
+    two.vanish()
+    // its key ends by itself
+    await until('it is missed', async () => {
+      await one.beat()
+      return one.missing.length > 0
+    })
+    assert.deepEqual(one.missing, ['two'])
+    assert.equal(await raw.exists(memberKey('two')), 0)
+    await using _again = await member(server.url, 'two')
+    await one.beat()
+    assert.deepEqual([one.joined, idsOf(one)], [['two', 'two'], ['two']])
+  })
+
+  it('an emptied Redis is the death of nobody', async () => {
+    await using one = await member(server.url, 'one')
+    await using two = await member(server.url, 'two')
+    const three = await member(server.url, 'three')
+    await beats(8, one, two, three)
+    await raw.flushall()
+    three.vanish()
+    await beats(5, one)
+    assert.deepEqual([one.missing, idsOf(one)], [[], ['three', 'two']])
+    await beats(4, one, two)
+    assert.deepEqual([one.joined.length, two.missing], [2, []])
+    // who did not come back in all that time is missed
+    assert.deepEqual(one.missing, ['three'])
+  })
+
+  it('a Redis that was restarted empty is the death of nobody', async () => {
+    await using own = await startRedis()
+    await using one = await member(own.url, 'one')
+    await using two = await member(own.url, 'two')
+    await beats(8, one, two)
+    await own.kill()
+    await until('both know', () => !one.presence.isUp && !two.presence.isUp)
+    await beats(10, one, two)
+    assert.deepEqual(idsOf(one), ['two'], 'who was there is remembered')
+    await own.start()
+    await until('both are back', () => one.presence.isUp && two.presence.isUp)
+    await beats(10, one, two)
+    assert.deepEqual([one.missing, two.missing, one.joined, two.joined], [[], [], ['two'], ['one']])
+  })
+
+  it('a Redis that stood still is the death of nobody', async () => {
+    await using own = await startRedis()
+    await using one = await member(own.url, 'one')
+    const two = await member(own.url, 'two')
+    await beats(8, one, two)
+    // the key of one that lives is over when Redis goes on
+    two.vanish()
+    await one.link.run((client) => client.pexpire(memberKey('two'), 100))
+    own.pause()
+    await one.beat()
+    await until('the silence is noticed', () => !one.presence.isUp)
+    await assert.rejects(one.presence.holder('zone/east'))
+    own.resume()
+    await until('it is back', () => one.presence.isUp)
+    await beats(5, one)
+    assert.deepEqual(one.missing, [])
+    await using _back = await member(own.url, 'two')
+    await beats(5, one)
+    assert.deepEqual([one.missing, one.joined], [[], ['two']])
+  })
+
+  it('one that was paused itself misses nobody', async () => {
+    await using one = await member(server.url, 'one')
+    await using two = await member(server.url, 'two')
+    await beats(8, one, two)
+    await raw.del(memberKey('one'), memberKey('two'))
+    await one.beat()
+    assert.deepEqual(one.missing, [])
+  })
+
+  it('knows who holds a stream: the latest, as long as it lives', async () => {
+    await using one = await member(server.url, 'one')
+    await using two = await member(server.url, 'two')
+    await using asking = await member(server.url, 'asking')
+    const holder = (): Promise<string | undefined> => asking.presence.holder('proxy/default/web-1')
+    assert.equal(await holder(), undefined)
+    const byOne = one.presence.hold('proxy/default/web-1')
+    await until('it is known', async () => (await holder()) === 'one')
+    const byTwo = two.presence.hold('proxy/default/web-1')
+    await until('it has moved', async () => (await holder()) === 'two')
+    byOne()
+    // whatever else is written afterwards, the release was before it
+    one.presence.hold('zone/east')
+    await until('the release is done', async () => (await asking.presence.holder('zone/east')) === 'one')
+    assert.equal(await holder(), 'two')
+    // a claim that was given up late, after the same instance claimed it anew
+    const again = two.presence.hold('proxy/default/web-1')
+    byTwo()
+    two.presence.hold('zone/west')
+    await until('the release is done', async () => (await asking.presence.holder('zone/west')) === 'two')
+    assert.equal(await holder(), 'two')
+    again()
+    await until('nobody holds it', async () => (await holder()) === undefined)
+    await raw.del(memberKey('two'))
+    assert.equal(await asking.presence.holder('zone/west'), undefined, 'who is not there holds nothing')
+  })
+
+  it('says again what it holds after Redis has lost it', async () => {
+    await using one = await member(server.url, 'one')
+    const count = 1200
+    for (let n = 0; n < count; n += 1) one.presence.hold(`proxy/default/web-${n}`)
+    const stored = async (): Promise<number> => (await raw.keys('weft:{store-1}:holder:*')).length
+    await until('all are there', async () => (await stored()) === count)
+    await raw.flushall()
+    await one.beat()
+    await until('all are there again', async () => (await stored()) === count)
+    // and each before it ends by itself
+    for (const key of await raw.keys('weft:{store-1}:holder:*')) await raw.pexpire(key, 5000)
+    await beats(201, one)
+    await until('all stay', async () => {
+      const ttls = await Promise.all((await raw.keys('weft:{store-1}:holder:*')).map((key) => raw.pttl(key)))
+      return ttls.length === count && ttls.every((ttl) => ttl > 60_000)
+    })
+  })
+
+  it('what others wrote under its keys does no harm', async () => {
+    await using one = await member(server.url, 'one')
+    const hostile = ['', '{', 'null', '[]', '{"instanceId":1}', '{"instanceId":""}', `{"instanceId":"${'x'.repeat(5000)}"}`]
+    for (const [n, value] of hostile.entries()) {
+      await raw.sadd('weft:{store-1}:members', `h${n}`)
+      await raw.set(memberKey(`h${n}`), value)
+    }
+    await raw.sadd('weft:{store-1}:members', 'half')
+    await raw.set(memberKey('half'), '{"instanceId":"half","address":{"host":5}}')
+    await one.beat()
+    assert.deepEqual(one.presence.members(), [{ instanceId: 'half' }])
+    await raw.del('weft:{store-1}:members')
+    await raw.set('weft:{store-1}:members', 'not a set')
+    await one.beat()
+    await until('it is not up', () => !one.presence.isUp)
+    await raw.del('weft:{store-1}:members')
+    await one.beat()
+    await until('it is up again', () => one.presence.isUp)
+    assert.deepEqual(one.missing, [])
+  })
+})
