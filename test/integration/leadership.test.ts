@@ -1,0 +1,214 @@
+// One of two replicas leads: what it writes is fenced, and the other takes over whatever becomes of it, without a change for any proxy.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { identity } from '../../apps/demo/src/resources.ts'
+import { getJson, http, until } from '../../apps/demo/src/rest.ts'
+import { withoutPostgres } from '../../packages/store/src/testing/postgres-server.ts'
+import { isObject } from '../chaos/canonical.ts'
+import type { Role } from './control-planes.ts'
+import { leadingPlanes, otherOf, patienceMs, putDataplane, type ReplicaName, replicaNames } from './leading-planes.ts'
+import { proxyGroup, services } from './watched-proxy.ts'
+
+/** Short, so that nobody waits for long, and long enough for a busy machine to renew in time most of the time. What is claimed holds for any. */
+const leaseMs = 6000
+
+const policy = (seconds: number): object => ({
+  type: 'MeshTimeout',
+  mesh: 'default',
+  name: 'slow',
+  spec: { to: [{ targetRef: { kind: 'Mesh' }, default: { connectionTimeout: `${seconds}s` } }] },
+})
+
+test('two replicas of a global and of a zone', { skip: withoutPostgres(), timeout: 900_000 }, async (t) => {
+  const planes = await leadingPlanes(leaseMs)
+  t.after(() => planes[Symbol.asyncDispose]())
+  let made = 0
+
+  const serviceAt = async (name: ReplicaName, service: string): Promise<unknown> => {
+    const found = await getJson(`${planes.api(name)}/meshes/default/meshservices/${service}`)
+    return isObject(found) && isObject(found['status']) && Array.isArray(found['status']['vips']) ? found['status']['vips'] : undefined
+  }
+  /** Registers a workload at a replica, and waits for what the leader makes of it at `at`. */
+  const generated = async (through: ReplicaName, at: readonly ReplicaName[]): Promise<string> => {
+    made += 1
+    const workload = `work-${made}`
+    await until(
+      `${workload} is registered`,
+      async () => [200, 201].includes(await putDataplane(planes.api(through), workload, `10.0.0.${made}`)),
+      patienceMs,
+    )
+    for (const name of at)
+      await until(`service ${workload} at ${name}`, async () => (await serviceAt(name, workload)) !== undefined, patienceMs)
+    return workload
+  }
+  const shows = (name: ReplicaName, seconds: number): Promise<unknown> =>
+    until(
+      `${seconds}s at ${name}`,
+      async () =>
+        JSON.stringify((await getJson(`${planes.api(name)}/meshes/default/meshtimeouts`)) ?? '').includes(
+          `"connectionTimeout":"${seconds}s"`,
+        ),
+      patienceMs,
+    )
+  const writersOf = async (role: Role, resource: string): Promise<readonly string[]> => [
+    ...new Set((await planes.ledWrites(role)).filter((write) => write.resource === resource).map(({ by }) => by)),
+  ]
+  /** Nobody ever wrote as leader who was not the leader in the very transaction. */
+  const isFencedThroughout = async (): Promise<void> => {
+    for (const role of ['global', 'zone'] as const) {
+      const writes = await planes.ledWrites(role)
+      assert.ok(writes.length > 0)
+      assert.deepEqual(
+        writes.filter(({ by, leader }) => by !== leader),
+        [],
+        `${role}: every such write is the leader's`,
+      )
+      const epochs = writes.map(({ epoch }) => epoch)
+      assert.deepEqual(
+        epochs,
+        epochs.toSorted((a, b) => a - b),
+        'epochs only grow',
+      )
+    }
+  }
+  const groups = { a: proxyGroup(planes.proxies('zone-a')), b: proxyGroup(planes.proxies('zone-b')) }
+  t.after(() => {
+    groups.a.close()
+    groups.b.close()
+  })
+  const tokens: string[] = []
+  const isServed = (): Promise<unknown> =>
+    until(
+      'all proxies are served',
+      async () => [...groups.a.all, ...groups.b.all].every(({ proxy }) => proxy.completeAt !== undefined),
+      patienceMs,
+    )
+  const losses = (): unknown => [groups.a, groups.b].map(({ losses: { removed, shrunk } }) => [removed, shrunk])
+  const none = [
+    [[], []],
+    [[], []],
+  ]
+
+  await t.test('start together on empty databases: one of each role leads and generates, both serve', async () => {
+    await Promise.all([planes.start('global-a'), planes.start('global-b')])
+    await Promise.all([planes.start('zone-a'), planes.start('zone-b')])
+    assert.equal((await http('PUT', `${planes.api('global-b')}/meshes/default/meshidentities/identity`, identity)).status, 201)
+    assert.equal((await http('PUT', `${planes.api('global-b')}/meshes/default/meshtimeouts/slow`, policy(1))).status, 201)
+    for (const name of replicaNames) await shows(name, 1)
+    const leader = await planes.leader('zone')
+    // through the one that does not lead
+    const workload = await generated(otherOf(leader), ['zone-a', 'zone-b'])
+    assert.equal((await writersOf('zone', `MeshService ${workload}`)).length, 1)
+    for (let service = 0; service < services; service += 1) {
+      await until(
+        'a token for proxies',
+        async () => {
+          const answer = await http('POST', `${planes.api(leader)}/tokens/dataplane`, {
+            mesh: 'default',
+            workload: `svc-${service}`,
+            validFor: '1h',
+          })
+          if (answer.status === 200) tokens[service] = answer.text.trim()
+          return answer.status === 200
+        },
+        patienceMs,
+      )
+    }
+    for (let index = 0; index < services; index += 1)
+      groups[index % 2 === 0 ? 'a' : 'b'].add('sidecar', { index, token: tokens[index] ?? '' })
+    await isServed()
+    await isFencedThroughout()
+    for (const group of Object.values(groups)) group.mark()
+  })
+
+  await t.test('a paused leader is replaced; when it goes on it writes nothing, and serves as before', async () => {
+    const paused = { global: await planes.leader('global'), zone: await planes.leader('zone') }
+    const before = { global: await planes.lease('global'), zone: await planes.lease('zone') }
+    const key = paused.zone === 'zone-a' ? 'a' : 'b'
+    const disconnects = groups[key].all.map(({ proxy }) => proxy.disconnects)
+    for (const name of Object.values(paused)) planes.signal(name, 'SIGSTOP')
+    const next = { global: await planes.leader('global', paused.global), zone: await planes.leader('zone', paused.zone) }
+    assert.deepEqual(next, { global: otherOf(paused.global), zone: otherOf(paused.zone) })
+    const workload = await generated(next.zone, [next.zone])
+    assert.deepEqual(await writersOf('zone', `MeshService ${workload}`), [next.zone])
+    for (const name of Object.values(paused)) planes.signal(name, 'SIGCONT')
+    // it has read what the other did, and looked at its lease: had it anything to write, it would have by now
+    await until(`${workload} at ${paused.zone}`, async () => (await serviceAt(paused.zone, workload)) !== undefined, patienceMs)
+    for (const name of Object.values(paused)) await until(`${name} knows`, async () => planes.log(name).includes('lease lost'), patienceMs)
+    const later = await generated(paused.zone, ['zone-a', 'zone-b'])
+    const writes = await planes.ledWrites('zone')
+    const since = writes.filter(({ epoch }) => epoch > before.zone.epoch)
+    assert.ok(since.some(({ resource }) => resource === `MeshService ${later}`))
+    await isFencedThroughout()
+    assert.deepEqual(
+      groups[key].all.map(({ proxy }) => proxy.disconnects),
+      disconnects,
+      'the streams of the paused one live',
+    )
+    assert.deepEqual(losses(), none)
+  })
+
+  await t.test('a killed leader is replaced, and its place taken by a new process that follows', async () => {
+    const killed = await planes.leader('zone')
+    await planes.processes.kill(killed)
+    const next = await planes.leader('zone', killed)
+    assert.equal(next, otherOf(killed))
+    const workload = await generated(next, [next])
+    assert.deepEqual(await writersOf('zone', `MeshService ${workload}`), [next])
+    // the session with global has moved along
+    assert.equal((await http('PUT', `${planes.api('global-a')}/meshes/default/meshtimeouts/slow`, policy(2))).status, 200)
+    await shows(next, 2)
+    await planes.start(killed)
+    await until(`${workload} at ${killed}`, async () => (await serviceAt(killed, workload)) !== undefined, patienceMs)
+    await isFencedThroughout()
+    assert.deepEqual(losses(), none)
+  })
+
+  await t.test('one that stops in order hands over: nobody waits for its lease to end', async () => {
+    for (const role of ['global', 'zone'] as const) {
+      const stopped = await planes.leader(role)
+      const { epoch } = await planes.lease(role)
+      await planes.processes.stop(stopped, patienceMs)
+      const next = await planes.leader(role, stopped)
+      assert.equal(next, otherOf(stopped))
+      // given back, then taken: a lease that had to end by itself counts once
+      assert.ok((await planes.lease(role)).epoch >= epoch + 2)
+      assert.match(planes.log(stopped), /lease given back/)
+      await planes.start(stopped)
+    }
+    await generated('zone-a', ['zone-a', 'zone-b'])
+    await isFencedThroughout()
+    assert.deepEqual(losses(), none)
+  })
+
+  await t.test('without the database for longer than a lease nobody leads and nothing is written; then all heals alone', async () => {
+    const leaders = [await planes.leader('global'), await planes.leader('zone')]
+    const lost = (name: ReplicaName): number => planes.log(name).split('lease lost').length
+    const before = leaders.map(lost)
+    await planes.server.kill()
+    for (const [at, name] of leaders.entries()) await until(`${name} gives up`, async () => lost(name) > (before[at] ?? 0), patienceMs)
+    assert.equal(await putDataplane(planes.api('zone-a'), 'never', '10.9.9.9'), 503)
+    for (const name of replicaNames) assert.equal((await http('GET', `${planes.api(name)}/meshes/default`)).status, 200)
+    await planes.server.start()
+    await generated('zone-b', ['zone-a', 'zone-b'])
+    await until(
+      'global writes',
+      async () => (await http('PUT', `${planes.api('global-b')}/meshes/default/meshtimeouts/slow`, policy(3))).status === 200,
+      patienceMs,
+    )
+    for (const name of replicaNames) await shows(name, 3)
+    await isFencedThroughout()
+    assert.deepEqual(losses(), none)
+  })
+
+  await t.test('at the end both replicas of a zone show the same', async () => {
+    const shown = async (name: ReplicaName): Promise<string> => {
+      const lists = await Promise.all(
+        ['meshservices', 'workloads', 'dataplanes'].map((kind) => getJson(`${planes.api(name)}/meshes/default/${kind}?size=1000`)),
+      )
+      return JSON.stringify(lists)
+    }
+    await until('the same', async () => (await shown('zone-a')) === (await shown('zone-b')), patienceMs)
+    for (const name of replicaNames) assert.doesNotMatch(planes.log(name), /uncaught exception|unhandled rejection/, name)
+  })
+})
