@@ -1,6 +1,6 @@
 // DataplaneInsight: who serves a proxy, since when, what was sent and acknowledged, and its certificate (contract/dataplane.md section 6.5).
 import type { JsonObject } from '@weft/foundation/json'
-import { child, objectOf } from './json.ts'
+import { child } from './json.ts'
 import {
   addSubscription,
   closeSubscription,
@@ -63,9 +63,4 @@ export function identityIssued(spec: JsonObject, identity: IssuedIdentity): Json
 /** The spec after the stream with this id ended. */
 export function proxyDisconnected(spec: JsonObject, id: string, time: string): JsonObject {
   return { ...spec, subscriptions: updateSubscription(subscriptionsOf(spec), id, (found) => closeSubscription(found, time)) }
-}
-
-/** The spec with every open subscription ended, for streams of a process that is gone. */
-export function allClosed(spec: unknown, time: string): JsonObject {
-  return { ...objectOf(spec), subscriptions: subscriptionsOf(spec).map((found) => closeSubscription(found, time)) }
 }

@@ -8,9 +8,8 @@ import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import { type Clock, type Timer, timestamp } from '@weft/foundation/time'
 import { keyText, type Labels, labelKeys, type Resource, type ResourceKey } from '@weft/resources'
-import type { Store, StoreOp } from '@weft/store'
+import type { Change, Store, StoreOp } from '@weft/store'
 import {
-  allClosed,
   type CountedType,
   dataplaneSubscriptionLimit,
   identityIssued,
@@ -21,6 +20,7 @@ import {
   type ProxySubscription,
 } from './dataplane-insight.ts'
 import { objectOf } from './json.ts'
+import { closedOf, instanceOf, mergeInsight, sameConnections } from './merge-insight.ts'
 import { createResponseTally, type ResponseTally, type Tallied } from './response-tally.ts'
 import { isOpen, type Outcome, subscriptionsOf } from './subscriptions.ts'
 import {
@@ -55,6 +55,11 @@ export interface InsightWriterOptions {
   readonly zoneLimit?: number
   /** Labels of new DataplaneInsights: what a zone gives to resources of its own. None by default. */
   proxyLabels?(dataplane: Resource): Labels
+  /**
+   * Other processes write the same insights, each for the streams it serves. Subscriptions of others are then theirs to end, until `endedOf` says
+   * that they are gone. Default: whatever is open at the start was left by an earlier process.
+   */
+  readonly isShared?: boolean
 }
 
 /** The proxy a stream belongs to. */
@@ -86,6 +91,8 @@ export interface ZoneStatusRecorder {
 export interface InsightWriter extends Component {
   readonly proxies: ProxyStatusRecorder
   readonly zones: ZoneStatusRecorder
+  /** Ends the subscriptions that processes left open which are gone. */
+  endedOf(isGone: (instanceId: string) => boolean): void
   /** Writes everything that waits. Resolves once the store has it; failures are logged and tried again. */
   flush(): Promise<void>
 }
@@ -217,8 +224,9 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
   }
 
   /** Owners come and go: an insight goes with its owner, and one that waited is written. */
-  const follow = (change: { readonly op: string; readonly key: ResourceKey }): void => {
+  const follow = (change: Pick<Change, 'op' | 'key' | 'after'>): void => {
     const { key } = change
+    if (options.isShared && change.after && isInsight(key)) absorb(change.after)
     if (key.type !== 'Dataplane' && key.type !== 'Zone') return
     const insight = { ...key, type: `${key.type}Insight` }
     const text = keyText(insight)
@@ -245,20 +253,29 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
   }
 
   /** Ends subscriptions of processes that are gone. Insights that a zone reports to its global are that zone's to end. */
-  const closeLeftovers = (): void => {
+  const endedOf = (isGone: (instanceId: string) => boolean): void => {
     for (const type of ['DataplaneInsight', 'ZoneInsight']) {
       for (const insight of store.list(type)) {
-        if (entries.has(keyText(insight)) || (type === 'DataplaneInsight' && options.mode === 'global')) continue
-        const open = subscriptionsOf(insight.spec).filter(isOpen)
-        if (open.every((found) => (found['controlPlaneInstanceId'] ?? found['globalInstanceId']) === instanceId)) continue
-        change(insightKey(insight), { ...insightKey(insight), type: type.replace('Insight', '') }, true, (spec) => {
-          const closed = allClosed(spec, time())
-          if (type !== 'ZoneInsight') return closed
-          const { kdsStreams: _streams, envoyAdminStreams: _admin, ...rest } = closed
-          return rest
-        })
+        if (type === 'DataplaneInsight' && options.mode === 'global') continue
+        if (!subscriptionsOf(insight.spec).some((each) => isOpen(each) && isGone(instanceOf(each)))) continue
+        const owner = { ...insightKey(insight), type: type.replace('Insight', '') }
+        change(insightKey(insight), owner, true, (spec) => closedOf(spec, isGone, time()))
       }
     }
+  }
+  const closeLeftovers = (): void => endedOf((of) => of !== instanceId)
+  /** Another process wrote the insight, or it is our own write that comes back. */
+  const absorb = (after: Resource): void => {
+    const text = keyText(after)
+    const entry = entries.get(text)
+    if (!entry) return
+    const theirs = objectOf(after.spec)
+    const limit =
+      after.type === 'ZoneInsight' ? (options.zoneLimit ?? zoneSubscriptionLimit) : (options.proxyLimit ?? dataplaneSubscriptionLimit)
+    entry.spec = mergeInsight(theirs, counted(entry), { instanceId, limit })
+    if (!sameConnections(entry.spec, theirs)) touched(text, entry.insight, true)
+    // what nobody here writes to is read anew when it is needed
+    else if (!dirty.has(text) && instanceOf(subscriptionsOf(theirs).at(-1)) !== instanceId) entries.delete(text)
   }
 
   return {
@@ -287,12 +304,13 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
       streamClosed: (zone, stream) => onZone(zone, true, (spec) => zoneStreamClosed(spec, stream)),
       healthChecked: (zone, at) => onZone(zone, false, (spec) => zoneHealthChecked(spec, at)),
     },
+    endedOf,
     flush: () => flush(dirty),
     start: async () => {
       unwatch = store.watch(store.seq, (changes) => {
         for (const found of changes) follow(found)
       })
-      leftovers = clock.after(leftoverGraceMs, closeLeftovers)
+      if (!options.isShared) leftovers = clock.after(leftoverGraceMs, closeLeftovers)
     },
     stop: async () => {
       leftovers?.cancel()
@@ -343,6 +361,10 @@ function createAlarm(clock: Clock, ring: () => void): Alarm {
     },
     cancel: () => set?.timer.cancel(),
   }
+}
+
+function isInsight({ type }: ResourceKey): boolean {
+  return type === 'DataplaneInsight' || type === 'ZoneInsight'
 }
 
 function insightKey(insight: Resource): ResourceKey {
