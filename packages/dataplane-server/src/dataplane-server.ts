@@ -51,6 +51,7 @@ export interface DataplaneServerOptions {
   readonly isLastEndpoint?: (proxyKey: string, isLive: (proxyKey: string) => boolean) => boolean
   /** The right to remove Dataplanes whose proxies stay away, where several processes serve one zone. Default: it is there. */
   readonly leading?: { readonly store: Store; readonly mayWrite: () => boolean }
+  readonly isLiveElsewhere?: (proxyKey: string) => boolean
   /** All addresses of a host name; the system's resolver by default. */
   readonly lookup?: (host: string) => Promise<readonly string[]>
 }
@@ -88,6 +89,7 @@ export function createDataplaneServer(options: DataplaneServerOptions): Dataplan
     settings,
     sinks,
     ...(options.isLastEndpoint ? { isLastEndpoint: options.isLastEndpoint } : {}),
+    ...(options.isLiveElsewhere ? { isLiveElsewhere: options.isLiveElsewhere } : {}),
   })
   const cleanup = createOfflineCleanup({
     store: options.leading?.store ?? store,

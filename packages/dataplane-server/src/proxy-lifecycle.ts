@@ -39,6 +39,10 @@ export interface ProxyLifecycle {
   /** Metadata of a proxy that is connected or may still return. */
   metadata(key: string): ProxyMetadata | undefined
   readonly connected: number
+  /** Another replica serves the proxy now: what this one still meant to do about it is that one's. A stream that lives here just ends. */
+  moved(key: string): void
+  /** The replica that served the proxy is dead and it came to no other: from now on it is lost. Does nothing for one that is known here. */
+  adopt(key: string, registered: { readonly ownsDataplane: boolean }): void
   start(): void
   /** From now on nothing is removed. */
   stop(): void
@@ -55,6 +59,8 @@ export interface ProxyLifecycleOptions {
    * proxy of its workload is connected.
    */
   readonly isLastEndpoint?: (proxyKey: string, isLive: (proxyKey: string) => boolean) => boolean
+  /** True when another replica has a live stream of the proxy. Default: there is none. */
+  readonly isLiveElsewhere?: (proxyKey: string) => boolean
 }
 
 export const duplicateStreamMessage = 'there is already an active stream from this node, try again later'
@@ -70,11 +76,23 @@ interface Proxy {
   readonly name: string
   isLive: boolean
   ownsDataplane: boolean
-  metadata: ProxyMetadata
+  /** It is live elsewhere too, and what it does there counts. */
+  hasMoved: boolean
+  metadata: ProxyMetadata | undefined
   left: 'closed' | 'lost' | undefined
   state: EndpointState
   timer: Timer | undefined
 }
+
+const unknownProxy = {
+  isLive: false,
+  ownsDataplane: false,
+  hasMoved: false,
+  metadata: undefined,
+  left: undefined,
+  state: {},
+  timer: undefined,
+} as const
 
 export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifecycle {
   const { store, clock, log, settings, sinks } = options
@@ -112,6 +130,14 @@ export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifec
     sinks.tlsAccepting.delete(proxy.key)
   }
 
+  /** Its endpoints are another replica's business. */
+  const release = (proxy: Proxy): void => {
+    proxy.timer?.cancel()
+    departures.forget(proxy)
+    proxies.delete(proxy.key)
+    sinks.proxies.delete(proxy.key)
+  }
+
   const remove = async (proxy: Proxy): Promise<void> => {
     const key = dataplaneKey(proxy)
     const stored = store.get(key)
@@ -140,7 +166,7 @@ export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifec
     if (!isLastEndpoint(proxy)) void remove(proxy)
     else after(proxy, lostRetentionMs, () => expireLost(proxy))
   }
-  const isLive = (key: string): boolean => proxies.get(key)?.isLive === true
+  const isLive = (key: string): boolean => proxies.get(key)?.isLive === true || options.isLiveElsewhere?.(key) === true
   const isLastEndpoint = (proxy: Proxy): boolean => {
     if (options.isLastEndpoint) return options.isLastEndpoint(proxy.key, isLive)
     const workload = workloadOf(store.get(dataplaneKey(proxy)))
@@ -167,6 +193,10 @@ export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifec
     proxy.isLive = false
     live -= 1
     if (isStopped || how === 'stopped') return
+    if (proxy.hasMoved) {
+      release(proxy)
+      return
+    }
     log.info({ mesh: proxy.mesh, proxy: proxy.name, reason: how }, 'proxy disconnected')
     // who drained before leaves on purpose, however many do
     if (how !== 'lost' && proxy.state.draining) {
@@ -196,11 +226,11 @@ export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifec
     let proxy = proxies.get(hello.key)
     if (proxy?.isLive) throw new AppError('xds/duplicate-stream', duplicateStreamMessage)
     if (!proxy) {
-      const { key, mesh, name, metadata } = hello
-      proxy = { key, mesh, name, metadata, isLive: false, ownsDataplane: false, left: undefined, state: {}, timer: undefined }
-      proxies.set(key, proxy)
+      proxy = { ...unknownProxy, key: hello.key, mesh: hello.mesh, name: hello.name, metadata: hello.metadata }
+      proxies.set(hello.key, proxy)
     }
     proxy.isLive = true
+    proxy.hasMoved = false
     live += 1
     proxy.timer?.cancel()
     return proxy
@@ -222,7 +252,7 @@ export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifec
       departures.forget(proxy)
       proxy.left = undefined
       proxy.metadata = hello.metadata
-      sinks.proxies.set(proxy.key, hello.metadata)
+      sinks.proxies.set(proxy.key, hello.metadata, { ownsDataplane: proxy.ownsDataplane })
       if (returning.delete(proxy.key)) sinks.endpointStates.delete(proxy.key)
       setState(proxy, drainingReports.has(proxy.key) ? { draining: true } : {})
       log.info({ mesh: proxy.mesh, proxy: proxy.name }, 'proxy connected')
@@ -242,6 +272,21 @@ export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifec
     metadata: (key) => proxies.get(key)?.metadata,
     get connected() {
       return live
+    },
+    moved: (key) => {
+      returning.delete(key)
+      const proxy = proxies.get(key)
+      if (proxy?.isLive) proxy.hasMoved = true
+      else if (proxy) release(proxy)
+    },
+    adopt: (key, { ownsDataplane }) => {
+      const [mesh = '', name = ''] = key.split('/')
+      if (proxies.has(key) || isStopped || !store.get({ type: 'Dataplane', mesh, name })) return
+      const proxy: Proxy = { ...unknownProxy, key, mesh, name, ownsDataplane, left: 'lost' }
+      proxies.set(key, proxy)
+      log.info({ mesh, proxy: name, reason: 'its replica is dead' }, 'proxy lost')
+      degrade(proxy)
+      after(proxy, lostRetentionMs, () => expireLost(proxy))
     },
     start: () => {
       awaiting = clock.after(returnGraceMs, degradeMissing)

@@ -13,7 +13,7 @@ export interface EndpointState {
 export interface ProxySinks {
   readonly proxies: {
     /** A proxy is connected and proven; called again when it returns with other metadata. */
-    set(proxyKey: string, metadata: ProxyMetadata): void
+    set(proxyKey: string, metadata: ProxyMetadata, registered: { readonly ownsDataplane: boolean }): void
     /** It is gone for good: its Dataplane was removed, or its stream ended without one of its own. */
     delete(proxyKey: string): void
   }
