@@ -286,12 +286,12 @@ export const smallSections = {
       catalog: {
         type: 'object',
         properties: {
-          instanceAddress: { ...text(''), ...none, env: 'KUMA_INTER_CP_CATALOG_INSTANCE_ADDRESS' },
-          heartbeatInterval: { ...span('5s'), ...none, env: 'KUMA_INTER_CP_CATALOG_HEARTBEAT_INTERVAL' },
+          instanceAddress: { ...text(''), env: 'KUMA_INTER_CP_CATALOG_INSTANCE_ADDRESS' },
+          heartbeatInterval: { ...span('5s'), env: 'KUMA_INTER_CP_CATALOG_HEARTBEAT_INTERVAL' },
           writerInterval: { ...span('15s'), ...none, env: 'KUMA_INTER_CP_CATALOG_WRITER_INTERVAL' },
         },
       },
-      server: { type: 'object', properties: { port: { ...port(5683), ...none, env: 'KUMA_INTER_CP_SERVER_PORT' } } },
+      server: { type: 'object', properties: { port: { ...port(5683), env: 'KUMA_INTER_CP_SERVER_PORT' } } },
     },
   },
   monitoringAssignmentServer: {

@@ -1,5 +1,4 @@
 // The global control plane: serves zones, reaches their Envoys through them.
-import type { ApiServerDeps } from '@weft/api'
 import { AppError } from '@weft/foundation/errors'
 import type { Component } from '@weft/foundation/lifecycle'
 import { type ClientAuthorities, loadClientAuthorities, loadServerTls, type ServerTls } from '@weft/foundation/tls'
@@ -7,6 +6,7 @@ import { createKdsServer, createZoneAdmission } from '@weft/kds'
 import { labelKeys, nameKey, type Resource } from '@weft/resources'
 import { changeRoutes } from './change-routes.ts'
 import { workDirOf } from './config.ts'
+import { envoyAdminOfReplicas, type NamedDataplane, zoneHolding } from './replica-questions.ts'
 import { apiSettings, livenessSettings, massDeleteGuard } from './role-settings.ts'
 import { syncRepairRoutes } from './sync-repair-routes.ts'
 import {
@@ -18,6 +18,7 @@ import {
   startupComponent,
   storeComponent,
 } from './shared-parts.ts'
+import { globalDeaths } from './zone-replicas.ts'
 
 /** Components in start order. */
 export async function globalComponents(parts: SharedParts): Promise<readonly Component[]> {
@@ -49,21 +50,27 @@ export async function globalComponents(parts: SharedParts): Promise<readonly Com
     clusterLasts: config.store.type !== 'memory',
     isTrustShared: (trust) => isPublished(parts, trust),
   })
-  const envoyAdmin: NonNullable<ApiServerDeps['envoyAdmin']> = {
-    ask: (kind, dataplane, options) => {
-      const zone = dataplane.labels[labelKeys.zone]
-      if (!zone) throw new AppError('api/bad-request', `the dataplane ${dataplane.name} does not say which zone it is in`)
-      return server.ask(zone, kind, dataplane, options)
-    },
+  const zoneOf = (dataplane: NamedDataplane): string => {
+    const zone = dataplane.labels[labelKeys.zone]
+    if (!zone) throw new AppError('api/bad-request', `the dataplane ${dataplane.name} does not say which zone it is in`)
+    return zone
   }
+  const envoyAdmin = envoyAdminOfReplicas({
+    replicas: parts.own.replicas,
+    holding: zoneHolding,
+    isHere: (dataplane) => server.zones().some(({ zone }) => zone === zoneOf(dataplane)),
+    ask: async (kind, dataplane, options) => server.ask(zoneOf(dataplane), kind, dataplane, options),
+  })
   const { access } = apiSettings(config, parts.tls)
   const meshInsights = meshInsightsComponent(parts)
   return [
     storeComponent(parts),
+    parts.own.component,
     meshComponent(parts),
     startupComponent(parts),
     insights,
     ...(meshInsights ? [meshInsights] : []),
+    ...globalDeaths(parts),
     ...(tls ? [kdsTlsComponent(tls, parts.tls)] : []),
     server,
     ...httpComponents(parts, {

@@ -10,6 +10,7 @@ import {
   type Lease,
   type Leases,
   type LeaseTerm,
+  type Member,
   whileLeading,
   type WhileLeadingOptions,
 } from '@weft/replicas'
@@ -34,7 +35,7 @@ export interface Leadership {
 export interface LeadershipNeeds {
   readonly config: Pick<ControlPlaneConfig, 'store' | 'weft'>
   readonly store: Store
-  readonly instanceId: string
+  readonly self: Member
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics
@@ -43,10 +44,10 @@ export interface LeadershipNeeds {
 const leaderLease = 'leader'
 
 /** Resolves when it is known who leads, or that the store cannot say at the moment. */
-export async function createLeadership({ config, store, instanceId, clock, log, metrics }: LeadershipNeeds): Promise<Leadership> {
+export async function createLeadership({ config, store, self, clock, log, metrics }: LeadershipNeeds): Promise<Leadership> {
   const leases = createLeases({
     table: store.leases,
-    self: { instanceId },
+    self,
     clock,
     log,
     metrics,

@@ -25,6 +25,7 @@ import { createDelivery, type Delivery } from '@weft/xds'
 import { type ControlPlaneConfig, isFederated, publicConfig, workDirOf } from './config.ts'
 import { type OpenedStore, openStore } from './open-store.ts'
 import { createLeadership, type Leadership } from './leadership.ts'
+import { createOwnReplicas, type OwnReplicas, ownMember } from './own-replicas.ts'
 import { createProcessIdentity, type ProcessIdentity } from './process-identity.ts'
 import { createProxyStreams, type ProxyStreams } from './proxy-streams.ts'
 import { apiSettings, meshSettings } from './role-settings.ts'
@@ -42,6 +43,7 @@ export interface SharedParts {
   readonly store: Store
   readonly durable: Omit<OpenedStore, 'store'>
   readonly leadership: Leadership
+  readonly own: OwnReplicas
   readonly place: LabelPlace
   readonly graph: Graph
   readonly mesh: MeshFacts
@@ -88,7 +90,9 @@ export async function createSharedParts(config: ControlPlaneConfig, options: Sta
   const keys = createKeyRing({ secrets: store })
   const identity = createProcessIdentity()
   const insightKind = registry.get('DataplaneInsight')
-  const leadership = await createLeadership({ config, store, instanceId: identity.instanceId, clock, log, metrics })
+  const self = ownMember(config, identity.instanceId)
+  const leadership = await createLeadership({ config, store, self, clock, log, metrics })
+  const own = await createOwnReplicas({ config, store, self, leases: leadership.leases, clock, log })
   return {
     config,
     log,
@@ -100,6 +104,7 @@ export async function createSharedParts(config: ControlPlaneConfig, options: Sta
     store,
     durable,
     leadership,
+    own,
     place,
     graph,
     mesh: createMesh({
@@ -133,6 +138,7 @@ export async function createSharedParts(config: ControlPlaneConfig, options: Sta
       metrics,
       mode: config.mode,
       instanceId: identity.instanceId,
+      isShared: own.isShared,
       version: identity.version.version,
       counterIntervalMs: config.xdsServer.dataplaneStatusFlushInterval,
       proxyLimit: config.metrics.dataplane.subscriptionLimit,

@@ -14,12 +14,14 @@ import { type ControlPlaneConfig, isFederated } from './config.ts'
 import { changeRoutes } from './change-routes.ts'
 import { monitoringComponents } from './monitoring.ts'
 import { createProxyPipeline, type ProxyPipeline } from './proxy-pipeline.ts'
+import { type EnvoyAdminOfReplicas, envoyAdminOfReplicas, proxyConfigOfReplicas, proxyHolding } from './replica-questions.ts'
 import { apiSettings, massDeleteGuard } from './role-settings.ts'
 import { createSnapshotBoard } from './snapshot-board.ts'
 import { adoptRoute } from './adopt-route.ts'
 import { syncRepairRoutes } from './sync-repair-routes.ts'
 import { createIssuer, issuerComponent, sharedAdminAuthority } from './zone-identities.ts'
 import { createZoneListing } from './zone-listing.ts'
+import { createZoneReplicas, type ZoneReplicas } from './zone-replicas.ts'
 import { createZoneRecovery, type ZoneRecovery } from './zone-recovery.ts'
 
 /** Filled in while the parts are made; read by parts made before it. */
@@ -63,16 +65,19 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink): Promis
   })
   const issuer = createIssuer(parts, pipeline, recovering)
   pipeline.useIssuer(issuer)
-  const server = createServer(parts, { adminAuthority, snapshots: board, recovering, isListed, pipeline })
+  const sharing = createZoneReplicas(parts, factsFrom(parts, recovering), () => server.lifecycle)
+  const server = createServer(parts, { adminAuthority, snapshots: board, recovering, isListed, pipeline, sharing })
+  const admin = adminAccess(parts, server)
   const reachability = isFederated(config) ? watchOtherZones(parts, server) : undefined
   const changes = createOwnChanges({ ...parts, zone: config.multizone.zone.name })
-  if (reachability) link.client = createClient(parts, { server, recovering, reachability, changes })
+  if (reachability) link.client = createClient(parts, { admin, recovering, reachability, changes })
   const { client } = link
   const hosts = hostsComponent(parts)
   const meshInsights = meshInsightsComponent(parts)
   const monitoring = monitoringComponents(parts)
   return [
     storeComponent(parts),
+    parts.own.component,
     meshComponent(parts),
     startupComponent(parts),
     parts.insights,
@@ -85,12 +90,13 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink): Promis
     issuerComponent(parts, issuer),
     hosts,
     recovering,
+    ...sharing.components,
     server,
     ...(reachability ? [reachability] : []),
     ...monitoring,
     ...httpComponents(parts, {
-      envoyAdmin: adminAccess(server),
-      proxyConfig: configAccess(parts, pipeline),
+      envoyAdmin: admin,
+      proxyConfig: proxyConfigOfReplicas(parts.own.replicas, (dataplane) => isHere(server, dataplane), configAccess(parts, pipeline)),
       rejections: pipeline.rejections,
       routes: [
         recovering.route,
@@ -124,11 +130,12 @@ interface ServerNeeds {
   readonly recovering: ZoneRecovery
   readonly isListed: () => boolean
   readonly pipeline: ProxyPipeline
+  readonly sharing: ZoneReplicas
 }
 
 function createServer(parts: SharedParts, needs: ServerNeeds): DataplaneServer {
   const { store, tls, verifier, insights, mesh, clock, log, metrics } = parts
-  const { recovering } = needs
+  const { recovering, sharing } = needs
   return createDataplaneServer({
     settings: serverSettings(parts),
     store,
@@ -137,7 +144,8 @@ function createServer(parts: SharedParts, needs: ServerNeeds): DataplaneServer {
     adminAuthority: needs.adminAuthority,
     snapshots: needs.snapshots,
     recorder: insights.proxies,
-    sinks: sinksInto(parts, recovering),
+    sinks: sharing.sinks,
+    isLiveElsewhere: sharing.isLiveElsewhere,
     clock,
     log,
     metrics,
@@ -185,7 +193,7 @@ function hdsIntervalMs(config: ControlPlaneConfig): number {
 }
 
 /** What the dataplane server notices becomes facts, each in a transaction of the graph. */
-function sinksInto({ graph, mesh }: SharedParts, recovering: Pick<ZoneRecovery, 'registered' | 'gone'>): ProxySinks {
+function factsFrom({ graph, mesh }: SharedParts, recovering: Pick<ZoneRecovery, 'registered' | 'gone'>): ProxySinks {
   return {
     proxies: {
       set: (key, metadata) => {
@@ -209,13 +217,13 @@ function sinksInto({ graph, mesh }: SharedParts, recovering: Pick<ZoneRecovery, 
 }
 
 interface ClientNeeds {
-  readonly server: DataplaneServer
+  readonly admin: EnvoyAdminOfReplicas
   readonly recovering: ZoneRecovery
   readonly reachability: Reachability
   readonly changes: OwnChanges
 }
 
-function createClient(parts: SharedParts, { server, recovering, reachability, changes }: ClientNeeds): KdsClient {
+function createClient(parts: SharedParts, { admin, recovering, reachability, changes }: ClientNeeds): KdsClient {
   const { config, leadership, registry, clock, log, metrics, identity, insights, delivery } = parts
   const { zone } = config.multizone
   const { store } = leadership
@@ -228,7 +236,7 @@ function createClient(parts: SharedParts, { server, recovering, reachability, ch
     metrics,
     recorder: insights.zones,
     envoyAdmin: {
-      ask: async (kind, proxy, options) => Buffer.from(await askAdmin(server, kind, { proxy, options })),
+      ask: (kind, proxy, options) => admin.ask(kind, { ...proxy, labels: {} }, options),
     },
     self: { instanceId: identity.instanceId, version: identity.version },
     zone: zone.name,
@@ -308,8 +316,18 @@ function askAdmin(
   }
 }
 
-function adminAccess(server: DataplaneServer): NonNullable<ApiServerDeps['envoyAdmin']> {
-  return { ask: async (kind, dataplane, options) => Buffer.from(await askAdmin(server, kind, { proxy: dataplane, options })) }
+/** A proxy whose stream is elsewhere is asked by who has it: only there is known how its Envoy is reached. */
+function adminAccess({ own: { replicas } }: SharedParts, server: DataplaneServer): EnvoyAdminOfReplicas {
+  return envoyAdminOfReplicas({
+    replicas,
+    holding: proxyHolding,
+    isHere: (dataplane) => isHere(server, dataplane),
+    ask: async (kind, proxy, options) => Buffer.from(await askAdmin(server, kind, { proxy, options })),
+  })
+}
+
+function isHere({ lifecycle }: DataplaneServer, dataplane: Pick<Resource, 'mesh' | 'name'>): boolean {
+  return lifecycle.isConnected(nameKey(dataplane))
 }
 
 function configAccess({ mesh }: SharedParts, pipeline: ProxyPipeline): NonNullable<ApiServerDeps['proxyConfig']> {

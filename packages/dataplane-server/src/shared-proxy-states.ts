@@ -160,11 +160,11 @@ export function createSharedProxyStates(options: SharedProxyStatesOptions): Shar
       },
       endpointStates: {
         set: (key, state) => {
-          change(key, ({ draining: _, degraded: __, ...rest }) => ({ ...rest, ...state }))
+          change(key, (before) => withEndpointState(before, state))
           facts.endpointStates.set(key, state)
         },
         delete: (key) => {
-          change(key, ({ draining: _, degraded: __, ...rest }) => rest)
+          change(key, (before) => withEndpointState(before, {}))
           facts.endpointStates.delete(key)
         },
       },
@@ -174,7 +174,7 @@ export function createSharedProxyStates(options: SharedProxyStatesOptions): Shar
           facts.tlsAccepting.set(key, identity)
         },
         delete: (key) => {
-          change(key, ({ acceptsTls: _, ...rest }) => rest)
+          change(key, (before) => withEndpointState(registrationOf(before), before))
           facts.tlsAccepting.delete(key)
         },
       },
@@ -203,6 +203,24 @@ export function createSharedProxyStates(options: SharedProxyStatesOptions): Shar
       retry?.cancel()
       unwatch()
     },
+  }
+}
+
+type Registration = Pick<State, 'replica' | 'generation' | 'ownsDataplane'>
+
+function registrationOf({ replica, generation, ownsDataplane }: State): Registration {
+  return { replica, generation, ownsDataplane }
+}
+
+function withEndpointState(before: Registration & Pick<State, 'acceptsTls'>, { draining, degraded }: EndpointState): State {
+  const { replica, generation, ownsDataplane, acceptsTls } = before
+  return {
+    replica,
+    generation,
+    ownsDataplane,
+    ...(draining === undefined ? {} : { draining }),
+    ...(degraded === undefined ? {} : { degraded }),
+    ...(acceptsTls === undefined ? {} : { acceptsTls }),
   }
 }
 

@@ -202,7 +202,12 @@ export interface KdsServer extends Component {
    * Asks the Envoy of a Dataplane of this zone through the zone's admin stream. Rejects with kds/not-connected when the zone has no such
    * stream, with kds/admin-failed when the zone answers with an error or not in time (10 s).
    */
-  ask(zone: string, kind: AdminKind, proxy: Resource, options?: AdminOptions): Promise<Uint8Array>
+  ask(
+    zone: string,
+    kind: AdminKind,
+    proxy: Pick<Resource, 'type' | 'mesh' | 'name' | 'labels'>,
+    options?: AdminOptions,
+  ): Promise<Uint8Array>
   /** What a connected zone of the 2.x line gets without some of its fields, because it could not honour them; nothing for other zones. */
   leftOut(zone: string): readonly LeftOut[]
   held(): readonly HeldResources[]

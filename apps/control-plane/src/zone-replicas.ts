@@ -1,0 +1,69 @@
+// What the replicas of a zone share of their proxies, and what becomes of the proxies of one that dies.
+import { createSharedProxyStates, type DataplaneServer, type ProxySinks } from '@weft/dataplane-server'
+import type { Component } from '@weft/foundation/lifecycle'
+import { holderOf } from '@weft/insights'
+import { followReplicaDeaths } from './replica-deaths.ts'
+import type { SharedParts } from './shared-parts.ts'
+
+export interface ZoneReplicas {
+  readonly sinks: ProxySinks
+  isLiveElsewhere(proxyKey: string): boolean
+  /** Before the server of proxies. */
+  readonly components: readonly Component[]
+}
+
+/** `facts` gets what any replica notices. A process with a store of its own shares nothing. */
+export function createZoneReplicas(
+  parts: SharedParts,
+  facts: ProxySinks,
+  lifecycle: () => Pick<DataplaneServer['lifecycle'], 'moved' | 'adopt'>,
+): ZoneReplicas {
+  const { own, store, clock, insights, identity } = parts
+  if (!own.isShared) return { sinks: facts, isLiveElsewhere: () => false, components: [] }
+  const log = parts.log.child({ component: 'replicas' })
+  const states = createSharedProxyStates({
+    store,
+    clock,
+    log,
+    instanceId: identity.instanceId,
+    facts,
+    moved: (proxyKey) => lifecycle().moved(proxyKey),
+    isLiving: own.isLiving,
+  })
+  const deaths = followReplicaDeaths({
+    replicas: own.replicas,
+    isLiving: own.isLiving,
+    named: () => [...states.replicas(), ...openHolders(parts, 'DataplaneInsight')],
+    gone: (instanceId) => {
+      insights.endedOf((of) => of === instanceId)
+      for (const left of states.servedBy(instanceId)) lifecycle().adopt(left.key, left)
+    },
+    clock,
+    log,
+  })
+  return {
+    sinks: states.sinks,
+    isLiveElsewhere: states.isLiveElsewhere,
+    components: [{ name: 'proxy-states', start: async () => states.start(), stop: async () => states.stop() }, deaths],
+  }
+}
+
+/** The replicas of a global that died: their zones have long come to another one, or are gone. */
+export function globalDeaths(parts: SharedParts): readonly Component[] {
+  const { own, clock, insights } = parts
+  if (!own.isShared) return []
+  return [
+    followReplicaDeaths({
+      replicas: own.replicas,
+      isLiving: own.isLiving,
+      named: () => openHolders(parts, 'ZoneInsight'),
+      gone: (instanceId) => insights.endedOf((of) => of === instanceId),
+      clock,
+      log: parts.log.child({ component: 'replicas' }),
+    }),
+  ]
+}
+
+function openHolders({ store }: SharedParts, type: string): readonly string[] {
+  return store.list(type).flatMap((insight) => holderOf(insight.spec) ?? [])
+}

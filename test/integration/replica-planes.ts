@@ -1,0 +1,122 @@
+// Several global and several zone control planes as processes of their own, each role on one PostgreSQL database, on loopback.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startPostgres } from '../../packages/store/src/testing/postgres-server.ts'
+import { createProcesses } from '../../apps/demo/src/processes.ts'
+import { getJson, http, until, zoneToken } from '../../apps/demo/src/rest.ts'
+import { root } from '../../tools/run-command.ts'
+import { freePorts } from '../e2e/zone.ts'
+import { runWeft } from '../run-weft.ts'
+import { type Balancer, createBalancer } from './balancer.ts'
+import { type Role, zone } from './control-planes.ts'
+
+export type ReplicaName = `${Role}-${1 | 2}`
+
+export interface ReplicaPlanes extends AsyncDisposable {
+  /** Base URL of a REST API. */
+  api(name: ReplicaName): string
+  /** Where proxies reach a zone replica, or zones a global one. */
+  port(name: ReplicaName): number
+  /** What zones dial: either global replica, the first one that is there. */
+  readonly globals: Balancer
+  /** Starts it; its API answers when this resolves. */
+  start(name: ReplicaName): Promise<void>
+  /** SIGKILL. */
+  kill(name: ReplicaName): Promise<void>
+  get(name: ReplicaName, path: string): Promise<unknown>
+  log(name: ReplicaName): string
+  /** The instance id that it goes by. */
+  instanceId(name: ReplicaName): Promise<string>
+}
+
+const roleOf = (name: ReplicaName): Role => (name.startsWith('global') ? 'global' : 'zone')
+
+/** Databases are ready; nothing else runs yet. A standalone zone has no global. */
+export async function replicaPlanes(
+  options: { readonly standalone?: boolean; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<ReplicaPlanes> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'wr-'))
+  const server = await startPostgres()
+  const names: readonly ReplicaName[] = ['global-1', 'global-2', 'zone-1', 'zone-2']
+  const each = 7
+  const ports = await freePorts(names.length * each)
+  const portOf = (name: ReplicaName, at: number): number => ports[names.indexOf(name) * each + at] ?? 0
+  const failures: string[] = []
+  const processes = createProcesses(dataDir, (name, code) => failures.push(`${name} ended with ${code}`))
+  const databases: Record<Role, string> = { global: await server.createDatabase(), zone: await server.createDatabase() }
+  const globals = await createBalancer([portOf('global-1', 5), portOf('global-2', 5)])
+  const tokenFile = join(dataDir, 'zone-token')
+  const storeOf = (role: Role): Record<string, string> => ({
+    KUMA_STORE_TYPE: 'postgres',
+    KUMA_STORE_POSTGRES_PORT: String(server.port),
+    KUMA_STORE_POSTGRES_USER: 'weft',
+    KUMA_STORE_POSTGRES_PASSWORD: 'anything',
+    KUMA_STORE_POSTGRES_DB_NAME: databases[role],
+  })
+  for (const role of ['global', 'zone'] as const) {
+    const migrated = await runWeft(['migrate', 'up'], storeOf(role))
+    if (migrated.code !== 0) throw new Error(migrated.err)
+  }
+  const federated = {
+    KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS: `grpcs://${globals.address}`,
+    KUMA_MULTIZONE_ZONE_KDS_TLS_SKIP_VERIFY: 'true',
+    KUMA_MULTIZONE_ZONE_KDS_AUTH_TOKEN_PATH: tokenFile,
+  }
+  const ofRole: Record<Role, Record<string, string>> = {
+    global: {},
+    zone: { KUMA_MULTIZONE_ZONE_NAME: zone, ...(options.standalone ? {} : federated) },
+  }
+  const api = (name: ReplicaName): string => `http://127.0.0.1:${portOf(name, 0)}`
+  return {
+    api,
+    port: (name) => portOf(name, roleOf(name) === 'global' ? 5 : 3),
+    globals,
+    start: async (name) => {
+      const role = roleOf(name)
+      processes.start(name, join(root, 'weft'), {
+        args: ['cp', 'run'],
+        env: {
+          KUMA_MODE: role,
+          KUMA_ENVIRONMENT: 'universal',
+          KUMA_GENERAL_WORK_DIR: join(dataDir, name),
+          KUMA_API_SERVER_HTTP_PORT: String(portOf(name, 0)),
+          KUMA_API_SERVER_HTTPS_PORT: String(portOf(name, 1)),
+          KUMA_DIAGNOSTICS_SERVER_PORT: String(portOf(name, 2)),
+          KUMA_DP_SERVER_PORT: String(portOf(name, 3)),
+          KUMA_INTER_CP_SERVER_PORT: String(portOf(name, 4)),
+          KUMA_INTER_CP_CATALOG_INSTANCE_ADDRESS: '127.0.0.1',
+          KUMA_INTER_CP_CATALOG_HEARTBEAT_INTERVAL: '1s',
+          KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT: String(portOf(name, 5)),
+          KUMA_MONITORING_ASSIGNMENT_SERVER_PORT: String(portOf(name, 6)),
+          ...storeOf(role),
+          ...ofRole[role],
+          ...options.env,
+        },
+      })
+      await until(
+        `API of ${name}`,
+        async () => {
+          if (failures.length > 0) throw new Error(`${failures.join('; ')}: ${readFileSync(join(processes.folder(name), 'log'), 'utf8')}`)
+          return (await http('GET', api(name))).status === 200
+        },
+        120_000,
+      )
+      if (role === 'global') writeFileSync(tokenFile, await zoneToken(api(name), zone), { mode: 0o600 })
+    },
+    kill: (name) => processes.kill(name),
+    get: (name, path) => getJson(`${api(name)}${path}`),
+    log: (name) => readFileSync(join(processes.folder(name), 'log'), 'utf8'),
+    instanceId: async (name) => {
+      const found = await getJson(api(name))
+      // the index names its instance
+      return String((found as { readonly instanceId?: unknown } | undefined)?.instanceId ?? '')
+    },
+    [Symbol.asyncDispose]: async () => {
+      await processes.stopAll()
+      await globals[Symbol.asyncDispose]()
+      await server.dispose()
+      rmSync(dataDir, { recursive: true, force: true })
+    },
+  }
+}
