@@ -8,10 +8,13 @@ interface Bucket<V> {
   sorted: readonly V[] | undefined
 }
 
+/** The members under one index key. Most have one, which is then kept without a set. */
+type Held<V> = string | Bucket<V>
+
 export class IndexNode<V> extends GraphNode implements Index<V>, Consumer {
   readonly #from: CollectionNode<V>
   readonly #keysOf: (value: V, key: string) => readonly string[]
-  readonly #buckets = new Map<string, Bucket<V>>()
+  readonly #buckets = new Map<string, Held<V>>()
   readonly #keys = new Map<string, readonly string[]>()
   readonly #errors = new Map<string, string>()
   readonly #dirty = new Set<string>()
@@ -24,10 +27,11 @@ export class IndexNode<V> extends GraphNode implements Index<V>, Consumer {
   }
 
   lookup(indexKey: string): readonly V[] {
-    const bucket = this.#buckets.get(indexKey)
-    if (!bucket) return []
-    bucket.sorted ??= this.#sorted(bucket)
-    return bucket.sorted
+    const held = this.#buckets.get(indexKey)
+    if (held === undefined) return []
+    if (typeof held === 'string') return this.#sorted([held])
+    held.sorted ??= this.#sorted([...held.members].sort())
+    return held.sorted
   }
 
   get size(): number {
@@ -71,7 +75,8 @@ export class IndexNode<V> extends GraphNode implements Index<V>, Consumer {
         expected.set(indexKey, members.add(key))
       }
     }
-    const wrong = [...this.#buckets].filter(([k, b]) => b.members.symmetricDifference(expected.get(k) ?? new Set()).size > 0)
+    const members = (held: Held<V>): ReadonlySet<string> => (typeof held === 'string' ? new Set([held]) : held.members)
+    const wrong = [...this.#buckets].filter(([k, held]) => members(held).symmetricDifference(expected.get(k) ?? new Set()).size > 0)
     return [...wrong.map(([k]) => k), ...[...expected.keys()].filter((k) => !this.#buckets.has(k))]
   }
 
@@ -89,26 +94,27 @@ export class IndexNode<V> extends GraphNode implements Index<V>, Consumer {
   }
 
   #add(indexKey: string, key: string): void {
-    const bucket = this.#buckets.get(indexKey)
-    if (!bucket) {
-      this.#buckets.set(indexKey, { members: new Set([key]), sorted: undefined })
-      return
+    const held = this.#buckets.get(indexKey)
+    if (held === undefined || held === key) this.#buckets.set(indexKey, key)
+    else if (typeof held === 'string') this.#buckets.set(indexKey, { members: new Set([held, key]), sorted: undefined })
+    else {
+      held.members.add(key)
+      held.sorted = undefined
     }
-    bucket.members.add(key)
-    bucket.sorted = undefined
   }
 
   #remove(indexKey: string, key: string): void {
-    const bucket = this.#buckets.get(indexKey)
-    if (!bucket) return
-    bucket.members.delete(key)
-    bucket.sorted = undefined
-    if (bucket.members.size === 0) this.#buckets.delete(indexKey)
+    const held = this.#buckets.get(indexKey)
+    if (held === key) this.#buckets.delete(indexKey)
+    if (held === undefined || typeof held === 'string') return
+    held.members.delete(key)
+    held.sorted = undefined
+    if (held.members.size === 0) this.#buckets.delete(indexKey)
   }
 
-  #sorted(bucket: Bucket<V>): readonly V[] {
+  #sorted(keys: readonly string[]): readonly V[] {
     const values: V[] = []
-    for (const key of [...bucket.members].sort()) {
+    for (const key of keys) {
       const value = this.#from.get(key)
       if (value !== undefined) values.push(value)
     }

@@ -42,6 +42,10 @@ export abstract class GraphNode {
     return found
   }
 
+  protected get hasReaders(): boolean {
+    return this.#dependents.size > 0
+  }
+
   /** Marks everything that read one of these keys. */
   protected markReaders(changed: { keys(): Iterable<string> }): void {
     if (this.#dependents.size === 0) return
@@ -134,7 +138,7 @@ export abstract class CollectionNode<V> extends GraphNode implements Collection<
 
   /** Drops writes that ended where they began (keeping the old object), then marks the nodes above. */
   protected settle(): void {
-    if (this.#touched.size === 0) return
+    if (this.#touched.size === 0 || !this.#isFollowed()) return
     for (const [key, before] of this.#touched) {
       const after = this.#data.get(key)
       if (before === after) this.#touched.delete(key)
@@ -146,6 +150,11 @@ export abstract class CollectionNode<V> extends GraphNode implements Collection<
     if (this.#touched.size === 0) return
     for (const consumer of this.#direct) for (const key of this.#touched.keys()) consumer.markDirty(key)
     this.markReaders(this.#touched)
+  }
+
+  /** Of what nobody follows it is of no interest whether a new value equals the old one. */
+  #isFollowed(): boolean {
+    return this.#direct.length > 0 || this.#listeners.size > 0 || this.hasReaders
   }
 
   /** Forgets what changed without telling anyone. */

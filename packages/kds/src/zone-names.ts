@@ -1,5 +1,5 @@
 // Whose name a hashed wire name is: the zone is part of what is hashed, so a name can be checked against a zone (contract/kds.md section 8).
-import { kdsName, labelKeys, type Labels } from '@weft/resources'
+import { hashedName, labelKeys, type Labels } from '@weft/resources'
 
 /** A resource as far as its name is looked at. */
 export interface NamedResource {
@@ -15,13 +15,10 @@ const hashed = /-[b-z2-9]{16}$/
 /** Whether the name is the one a resource of this zone has on the wire. */
 export function isNamedByZone({ mesh, name, labels }: NamedResource, zone: string): boolean {
   if (!hashed.test(name)) return false
-  const shown = labels[labelKeys.displayName]
+  const isNameOf = (display: string | undefined): boolean =>
+    display !== undefined && display !== '' && hashedName(display, [mesh, display, zone, labels[labelKeys.namespace] ?? '']) === name
   // a hostile display name must not hide what the name itself says
-  const candidates = new Set([...(shown ? [shown] : []), name.slice(0, -suffixLength)])
-  return [...candidates].some((display) => {
-    const resource = { mesh, name: display, labels: { ...labels, [labelKeys.displayName]: display, [labelKeys.zone]: zone } }
-    return display !== '' && kdsName(resource) === name
-  })
+  return isNameOf(labels[labelKeys.displayName]) || isNameOf(name.slice(0, -suffixLength))
 }
 
 /** Another zone that a name says it is from: by its hash, or by the prefix that zones without hashes get. */

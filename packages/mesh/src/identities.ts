@@ -10,6 +10,8 @@ import type { MeshSettings } from './settings.ts'
 export interface Identities {
   /** By dataplane key: the identity its proxy gets a certificate of. Absent while its MeshIdentity is not ready or there is none. */
   readonly ofDataplane: Collection<IdentityFact>
+  /** The same, of any dataplane, as of now. */
+  of(dataplane: DataplaneFact): IdentityFact | undefined
   /** By dataplane key: every id under any usable MeshIdentity that selects it, sorted. */
   readonly spiffeIds: Collection<readonly string[]>
   /** By mesh name. */
@@ -28,19 +30,18 @@ export function deriveIdentities(
   const byMesh: Index<UsableIdentity> = graph.index('meshIdentitiesByMesh', usable, (identity) => [identity.resource.mesh])
   const groups = graph.group('meshIdentityGroups', usable, (identity) => [identity.resource.mesh])
   const meshesWithIdentity = graph.map({ name: 'meshesWithIdentity', from: groups }, (): true => true)
-  const ofDataplane = graph.map(
-    { name: 'identities', from: inputs.dataplanes, reads: [byMesh] },
-    (scope, dataplane): IdentityFact | undefined => {
-      const candidates = scope.lookup(byMesh, dataplane.mesh)
-      const best = selectIdentity(
-        candidates.map((c) => c.resource),
-        dataplane.labels,
-      )
-      if (!best || !candidates.find((c) => c.resource === best)?.issues) return undefined
-      const spiffeId = spiffeIdOf(best, dataplane.labels, settings)
-      const trustDomain = trustDomainOf(best, settings)
-      return spiffeId === undefined || trustDomain === undefined ? undefined : { kri: kriText('mid', best), spiffeId, trustDomain }
-    },
+  const identityOf = (dataplane: DataplaneFact, candidates: readonly UsableIdentity[]): IdentityFact | undefined => {
+    const best = selectIdentity(
+      candidates.map((c) => c.resource),
+      dataplane.labels,
+    )
+    if (!best || !candidates.find((c) => c.resource === best)?.issues) return undefined
+    const spiffeId = spiffeIdOf(best, dataplane.labels, settings)
+    const trustDomain = trustDomainOf(best, settings)
+    return spiffeId === undefined || trustDomain === undefined ? undefined : { kri: kriText('mid', best), spiffeId, trustDomain }
+  }
+  const ofDataplane = graph.map({ name: 'identities', from: inputs.dataplanes, reads: [byMesh] }, (scope, dataplane) =>
+    identityOf(dataplane, scope.lookup(byMesh, dataplane.mesh)),
   )
   const spiffeIds = graph.map({ name: 'spiffeIds', from: inputs.dataplanes, reads: [byMesh] }, (scope, dataplane) => {
     const named = scope.lookup(byMesh, dataplane.mesh).filter((identity) => identity.names)
@@ -50,7 +51,7 @@ export function deriveIdentities(
     ).map((identity) => spiffeIdOf(identity, dataplane.labels, settings))
     return [...new Set(ids.filter((id) => id !== undefined))].sort()
   })
-  return { ofDataplane, spiffeIds, meshesWithIdentity }
+  return { ofDataplane, of: (dataplane) => identityOf(dataplane, byMesh.lookup(dataplane.mesh)), spiffeIds, meshesWithIdentity }
 }
 
 interface UsableIdentity {

@@ -7,7 +7,7 @@ import type { Clock } from '@weft/foundation/time'
 import type { Collection, Graph, Source } from '@weft/graph'
 import type { Registry, Resource, ResourceKey } from '@weft/resources'
 import type { Store } from '@weft/store'
-import { type DataplaneFact, type DataplaneHealth, deriveDataplanes } from './dataplanes.ts'
+import { type DataplaneFact, dataplaneFact, type DataplaneHealth, dataplaneHealth, deriveDataplanes } from './dataplanes.ts'
 import { deriveDestinations } from './destinations.ts'
 import {
   deriveRemoteIngresses,
@@ -22,10 +22,10 @@ import type { GeneratedPart } from './generators/generated-part.ts'
 import { createReconciler, type PendingWork } from './generators/reconciler.ts'
 import type { TrustVerdict } from './generators/trust-verdict.ts'
 import { wireGenerators } from './generators/wire-generators.ts'
+import { factsOnDemand } from './facts-on-demand.ts'
 import { deriveHostNames } from './host-names.ts'
-import { deriveIdentities } from './identities.ts'
+import { deriveIdentities, type Identities } from './identities.ts'
 import { deriveMultiZoneServices } from './multi-zone-services.ts'
-import { deriveOnline } from './online-dataplanes.ts'
 import { deriveOutbounds } from './outbounds.ts'
 import { derivePolicySets } from './policy-sets.ts'
 import { deriveProxyFacts } from './proxy-facts.ts'
@@ -128,7 +128,10 @@ export function createMesh(options: MeshOptions): MeshFacts {
   const hosts = graph.source<string>('hosts')
   const zoneReachability = graph.source<ZoneReachability>('zoneReachability')
 
-  const { facts: dataplanes, health } = deriveDataplanes(graph, resources.of('Dataplane'), settings)
+  // a global serves no proxies: of the dataplanes of all its zones it makes facts only for who asks (docs/adr/0016-facts-on-demand-at-global.md)
+  const isGlobal = settings.mode === 'global'
+  const own = isGlobal ? graph.source<Resource>('ownDataplanes') : resources.of('Dataplane')
+  const { facts: dataplanes, health } = deriveDataplanes(graph, own, settings)
   const services = deriveServices(graph, resources.of('MeshService'), settings)
   const members = deriveServiceMembers(graph, services, dataplanes)
   const identities = deriveIdentities(graph, { resources: resources.of('MeshIdentity'), dataplanes }, settings)
@@ -215,7 +218,6 @@ export function createMesh(options: MeshOptions): MeshFacts {
       dataplanes,
       health,
       states,
-      online: deriveOnline(graph, resources.of('DataplaneInsight')),
       proxies,
       tlsAccepting,
       spiffeIds: identities.spiffeIds,
@@ -240,8 +242,12 @@ export function createMesh(options: MeshOptions): MeshFacts {
   markChanges(parts, resources.of, (key) => reconciler.mark(key))
   let unfollow = (): void => {}
   let isStarted = false
+  const shown = isGlobal
+    ? dataplaneFactsOnDemand(resources.of('Dataplane'), settings, identities)
+    : { dataplanes, dataplaneHealth: health, identities: identities.ofDataplane }
 
   return {
+    ...shown,
     proxies,
     endpointStates: states,
     tlsAccepting,
@@ -254,9 +260,6 @@ export function createMesh(options: MeshOptions): MeshFacts {
     destinations,
     trust,
     ...(generators.trustVerdicts ? { trustVerdicts: generators.trustVerdicts } : {}),
-    identities: identities.ofDataplane,
-    dataplanes,
-    dataplaneHealth: health,
     services,
     serviceMembers: members,
     multiZoneMembers: multiZone.members,
@@ -269,7 +272,7 @@ export function createMesh(options: MeshOptions): MeshFacts {
       return facts && dataplane && withShadowPolicies(facts, dataplane, kinds)
     },
     destinationsOf: (key) => {
-      const dataplane = dataplanes.get(key)
+      const dataplane = shown.dataplanes.get(key)
       return dataplane ? outbounds.destinationsOf(dataplane) : []
     },
     soleEndpointOf: (key, counts = () => true) =>
@@ -292,6 +295,18 @@ export function createMesh(options: MeshOptions): MeshFacts {
       generators.stop()
       await reconciler.stop()
     },
+  }
+}
+
+function dataplaneFactsOnDemand(
+  resources: Collection<Resource>,
+  settings: MeshSettings,
+  identities: Identities,
+): Pick<MeshFacts, 'dataplanes' | 'dataplaneHealth' | 'identities'> {
+  return {
+    dataplanes: factsOnDemand('dataplanes', resources, (resource) => dataplaneFact(resource, settings)),
+    dataplaneHealth: factsOnDemand('dataplaneHealth', resources, dataplaneHealth),
+    identities: factsOnDemand('identities', resources, (resource) => identities.of(dataplaneFact(resource, settings))),
   }
 }
 

@@ -4,9 +4,12 @@ import type { DataplaneInsightSpec, Resource } from '@weft/resources'
 
 /** By dataplane key. */
 export function deriveOnline(graph: Graph, insights: Collection<Resource>): Collection<true> {
-  return graph.map({ name: 'onlineDataplanes', from: insights }, (_, insight): true | undefined => {
-    // stored insights passed the codec of their kind
-    const last = (insight.spec as DataplaneInsightSpec).subscriptions?.at(-1)
-    return last?.connectTime && !last.disconnectTime ? true : undefined
-  })
+  return graph.map({ name: 'onlineDataplanes', from: insights }, (_, insight): true | undefined => (isOnline(insight) ? true : undefined))
+}
+
+/** Whether a DataplaneInsight says so. */
+export function isOnline(insight: Resource): boolean {
+  // stored insights passed the codec of their kind
+  const last = (insight.spec as DataplaneInsightSpec).subscriptions?.at(-1)
+  return Boolean(last?.connectTime) && !last?.disconnectTime
 }

@@ -6,6 +6,7 @@ import protobuf from 'protobufjs'
 import 'protobufjs/ext/descriptor.js'
 import 'protobufjs/ext/protojson.js'
 import type { Root } from 'protobufjs'
+import { readFlatStrings } from './flat-strings.ts'
 import { type HardenedRoot, harden } from './harden.ts'
 import { protoFiles } from './proto-files.ts'
 
@@ -36,6 +37,7 @@ export function fullRoot(): HardenedRoot {
 
 /** One root out of a serialized descriptor set and the texts of .proto files, which refer to each other by name. */
 export function buildRoot(set: Uint8Array, protoTexts: readonly string[]): Root {
+  readFlatStrings()
   const root = protobuf.Root.fromDescriptor(set)
   for (const text of protoTexts) protobuf.parse(text, root)
   root.resolveAll()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { kdsName } from './kds-name.ts'
+import { hashedName, kdsName } from './kds-name.ts'
 import { isRfc1123Subdomain } from './names.ts'
 
 const vectors: readonly (readonly [mesh: string, name: string, labels: Readonly<Record<string, string>>, expected: string])[] = [
@@ -19,6 +19,16 @@ const vectors: readonly (readonly [mesh: string, name: string, labels: Readonly<
 
 test('wire names equal the recorded ones', () => {
   for (const [mesh, name, labels, expected] of vectors) assert.equal(kdsName({ mesh, name, labels }), expected)
+})
+
+test('the hash is FNV-1a in 64 bits', () => {
+  const alphabet = 'bcdfghjklmnpqrstvwxz2456789'
+  const suffixOf = (text: string): string => {
+    let hash = 0xcbf29ce484222325n
+    for (const byte of Buffer.from(text, 'utf8')) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n)
+    return [...hash.toString(16).padStart(16, '0')].map((digit) => alphabet[digit.charCodeAt(0) % alphabet.length]).join('')
+  }
+  fc.assert(fc.property(fc.array(fc.string({ unit: 'binary' })), (parts) => hashedName('web', parts) === `web-${suffixOf(parts.join(''))}`))
 })
 
 test('a renamed copy keeps its wire name, because the display name decides', () => {

@@ -2,8 +2,7 @@
 import { displayName, labelKeys, type Labels } from './model.ts'
 
 const alphabet = 'bcdfghjklmnpqrstvwxz2456789'
-const offset = 0xcbf29ce484222325n
-const prime = 0x100000001b3n
+const offset = { high: 0xcbf29ce4, low: 0x84222325 } as const
 const maxNameBytes = 236
 
 /**
@@ -18,11 +17,23 @@ export function kdsName(resource: { readonly mesh: string; readonly name: string
 
 /** `name` cut to 236 bytes, a dash and 16 characters that hash the parts joined without separators. */
 export function hashedName(name: string, parts: readonly string[]): string {
-  let hash = offset
-  for (const byte of Buffer.from(parts.join(''), 'utf8')) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * prime)
   let suffix = ''
-  for (const digit of hash.toString(16).padStart(16, '0')) suffix += alphabet[digit.charCodeAt(0) % alphabet.length] ?? ''
+  for (const digit of fnv1a(parts.join(''))) suffix += alphabet[digit.charCodeAt(0) % alphabet.length] ?? ''
   return `${cut(name)}-${suffix}`
+}
+
+/** The 64-bit FNV-1a hash in 16 hexadecimal digits, computed in halves: a zone's first list has one name for each of its proxies. */
+function fnv1a(text: string): string {
+  let high = offset.high
+  let low = offset.low
+  for (const byte of Buffer.from(text, 'utf8')) {
+    low = (low ^ byte) >>> 0
+    // the prime is 2^40 + 435: products of a half stay exact
+    const product = low * 435
+    high = (Math.imul(high, 435) + (low << 8) + Math.floor(product / 2 ** 32)) >>> 0
+    low = product >>> 0
+  }
+  return high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0')
 }
 
 function cut(name: string): string {

@@ -31,7 +31,6 @@ interface Batch {
 /** An empty log that continues at `seq`. */
 export function createChangeLog(options: ChangeLogOptions): ChangeLog {
   let batches: Batch[] = []
-  let head = 0
   let held = 0
   /** Everything up to here is gone from the log. */
   let compactedTo = options.seq
@@ -39,17 +38,15 @@ export function createChangeLog(options: ChangeLogOptions): ChangeLog {
 
   const prune = (): void => {
     const oldest = options.clock.now() - options.maxAgeMs
-    for (;;) {
-      const batch = batches[head]
-      if (!batch || (held <= options.maxEntries && batch.at >= oldest)) break
-      head += 1
+    let dropped = 0
+    for (const batch of batches) {
+      if (held <= options.maxEntries && batch.at >= oldest) break
+      dropped += 1
       held -= batch.changes.length
       compactedTo = batch.last
     }
-    if (head > 1024 && head * 2 > batches.length) {
-      batches = batches.slice(head)
-      head = 0
-    }
+    // at once: a batch holds the values before and after, and would keep the former from being freed
+    if (dropped > 0) batches.splice(0, dropped)
   }
 
   return {
@@ -62,7 +59,6 @@ export function createChangeLog(options: ChangeLogOptions): ChangeLog {
     },
     restart: (at) => {
       batches = []
-      head = 0
       held = 0
       compactedTo = at
       seq = at
@@ -74,7 +70,7 @@ export function createChangeLog(options: ChangeLogOptions): ChangeLog {
         })
       }
       const found: (readonly Change[])[] = []
-      for (let index = batches.length - 1; index >= head; index -= 1) {
+      for (let index = batches.length - 1; index >= 0; index -= 1) {
         const batch = batches[index]
         if (!batch || batch.last <= fromSeq) break
         found.push(batch.changes.filter((change) => change.seq > fromSeq))

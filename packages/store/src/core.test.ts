@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { hasCode } from '@weft/foundation/errors'
 import { silentLogger } from '@weft/foundation/log'
 import { FakeClock } from '@weft/foundation/time'
 import type { Change, WriteContext } from './contract.ts'
 import { createStoreCore, type Medium } from './core.ts'
 import { createLocalLeases } from './local-leases.ts'
+import { createMemoryStore } from './memory.ts'
 import { strictStore } from './strict.ts'
 
 const desired: WriteContext = { actor: 'user:test', reason: 'api', class: 'desired' }
@@ -38,6 +41,24 @@ function coreWith(medium: Medium) {
     leases: createLocalLeases({ clock: new FakeClock() }),
   })
 }
+
+it('a value that left the log is freed', async () => {
+  setFlagsFromString('--expose-gc')
+  // what the flag makes exists in contexts that begin after it
+  const collect = runInNewContext('gc') as () => void
+  const store = createMemoryStore({ clock: new FakeClock(), log: silentLogger, maxLogEntries: 2 })
+  const { resource } = put('a')
+  const write = (round: number) => store.transact([{ op: 'put', resource: { ...resource, spec: { round } } }], observed)
+  const stored = () => new WeakRef(store.get(resource) ?? assert.fail('nothing is stored'))
+  await write(0)
+  const first = stored()
+  for (let round = 1; round < 8; round++) await write(round)
+  const last = stored()
+  // weak references hold their values for the turn in which they are made or read
+  await new Promise(setImmediate)
+  collect()
+  assert.deepEqual([first.deref(), last.deref()?.spec], [undefined, { round: 7 }])
+})
 
 it('transactions of one turn share a commit', async () => {
   const { medium, commits } = fakeMedium()

@@ -3,33 +3,46 @@
 const maxDepth = 128
 
 /** Why a value cannot be kept as JSON text, or undefined when it can. `path` names the place in the answer. */
-export function jsonProblem(value: unknown, path: string, depth = 0): string | undefined {
-  if (depth > maxDepth) return `${path} is nested deeper than ${maxDepth} levels`
+export function jsonProblem(value: unknown, path: string): string | undefined {
+  const steps: (string | number)[] = []
+  const problem = problemOf(value, steps)
+  return problem && `${path}${steps.map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`)).join('')} is ${problem}`
+}
+
+/** What is wrong with a value or one of its own; then `steps` leads there. */
+function problemOf(value: unknown, steps: (string | number)[]): string | undefined {
+  if (steps.length > maxDepth) return `nested deeper than ${maxDepth} levels`
   switch (typeof value) {
     case 'string':
     case 'boolean':
     case 'undefined':
       return undefined
     case 'number':
-      return Number.isFinite(value) ? undefined : `${path} is not a finite number`
+      return Number.isFinite(value) ? undefined : 'not a finite number'
     case 'object':
       break
     default:
-      return `${path} is a ${typeof value}`
+      return `a ${typeof value}`
   }
   if (value === null) return undefined
   if (Array.isArray(value)) {
-    for (const [index, item] of value.entries()) {
-      const problem = item === undefined ? `${path}[${index}] is undefined` : jsonProblem(item, `${path}[${index}]`, depth + 1)
+    for (let index = 0; index < value.length; index++) {
+      const item: unknown = value[index]
+      steps.push(index)
+      const problem = item === undefined ? 'undefined' : problemOf(item, steps)
       if (problem) return problem
+      steps.pop()
     }
     return undefined
   }
   const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) return `${path} is not a plain object`
-  for (const [key, item] of Object.entries(value)) {
-    const problem = jsonProblem(item, `${path}.${key}`, depth + 1)
+  if (prototype !== Object.prototype && prototype !== null) return 'not a plain object'
+  for (const key of Object.keys(value)) {
+    steps.push(key)
+    // an own member of an object
+    const problem = problemOf(value[key as keyof typeof value], steps)
     if (problem) return problem
+    steps.pop()
   }
   return undefined
 }
@@ -43,11 +56,16 @@ export function jsonEqual(a: unknown, b: unknown): boolean {
     if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false
     return a.every((item, index) => jsonEqual(item, b[index]))
   }
-  const left = definedEntries(a)
-  const right = new Map(definedEntries(b))
-  return left.length === right.size && left.every(([key, item]) => right.has(key) && jsonEqual(item, right.get(key)))
-}
-
-function definedEntries(value: object): [string, unknown][] {
-  return Object.entries(value).filter(([, item]) => item !== undefined)
+  // only own members are read
+  const left = a as Readonly<Record<string, unknown>>
+  const right = b as Readonly<Record<string, unknown>>
+  let more = 0
+  for (const key of Object.keys(left)) {
+    const item = left[key]
+    if (item === undefined) continue
+    more++
+    if (!Object.hasOwn(right, key) || !jsonEqual(item, right[key])) return false
+  }
+  for (const key of Object.keys(right)) if (right[key] !== undefined) more--
+  return more === 0
 }

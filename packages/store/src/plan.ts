@@ -67,20 +67,25 @@ function planPut(op: PutOp, before: Resource | undefined, stamp: Stamp): Change 
   if (op.expect === 'absent' && before)
     throw new AppError('store/already-exists', `resource already exists: ${describe(stamp.key)}`, { details: { key: stamp.key } })
   if (typeof op.expect === 'number') checkVersion(op.expect, before, stamp.key)
-  const { labels, spec } = op.resource
-  const status = op.resource.status ?? before?.status
   checkValue(op, stamp.key)
-  if (before && jsonEqual(before.labels, labels) && jsonEqual(before.spec, spec) && jsonEqual(before.status, status)) return undefined
-  const after: Resource = {
-    ...stamp.key,
-    labels,
-    creationTime: before?.creationTime ?? stamp.time,
-    modificationTime: stamp.time,
-    version: stamp.seq,
-    spec,
-    ...(status === undefined ? {} : { status }),
-  }
-  return { ...stamp, op: 'put', ...(before ? { before } : {}), after }
+  // what stays equal stays the same object: it is in memory once, however often the rest changes
+  const labels = keep(before?.labels, op.resource.labels)
+  const spec = keep(before?.spec, op.resource.spec)
+  const status = keep(before?.status, op.resource.status ?? before?.status)
+  if (before && labels === before.labels && spec === before.spec && status === before.status) return undefined
+  const { type, mesh, name } = stamp.key
+  const creationTime = before?.creationTime ?? stamp.time
+  // written out: an object made by spreading keeps its later members apart, and there is one for each resource
+  const stored = { type, mesh, name, labels, creationTime, modificationTime: stamp.time, version: stamp.seq, spec }
+  const after: Resource =
+    status === undefined
+      ? stored
+      : { type, mesh, name, labels, creationTime, modificationTime: stamp.time, version: stamp.seq, spec, status }
+  return before ? { ...stamp, op: 'put', before, after } : { ...stamp, op: 'put', after }
+}
+
+function keep<T>(before: T | undefined, now: T): T {
+  return before !== undefined && jsonEqual(before, now) ? before : now
 }
 
 function planDelete(op: DeleteOp, before: Resource | undefined, stamp: Stamp): Change | undefined {

@@ -4,7 +4,7 @@ import type { Violation } from '../errors/index.ts'
 import { AppError } from '../errors/index.ts'
 import type { Infer } from './infer.ts'
 import type { ArraySchema, MapSchema, ObjectSchema, Schema } from './literal.ts'
-import { propertyLookup } from './property-lookup.ts'
+import { type PropertyLookup, propertyLookup } from './property-lookup.ts'
 import { checkScalar, type SchemaProfile, typeName } from './scalar.ts'
 
 export interface CheckOptions {
@@ -27,21 +27,33 @@ export interface Checked<T> {
 const maxDepth = 64
 const maxReports = 100
 
+/** A step from a value to one of its own: a field, a key of a map, an index. */
+type Step = string | number | { readonly key: string }
+
 /** State of one check, passed down the value. */
-export interface CheckRun {
+interface CheckRun {
   readonly profile: SchemaProfile
   readonly violations: Violation[]
   readonly unknown: string[]
+  readonly at: string
+  /** From the value itself to the one that is looked at. Made into text only for a report: most values are good. */
+  readonly steps: Step[]
   left: number
 }
 
 /** Checks `value`. Wording of violations: contract/rest-cli-gui.md section 4.1. */
 export function checkSchema<const S extends Schema>(schema: S, value: unknown, options?: CheckOptions): Checked<Infer<S>>
 export function checkSchema(schema: Schema, value: unknown, options: CheckOptions = {}): Checked<unknown> {
-  const run: CheckRun = { profile: options.profile ?? 'exact', violations: [], unknown: [], left: options.maxValues ?? 200_000 }
-  const at = options.at ?? ''
-  const clean = checkAny(schema, value, { run, at, depth: 0 })
-  if (clean === undefined && run.violations.length === 0) report(run, at, 'in body is required')
+  const run: CheckRun = {
+    profile: options.profile ?? 'exact',
+    violations: [],
+    unknown: [],
+    at: options.at ?? '',
+    steps: [],
+    left: options.maxValues ?? 200_000,
+  }
+  const clean = checkAny(schema, value, run)
+  if (clean === undefined && run.violations.length === 0) report(run, 'in body is required')
   const violations = run.violations.sort((a, b) => (a.field < b.field ? -1 : a.field > b.field ? 1 : 0))
   return { value: violations.length > 0 ? undefined : clean, violations, unknown: run.unknown }
 }
@@ -57,44 +69,46 @@ export function parseSchema(schema: Schema, value: unknown, what: string): unkno
   return clean
 }
 
-interface Place {
-  readonly run: CheckRun
-  readonly at: string
-  readonly depth: number
+function report(run: CheckRun, message: string): void {
+  if (run.violations.length < maxReports) run.violations.push({ field: pathOf(run), message })
 }
 
-function report(run: CheckRun, field: string, message: string): void {
-  if (run.violations.length < maxReports) run.violations.push({ field, message })
+function pathOf({ at, steps }: CheckRun): string {
+  let path = at
+  for (const step of steps) {
+    if (typeof step === 'string') path = childPath(path, step)
+    else path = `${path}[${typeof step === 'number' ? step : JSON.stringify(step.key)}]`
+  }
+  return path
 }
 
 /** The clean value, or undefined when it is absent or wrong (then a violation was reported). */
-function checkAny(schema: Schema, given: unknown, place: Place): unknown {
-  const { run, at, depth } = place
+function checkAny(schema: Schema, given: unknown, run: CheckRun): unknown {
   const value = given === undefined ? schemaDefault(schema) : given
   if (value === null && schema.nullable === true) return null
   if (value === undefined || value === null) return value === null ? schemaDefault(schema) : undefined
   run.left -= 1
   if (run.left < 0) {
-    if (run.left === -1) report(run, at, 'has too many values')
+    if (run.left === -1) report(run, 'has too many values')
     return undefined
   }
-  if (depth > maxDepth) {
-    report(run, at, `is nested deeper than ${maxDepth} levels`)
+  if (run.steps.length > maxDepth) {
+    report(run, `is nested deeper than ${maxDepth} levels`)
     return undefined
   }
   switch (schema.type) {
     case 'object':
-      return isPlainObject(value) ? checkObject(schema, value, place) : wrongType(place, 'object', value)
+      return isPlainObject(value) ? checkObject(schema, value, run) : wrongType(run, 'object', value)
     case 'map':
-      return isPlainObject(value) ? checkMap(schema, value, place) : wrongType(place, 'object', value)
+      return isPlainObject(value) ? checkMap(schema, value, run) : wrongType(run, 'object', value)
     case 'array':
-      return Array.isArray(value) ? checkArray(schema, value, place) : wrongType(place, 'array', value)
+      return Array.isArray(value) ? checkArray(schema, value, run) : wrongType(run, 'array', value)
     case 'any':
-      return checkFree(value, place)
+      return checkFree(value, run)
     default: {
       const scalar = checkScalar(schema, value, run.profile)
       if ('message' in scalar) {
-        report(run, at, scalar.message)
+        report(run, scalar.message)
         return undefined
       }
       return scalar.value
@@ -106,80 +120,86 @@ function schemaDefault(schema: Schema): unknown {
   return 'default' in schema ? schema.default : undefined
 }
 
-function checkObject(schema: ObjectSchema, value: object, place: Place): unknown {
-  const { run, at } = place
+function checkObject(schema: ObjectSchema, value: object, run: CheckRun): unknown {
   const lookup = propertyLookup(schema)
-  const given = new Map<string, { readonly exact: boolean; readonly value: unknown }>()
-  for (const [key, member] of Object.entries(value)) {
-    const name = lookup.find(key, run.profile !== 'exact')
-    if (name === undefined) {
-      if (run.unknown.length < maxReports) run.unknown.push(childPath(at, key))
-      continue
-    }
-    if (given.get(name)?.exact !== true) given.set(name, { exact: name === key, value: member })
-  }
-  const clean: Record<string, unknown> = {}
-  for (const [name, property] of lookup.properties) {
-    const field = childPath(at, name)
+  const loose = otherNames(lookup, value, run)
+  // only own members are read
+  const given = value as Readonly<Record<string, unknown>>
+  const clean = lookup.createObject()
+  for (const { name, property, isRequired } of lookup.properties) {
     const before = run.violations.length
-    const member = checkAny(property, given.get(name)?.value, { run, at: field, depth: place.depth + 1 })
+    const found = Object.hasOwn(given, name) ? given[name] : loose?.get(name)
+    run.steps.push(name)
+    const member = checkAny(property, found, run)
     const failed = run.violations.length > before || run.left < 0
-    const required = lookup.required.has(name)
     if (member === undefined) {
-      if (required && !failed) report(run, field, 'in body is required')
-    } else if (required || run.profile !== 'proto' || !isZero(property, member)) {
+      if (isRequired && !failed) report(run, 'in body is required')
+    } else if (isRequired || run.profile !== 'proto' || !isZero(property, member)) {
       clean[name] = member
     }
+    run.steps.pop()
   }
   return clean
 }
 
-function checkMap(schema: MapSchema, value: object, place: Place): unknown {
+/** Members under another spelling of a property, by the property's name. Those of no property are noted as unknown. */
+function otherNames(lookup: PropertyLookup, value: object, run: CheckRun): ReadonlyMap<string, unknown> | undefined {
+  let others: Map<string, unknown> | undefined
+  for (const key of Object.keys(value)) {
+    if (lookup.has(key)) continue
+    const name = run.profile === 'exact' ? undefined : lookup.findLoosely(key)
+    // an own member, by the line above
+    if (name !== undefined) others = (others ?? new Map<string, unknown>()).set(name, value[key as keyof typeof value])
+    else if (run.unknown.length < maxReports) run.unknown.push(childPath(pathOf(run), key))
+  }
+  return others
+}
+
+function checkMap(schema: MapSchema, value: object, run: CheckRun): unknown {
   const clean: Record<string, unknown> = {}
   for (const [key, member] of Object.entries(value)) {
-    const checked = checkAny(schema.values, member, { run: place.run, at: `${place.at}[${JSON.stringify(key)}]`, depth: place.depth + 1 })
+    run.steps.push({ key })
+    const checked = checkAny(schema.values, member, run)
+    run.steps.pop()
     // defineProperty: an assignment to `__proto__` would change the prototype instead
     if (checked !== undefined) Object.defineProperty(clean, key, { value: checked, enumerable: true, configurable: true, writable: true })
   }
   return clean
 }
 
-function checkArray(schema: ArraySchema, value: readonly unknown[], place: Place): unknown {
-  const { run, at } = place
-  if (schema.minItems !== undefined && value.length < schema.minItems)
-    report(run, at, `in body should have at least ${schema.minItems} items`)
+function checkArray(schema: ArraySchema, value: readonly unknown[], run: CheckRun): unknown {
+  if (schema.minItems !== undefined && value.length < schema.minItems) report(run, `in body should have at least ${schema.minItems} items`)
   if (schema.maxItems !== undefined && value.length > schema.maxItems) {
-    report(run, at, `in body should have at most ${schema.maxItems} items`)
+    report(run, `in body should have at most ${schema.maxItems} items`)
     return undefined
   }
   const clean: unknown[] = []
-  for (const [index, item] of value.entries()) {
-    if (run.left < 0) break
-    const field = `${at}[${index}]`
+  for (let index = 0; index < value.length && run.left >= 0; index++) {
     const before = run.violations.length
-    const checked = checkAny(schema.items, item, { run, at: field, depth: place.depth + 1 })
+    run.steps.push(index)
+    const checked = checkAny(schema.items, value[index], run)
     if (checked !== undefined) clean.push(checked)
-    else if (run.violations.length === before) wrongType({ run, at: field, depth: 0 }, jsonTypeOf(schema.items), item)
+    else if (run.violations.length === before) wrongType(run, jsonTypeOf(schema.items), value[index])
+    run.steps.pop()
   }
   // values are kept for long; what grew by `push` has room for sixteen more
   return clean.slice()
 }
 
 /** Free JSON is kept as given after a bounded walk that refuses what JSON cannot say. */
-function checkFree(value: unknown, place: Place): unknown {
-  const { run, at } = place
-  const stack: { readonly value: unknown; readonly depth: number }[] = [{ value, depth: place.depth }]
+function checkFree(value: unknown, run: CheckRun): unknown {
+  const stack: { readonly value: unknown; readonly depth: number }[] = [{ value, depth: run.steps.length }]
   for (let entry = stack.pop(); entry !== undefined; entry = stack.pop()) {
     run.left -= 1
     if (run.left < 0 || entry.depth > maxDepth) {
-      report(run, at, run.left < 0 ? 'has too many values' : `is nested deeper than ${maxDepth} levels`)
+      report(run, run.left < 0 ? 'has too many values' : `is nested deeper than ${maxDepth} levels`)
       return undefined
     }
     const current = entry.value
     if (current === null || typeof current === 'string' || typeof current === 'boolean') continue
     if (typeof current === 'number' && Number.isFinite(current)) continue
     if (!Array.isArray(current) && !isPlainObject(current)) {
-      report(run, at, 'in body must be JSON')
+      report(run, 'in body must be JSON')
       return undefined
     }
     for (const member of Object.values(current)) stack.push({ value: member, depth: entry.depth + 1 })
@@ -196,8 +216,8 @@ function isZero(schema: Schema, value: unknown): boolean {
   return value === 0 || value === false
 }
 
-function wrongType({ run, at }: Place, wanted: string, value: unknown): undefined {
-  report(run, at, `in body must be of type ${wanted}: "${typeName(value)}"`)
+function wrongType(run: CheckRun, wanted: string, value: unknown): undefined {
+  report(run, `in body must be of type ${wanted}: "${typeName(value)}"`)
   return undefined
 }
 

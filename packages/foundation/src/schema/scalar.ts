@@ -12,6 +12,8 @@ export type ScalarResult = { readonly value: string | number | boolean } | { rea
 export type SchemaProfile = 'exact' | 'json' | 'proto'
 
 const int64Range = { signed: [-(2n ** 63n), 2n ** 63n - 1n], unsigned: [0n, 2n ** 64n - 1n] } as const
+/** What every 64-bit integer can be and most are: it needs no arithmetic. */
+const canonicalCounter = /^(0|[1-9]\d{0,17})$/
 const patterns = new Map<string, RegExp>()
 
 /**
@@ -134,6 +136,7 @@ function shownNumber(value: number): string {
 function checkInt64(schema: Int64Schema, value: unknown): ScalarResult {
   const text = typeof value === 'number' && Number.isSafeInteger(value) ? String(value) : value
   if (typeof text !== 'string' || !/^-?\d{1,20}$/.test(text)) return mismatch('integer', value)
+  if (canonicalCounter.test(text)) return { value: text }
   const [low, high] = schema.unsigned === true ? int64Range.unsigned : int64Range.signed
   const number = BigInt(text)
   if (number < low) return { message: `in body should be greater than or equal to ${low}` }

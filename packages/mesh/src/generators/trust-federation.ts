@@ -5,6 +5,7 @@ import { X509Certificate } from 'node:crypto'
 import type { Clock, Timer } from '@weft/foundation/time'
 import type { Collection, Graph } from '@weft/graph'
 import { labelKeys, type MeshTrustSpec, nameKey, type Resource, type ResourceKey } from '@weft/resources'
+import { isOnline } from '../online-dataplanes.ts'
 import { bundlesOf } from '../trust.ts'
 import type { GeneratedPart } from './generated-part.ts'
 import { approvalKey, deriveApprovals } from './trust-approvals.ts'
@@ -35,8 +36,6 @@ export interface FederationInputs {
   readonly trusts: Collection<Resource>
   readonly insights: Collection<Resource>
   readonly configs: Collection<Resource>
-  /** By dataplane key. */
-  readonly online: Collection<true>
 }
 
 export interface TrustFederation {
@@ -151,9 +150,9 @@ export function createTrustFederationPart({ wanted, barred, clock, mark }: Feder
 }
 
 /** By zone name: zones whose own list of connected proxies is not empty. */
-function deriveZonesWithProxies(graph: Graph, { insights, online }: FederationInputs): Collection<true> {
-  const zones = graph.map({ name: 'zonesOfOnlineDataplanes', from: insights, reads: [online] }, (scope, insight, key) =>
-    scope.get(online, key) ? zoneOfOrigin(insight.labels) : undefined,
+function deriveZonesWithProxies(graph: Graph, { insights }: FederationInputs): Collection<true> {
+  const zones = graph.map({ name: 'zonesOfOnlineDataplanes', from: insights }, (_, insight) =>
+    isOnline(insight) ? zoneOfOrigin(insight.labels) : undefined,
   )
   const byZone = graph.group('onlineDataplanesByZone', zones, (zone) => [zone])
   return graph.map({ name: 'zonesWithProxies', from: byZone }, (): true => true)

@@ -6,6 +6,7 @@ import type { Clock } from '@weft/foundation/time'
 import type { Collection, Graph } from '@weft/graph'
 import type { Registry, Resource, ResourceKey } from '@weft/resources'
 import type { Store } from '@weft/store'
+import { deriveOnline } from '../online-dataplanes.ts'
 import type { MeshSettings } from '../settings.ts'
 import { deriveDestinationResources } from './destination-resources.ts'
 import type { GeneratedPart } from './generated-part.ts'
@@ -35,7 +36,7 @@ export interface GeneratorWiring {
   readonly metrics?: Metrics
   readonly of: (type: string) => Collection<Resource>
   readonly mark: (key: ResourceKey) => void
-  readonly facts: ServiceStatusInputs & {
+  readonly facts: Omit<ServiceStatusInputs, 'online'> & {
     readonly multiZoneMembers: Collection<readonly string[]>
     /** By mesh. */
     readonly telemetryBackends: Collection<readonly TelemetryBackendFact[]>
@@ -64,6 +65,7 @@ function wireZone(wiring: GeneratorWiring): Generators {
   const stops: (() => void)[] = []
   const isUniversal = settings.environment === 'universal'
   const byWorkload = groupByWorkload(graph, facts.dataplanes, settings)
+  const online = deriveOnline(graph, of('DataplaneInsight'))
   if (flags.meshServices && isUniversal) {
     const wanted = deriveWantedServices(graph, {
       meshes: of('Mesh'),
@@ -77,14 +79,14 @@ function wireZone(wiring: GeneratorWiring): Generators {
     stops.push(() => part.stop())
   }
   if (flags.workloads && isUniversal) {
-    const { health, states, online } = facts
+    const { health, states } = facts
     const wanted = deriveWantedWorkloads(graph, { meshes: of('Mesh'), dataplanesByWorkload: byWorkload, health, states, online })
     marks.named(wanted, 'Workload')
     parts.push(createWorkloadPart(wanted, settings))
   }
   if (flags.status) {
     const { multiZoneMembers, telemetryBackends, ...inputs } = facts
-    const statuses = deriveServiceStatus(graph, inputs)
+    const statuses = deriveServiceStatus(graph, { ...inputs, online })
     marks.named(statuses, 'MeshService')
     const matches = deriveMatchedServices(graph, multiZoneMembers, facts.services)
     marks.named(matches, 'MeshMultiZoneService')
@@ -120,7 +122,7 @@ function wireZone(wiring: GeneratorWiring): Generators {
 }
 
 function wireGlobal(wiring: GeneratorWiring): Generators {
-  const { graph, settings, of, mark, metrics, clock, facts } = wiring
+  const { graph, settings, of, mark, metrics, clock } = wiring
   const marks = createMarks(mark)
   if (!settings.generators.trustFederation) return { parts: [], wanted: marks.all, stop: () => {} }
   const { wanted, verdicts, barred } = deriveTrustFederation(graph, {
@@ -130,7 +132,6 @@ function wireGlobal(wiring: GeneratorWiring): Generators {
     trusts: of('MeshTrust'),
     insights: of('DataplaneInsight'),
     configs: of('Config'),
-    online: facts.online,
   })
   marks.named(wanted, 'MeshTrust')
   marks.named(barred, 'MeshTrust')

@@ -3,7 +3,7 @@
 import { AppError, messageOf } from '@weft/foundation/errors'
 import { anyName, codec, namedCodec } from '@weft/proto'
 import { isJsonKind, type ResourceDescriptor } from '../descriptor.ts'
-import type { Labels } from '../model.ts'
+import { labelKeys, type Labels } from '../model.ts'
 import { sortLabels } from '../labels.ts'
 import { checkSpec, checkStatus } from './spec-json.ts'
 
@@ -65,7 +65,7 @@ export function decodeKdsResource(kind: ResourceDescriptor, bytes: Uint8Array): 
       violations: checked.violations,
     })
   }
-  const labels = sortLabels(new Map(Object.entries(meta?.labels ?? {}).map(([key, value]) => [key, shared(value)])))
+  const labels = labelsOf(meta?.labels ?? {})
   const known = status === undefined ? undefined : checkStatus(kind, parseStatus(status.value))
   return {
     name,
@@ -75,6 +75,21 @@ export function decodeKdsResource(kind: ResourceDescriptor, bytes: Uint8Array): 
     ...(known === undefined ? {} : { status: known }),
     ...(meta?.version ? { version: meta.version } : {}),
   }
+}
+
+/** Own peers send labels in order; what is sorted already is not sorted again. */
+function labelsOf(received: Readonly<Record<string, string>>): Labels {
+  const entries = Object.entries(received)
+  let last = ''
+  let isSorted = true
+  for (const entry of entries) {
+    const [key, value] = entry
+    isSorted &&= last <= key
+    last = key
+    // a name of its own is shared by nothing
+    if (key !== labelKeys.displayName) entry[1] = shared(value)
+  }
+  return isSorted ? Object.fromEntries(entries) : sortLabels(new Map(entries))
 }
 
 const sharedStrings = new Map<string, string>()
