@@ -189,3 +189,16 @@ export const readyIdentity = {
   spec: { selector: { dataplane: { matchLabels: {} } }, provider: { type: 'Bundled' } },
   status: { conditions: [{ type: 'Ready', status: 'True', reason: 'Ready', message: '' }] },
 } as const
+
+/** The port of the sample backend. */
+export const backendPort = [{ port: 8080, name: 'http', protocol: 'http' }] as const
+
+/** Two proxies of the workload `backend` and a client without inbounds. */
+export async function twoBackends(world: World): Promise<void> {
+  await world.dataplane('backend-1', { workload: 'backend', address: '10.0.0.1', ports: backendPort })
+  await world.dataplane('backend-2', { workload: 'backend', address: '10.0.0.2', ports: backendPort })
+  await world.dataplane('client-1', { workload: 'client', address: '10.0.0.3' })
+}
+
+/** The backend's MeshService port in the zone of a world. */
+export const backendId = 'kri_msvc_default_zone-a__backend_http'

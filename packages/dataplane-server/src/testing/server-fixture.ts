@@ -235,3 +235,11 @@ export async function until(isTrue: () => boolean, what: string): Promise<void> 
     await new Promise((resolve) => setImmediate(resolve))
   }
 }
+
+/** A discovery stream of a proxy that has had its first answer. */
+export async function served(fixture: ServerFixture, name: string, token?: string): Promise<ReturnType<typeof openStream>> {
+  const stream = openStream(fixture.client(), 'ads', token ?? (await fixture.token()))
+  stream.send(firstRequest(nodeOf(name)))
+  await stream.next()
+  return stream
+}
