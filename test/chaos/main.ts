@@ -31,6 +31,8 @@ export interface ChaosOptions {
   readonly seed: number
   /** Undefined: all that is drawn. */
   readonly kinds: readonly FaultKind[] | undefined
+  /** Take turns. */
+  readonly layouts: readonly LayoutName[]
   readonly fresh: number
   readonly keep: boolean
 }
@@ -56,6 +58,8 @@ export function parseChaosOptions(argv: readonly string[]): ChaosOptions | strin
     rounds: whole('rounds', values.rounds, 1),
     seed: values.seed === undefined ? chosenSeed() : whole('seed', values.seed, 0),
     kinds: values.only === undefined ? undefined : values.only.split(',').flatMap((name) => kindsNamed(name.trim())),
+    // that crashes lose nothing holds where nothing is in memory
+    layouts: values.only?.split(',').includes('crashes') ? ['disks', 'databases'] : ['files', 'databases'],
     fresh: whole('fresh', values.fresh, 1),
     keep: values.keep,
   }
@@ -112,10 +116,13 @@ interface Outcome {
 }
 
 /** Stops at the first broken round: what follows would only repeat it. */
-async function runAll({ seed, rounds: wanted, kinds, fresh, keep }: ChaosOptions, say: (text: string) => void): Promise<Outcome> {
+async function runAll(
+  { seed, rounds: wanted, kinds, layouts: wantedLayouts, fresh, keep }: ChaosOptions,
+  say: (text: string) => void,
+): Promise<Outcome> {
   const random = createRandom(seed)
   const outcome: Outcome = { rounds: 0, happenings: 0, injected: new Map(), broken: [] }
-  const turns = layoutsFor(kinds).map((layout) => ({ layout, plan: rounds(random, chosenIn(layout, kinds)) }))
+  const turns = possible(wantedLayouts, kinds).map((layout) => ({ layout, plan: rounds(random, chosenIn(layout, kinds)) }))
   let turn = random.between(0, turns.length - 1)
   let stage: Stage | undefined
   const close = async (): Promise<void> => {
@@ -158,11 +165,10 @@ async function runAll({ seed, rounds: wanted, kinds, fresh, keep }: ChaosOptions
 }
 
 /** Layouts in which anything of this can be injected here. */
-function layoutsFor(kinds: readonly FaultKind[] | undefined): readonly LayoutName[] {
+function possible(wanted: readonly LayoutName[], kinds: readonly FaultKind[] | undefined): readonly LayoutName[] {
   const missing = withoutPostgres()
   if (missing !== false) process.stderr.write(`no databases: ${missing}\n`)
-  const possible: readonly LayoutName[] = missing === false ? ['files', 'databases'] : ['files']
-  return possible.filter((layout) => chosenIn(layout, kinds).length > 0)
+  return wanted.filter((layout) => (layout !== 'databases' || missing === false) && chosenIn(layout, kinds).length > 0)
 }
 
 /** Kinds that were asked for as far as a layout can have them. */

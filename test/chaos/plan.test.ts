@@ -45,7 +45,7 @@ test('the command line', () => {
   assert.deepEqual([options.rounds, options.seed, options.kinds?.map(({ name }) => name)], [3, 9, ['partition', 'gzip bombs']])
   const crashes = parseChaosOptions(['--only', 'crashes'])
   assert.ok(typeof crashes !== 'string')
-  assert.deepEqual(crashes.kinds, crashFaults)
+  assert.deepEqual([crashes.kinds, crashes.layouts], [crashFaults, ['disks', 'databases']])
   assert.match(String(parseChaosOptions(['--help'])), /--rounds N/)
   assert.match(String(parseChaosOptions(['--list'])), /^partition$/m)
   for (const bad of [['--rounds', '0'], ['--seed', 'x'], ['--only', 'nothing'], ['--what']]) assert.throws(() => parseChaosOptions(bad))

@@ -13,6 +13,7 @@ import type { Random } from './random.ts'
 /** What can be injected where. What peers do does not depend on where state lies: it has its turn with files. */
 const kindsOf: Readonly<Record<LayoutName, readonly FaultKind[]>> = {
   files: [...networkFaults, ...processFaults, ...standInFaults, ...peerFaults, ...epochFaults, ...copyFaults, ...heldFaults],
+  disks: [...networkFaults, ...processFaults],
   databases: [...networkFaults, ...processFaults, ...databaseFaults],
 }
 

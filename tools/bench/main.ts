@@ -11,6 +11,8 @@ import { type ControlPlane, type Options, parseOptions, type Step, usage } from 
 import { measurePolicies } from './policies-step.ts'
 import { machineCpuSeconds } from './processes-usage.ts'
 import { createRunContext, type Session } from './run-context.ts'
+import { measureScale } from './scale-step.ts'
+import { measureStore } from './store-step.ts'
 import { measureEmbedded, measureLarge, measureSimulated } from './simulated-steps.ts'
 import { measureTraffic } from './traffic.ts'
 
@@ -106,7 +108,7 @@ async function runAll(session: Session, runs: readonly Measured[][]): Promise<vo
 }
 
 /** Steps that start what they need themselves. */
-const ownStages: readonly Step[] = ['traffic', 'embedded', 'large', 'federation', 'policies']
+const ownStages: readonly Step[] = ['traffic', 'embedded', 'large', 'federation', 'policies', 'store', 'scale']
 
 async function runOne(session: Session, controlPlane: ControlPlane, keep: (measured: Measured) => void): Promise<void> {
   const { steps } = session.options
@@ -125,6 +127,8 @@ async function runOne(session: Session, controlPlane: ControlPlane, keep: (measu
     if (steps.has('large')) await measureLarge(context)
     if (steps.has('federation')) await measureFederation(context)
     if (steps.has('policies')) await measurePolicies(context)
+    if (steps.has('store')) await measureStore(context)
+    if (steps.has('scale')) await measureScale(context)
   } finally {
     keep(collected())
   }

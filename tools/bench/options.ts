@@ -18,6 +18,8 @@ export const steps = [
   'large',
   'federation',
   'policies',
+  'store',
+  'scale',
 ] as const
 export type Step = (typeof steps)[number]
 
@@ -57,11 +59,15 @@ export interface Options {
 export const usage = `npm run bench -- [options]
 npm run bench -- federation [options]
 npm run bench -- policies [options]
+npm run bench -- store|scale [options]
 
 With "federation": what crosses zones, at 5 x 100 and 10 x 200 proxies (once, at --zones and --dps, where they are given), a frozen zone,
 and global with 50 quiet zones, a zone of 10,000 dataplanes and a stream of updates.
 
 With "policies": what edits of policies cost in one zone of 1,000 proxies, 200 services and 50 policies, beside making everything anew.
+
+With "store": what the durable stores do with 10,000 dataplanes and their insights. With "scale": a zone of 10,000 dataplanes on each of them, and what
+a small federation asks of its database while idle and under edits. Both start a PostgreSQL of their own (14 or newer, with its contrib modules).
 
 Measures the control plane with simulated proxies and real Envoys, all on loopback, and prints every figure beside its goal. Never fails on a figure.
 
@@ -73,7 +79,7 @@ Measures the control plane with simulated proxies and real Envoys, all on loopba
   --probes N           new services (3)
   --endpoint-rounds N  changes of the last endpoint (5)
   --only LIST          of ${steps.join(',')}
-                       (all but large, federation and policies; what a step builds on is run, and measured, too)
+                       (all but large, federation, policies, store and scale; what a step builds on is run, and measured, too)
   --large              also one zone with --large-dps sidecars (1000)
   --idle SECONDS       idle time before memory is read, and over which CPU is (60)
   --settle SECONDS     quiet time before idling starts (8)
@@ -88,7 +94,7 @@ Measures the control plane with simulated proxies and real Envoys, all on loopba
 `
 
 /** Steps that are a measurement of their own. */
-const commands = ['federation', 'policies'] as const
+const commands = ['federation', 'policies', 'store', 'scale'] as const
 
 /** Options of a command line. Throws with one line for the user when it makes no sense; undefined when help was asked for. */
 export function parseOptions(argv: readonly string[]): Options | undefined {

@@ -38,6 +38,8 @@ export interface PostgresServer {
   kill(signal?: 'SIGQUIT' | 'SIGKILL' | 'SIGINT'): Promise<void>
   /** SIGKILL to a process that serves a connection, chosen by a number in [0, 1) as soon as there is one: all others end, the server recovers. */
   killBackend(chosen: number): Promise<void>
+  /** Of all its processes; none while it does not run. */
+  processIds(): readonly number[]
   /** SIGSTOP to all its processes: connections stay open and nothing answers. */
   freeze(): void
   /** SIGCONT. */
@@ -199,6 +201,7 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
       }
     },
     start,
+    processIds: () => (child?.pid === undefined ? [] : [child.pid, ...childrenOf(child.pid).map(({ pid }) => pid)]),
     freeze: () => signalAll('SIGSTOP'),
     thaw: () => signalAll('SIGCONT'),
     dispose: async () => {
