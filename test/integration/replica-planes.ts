@@ -26,6 +26,8 @@ export interface ReplicaPlanes extends AsyncDisposable {
   kill(name: ReplicaName): Promise<void>
   get(name: ReplicaName, path: string): Promise<unknown>
   log(name: ReplicaName): string
+  /** The value of a metric with exactly these labels; undefined when it has not been set. */
+  metric(name: ReplicaName, metric: string, labels?: string): Promise<number | undefined>
   /** The instance id that it goes by. */
   instanceId(name: ReplicaName): Promise<string>
 }
@@ -107,6 +109,12 @@ export async function replicaPlanes(
     kill: (name) => processes.kill(name),
     get: (name, path) => getJson(`${api(name)}${path}`),
     log: (name) => readFileSync(join(processes.folder(name), 'log'), 'utf8'),
+    metric: async (name, metric, labels = '') => {
+      const { text } = await http('GET', `http://127.0.0.1:${portOf(name, 2)}/metrics`)
+      const start = `${metric}${labels === '' ? '' : `{${labels}}`} `
+      const line = text.split('\n').find((each) => each.startsWith(start))
+      return line === undefined ? undefined : Number(line.slice(start.length))
+    },
     instanceId: async (name) => {
       const found = await getJson(api(name))
       // the index names its instance

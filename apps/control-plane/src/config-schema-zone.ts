@@ -1,5 +1,6 @@
 // Settings of the parts that serve proxies, and of what both roles share (contract/rest-cli-gui.md section 12).
 import { count, flag, list, none, port, span, text } from './config-schema.ts'
+import { nats, redis } from './config-schema-replicas.ts'
 
 const hds = 'KUMA_DP_SERVER_HDS'
 const dpToken = 'KUMA_DP_SERVER_AUTHN_DP_PROXY_DP_TOKEN'
@@ -346,6 +347,8 @@ export const smallSections = {
           maxAge: { ...span('0s'), env: 'WEFT_HISTORY_MAX_AGE', description: 'Older changes are not kept. 0: however old.' },
         },
       },
+      nats,
+      redis,
       leaseDuration: {
         ...span('15s'),
         env: 'WEFT_LEASE_DURATION',

@@ -2,6 +2,7 @@ import { hasCode } from '@weft/foundation/errors'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isFederated, loadControlPlaneConfig, publicConfig, workDirOf } from './config.ts'
+import { natsSettings, redisSettings } from './replica-servers.ts'
 import { meshSettings } from './role-settings.ts'
 
 const fails = (env: Readonly<Record<string, string>>, pattern: RegExp): void => {
@@ -86,4 +87,30 @@ test('labels are propagated only when asked for', () => {
     settings({ KUMA_MESH_SERVICE_LABEL_PROPAGATION_ENABLED: 'true', KUMA_MESH_SERVICE_LABEL_PROPAGATION_ALLOWED_KEYS: 'team,tier' }),
     { allowedKeys: ['team', 'tier'] },
   )
+})
+
+test('NATS and Redis join replicas on PostgreSQL, and their secrets are not shown', () => {
+  const postgres = { KUMA_STORE_TYPE: 'postgres' }
+  const { config, warnings } = loadControlPlaneConfig({
+    env: {
+      ...postgres,
+      WEFT_NATS_URL: 'nats://a:4222,tls://b:4222',
+      WEFT_NATS_USER: 'weft',
+      WEFT_NATS_PASSWORD: 'correct-horse',
+      WEFT_NATS_TLS_CA_FILE: '/ca.pem',
+      WEFT_REDIS_URL: 'rediss://redis:6380/2',
+      WEFT_REDIS_PASSWORD: 'staple-horse',
+    },
+  })
+  assert.deepEqual(warnings, [])
+  assert.deepEqual(natsSettings(config)?.servers, ['nats://a:4222', 'tls://b:4222'])
+  assert.equal(redisSettings(config)?.password, 'staple-horse')
+  assert.doesNotMatch(JSON.stringify(publicConfig(config)), /correct-horse|staple-horse/)
+  const none = loadControlPlaneConfig({ env: postgres }).config
+  assert.deepEqual([natsSettings(none), redisSettings(none)], [undefined, undefined])
+  fails({ WEFT_NATS_URL: 'nats://a:4222' }, /^weft\.nats connects replicas on one database: it needs store\.type postgres/)
+  fails({ WEFT_REDIS_URL: 'redis://a' }, /^weft\.redis connects replicas/)
+  fails({ ...postgres, WEFT_NATS_URL: 'a:4222' }, /^weft\.nats: a server must look like/)
+  fails({ ...postgres, WEFT_NATS_URL: 'nats://a', WEFT_NATS_USER: 'u', WEFT_NATS_TOKEN: 't' }, /^weft\.nats: user and token/)
+  fails({ ...postgres, WEFT_REDIS_URL: 'redis://:p@a' }, /^weft\.redis: the URL must not hold credentials/)
 })

@@ -7,6 +7,7 @@ import { isReservedLabelKey } from '@weft/mesh'
 import { isRfc1035Label } from '@weft/resources'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { checkReplicaServers } from './replica-servers.ts'
 import { apiServer, general, multizone, store } from './config-schema.ts'
 import {
   access,
@@ -84,6 +85,7 @@ function checkTogether(config: ControlPlaneConfig): void {
     )
   }
   checkZoneCredentials(config)
+  checkReplicaServers(config)
   if (config.store.type === 'postgres') checkPostgres(config)
   const { pollInterval, timeout } = config.multizone.global.kds.zoneHealthCheck
   if (pollInterval > 0 !== timeout > 0) {

@@ -6,6 +6,7 @@ import { createKdsServer, createZoneAdmission } from '@weft/kds'
 import { labelKeys, nameKey, type Resource } from '@weft/resources'
 import { changeRoutes } from './change-routes.ts'
 import { workDirOf } from './config.ts'
+import { sayingZones } from './held-streams.ts'
 import { envoyAdminOfReplicas, type NamedDataplane, zoneHolding } from './replica-questions.ts'
 import { apiSettings, livenessSettings, massDeleteGuard } from './role-settings.ts'
 import { syncRepairRoutes } from './sync-repair-routes.ts'
@@ -22,7 +23,7 @@ import { globalDeaths } from './zone-replicas.ts'
 
 /** Components in start order. */
 export async function globalComponents(parts: SharedParts): Promise<readonly Component[]> {
-  const { config, store, registry, clock, log, metrics, identity, insights } = parts
+  const { config, store, registry, clock, log, metrics, identity, insights, own } = parts
   const { kds } = config.multizone.global
   const tls = kds.tlsEnabled ? await kdsTls(parts) : undefined
   const server = createKdsServer({
@@ -31,7 +32,7 @@ export async function globalComponents(parts: SharedParts): Promise<readonly Com
     clock,
     log,
     metrics,
-    recorder: insights.zones,
+    recorder: own.isShared ? sayingZones(insights.zones, own.replicas.presence) : insights.zones,
     admit: createZoneAdmission({
       type: kds.auth.type,
       store,

@@ -29,6 +29,8 @@ export interface OpenStoreDeps {
   readonly metrics?: Metrics
   /** Waits for a database that is away; false by default. */
   readonly waits?: boolean
+  /** Announces changes of a store on PostgreSQL. */
+  readonly announcer?: PostgresStoreOptions['announcer']
 }
 
 /** Kinds whose specs are never kept or shown in clear outside of the state itself. */
@@ -58,13 +60,18 @@ export function postgresSettings({ store: { postgres } }: ControlPlaneConfig): P
 }
 
 /** Opens it, or makes it. Errors as the driver's. */
-export async function openStore(config: ControlPlaneConfig, { registry, waits = false, ...deps }: OpenStoreDeps): Promise<OpenedStore> {
+export async function openStore(
+  config: ControlPlaneConfig,
+  { registry, waits = false, announcer, ...deps }: OpenStoreDeps,
+): Promise<OpenedStore> {
   if (config.store.type === 'memory') return { store: createMemoryStore(deps) }
   const { maxEntries, maxAge } = config.weft.history
   const options = { ...deps, retention: { maxEntries, maxAgeMs: maxAge }, sealedTypes: confidentialTypes(registry) }
   const dir = storeFolder(config)
   const store =
-    config.store.type === 'embedded' ? await openEmbeddedStore({ ...options, dir }) : await openPostgres(config, { ...options, waits })
+    config.store.type === 'embedded'
+      ? await openEmbeddedStore({ ...options, dir })
+      : await openPostgres(config, { ...options, waits, ...(announcer ? { announcer } : {}) })
   return { store, history: store.history, backup: store.backup }
 }
 

@@ -17,6 +17,7 @@ import {
 import type { Store } from '@weft/store'
 import { networkInterfaces } from 'node:os'
 import type { ControlPlaneConfig } from './config.ts'
+import type { ReplicaServers } from './replica-servers.ts'
 import { followReplicaTls } from './replica-tls.ts'
 
 export interface OwnReplicas {
@@ -33,6 +34,8 @@ export interface OwnReplicasNeeds {
   readonly store: Store
   readonly self: Member
   readonly leases: Leases
+  /** More ways between replicas on a database. */
+  readonly servers: ReplicaServers
   readonly clock: Clock
   readonly log: Logger
 }
@@ -60,8 +63,10 @@ export async function createOwnReplicas(needs: OwnReplicasNeeds): Promise<OwnRep
     }
   }
   const beatMs = config.interCp.catalog.heartbeatInterval
-  const presence = createTablePresence({ table: instanceTable(store.leases), self, clock, log, beatMs })
+  const table = createTablePresence({ table: instanceTable(store.leases), self, clock, log, beatMs })
   const tls = await followReplicaTls({ store, clock, log, instanceId })
+  const servers = needs.servers.join({ store, self, table })
+  const { presence } = servers
   const path = createInterCpPath({
     host: '0.0.0.0',
     port: config.interCp.server.port,
@@ -73,15 +78,16 @@ export async function createOwnReplicas(needs: OwnReplicasNeeds): Promise<OwnRep
   presence.onMissing((member) => path.forget(member.instanceId))
   const replicas = createReplicas({
     self,
-    announcer: createAlone().announcer,
+    announcer: servers.announcer ?? createAlone().announcer,
     presence,
-    paths: [path],
+    paths: [...servers.paths, path],
     leases,
     holder,
     clock,
     log,
     close: async () => {
-      await presence.stop()
+      await servers.stop()
+      await table.stop()
       await path.close()
       tls.close()
     },
@@ -89,12 +95,13 @@ export async function createOwnReplicas(needs: OwnReplicasNeeds): Promise<OwnRep
   return {
     replicas,
     isShared: true,
-    isLiving: presence.isLiving,
+    isLiving: table.isLiving,
     component: {
       name: 'replicas',
       start: async () => {
         const port = await path.listen()
-        await presence.start()
+        await table.start()
+        servers.start()
         log.info({ port, address: self.address?.host }, 'inter-cp port listens')
       },
       stop: () => replicas.stop(),

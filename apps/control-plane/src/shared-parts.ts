@@ -27,6 +27,7 @@ import { type OpenedStore, openStore } from './open-store.ts'
 import { createLeadership, type Leadership } from './leadership.ts'
 import { createOwnReplicas, type OwnReplicas, ownMember } from './own-replicas.ts'
 import { createProcessIdentity, type ProcessIdentity } from './process-identity.ts'
+import { createReplicaServers } from './replica-servers.ts'
 import { createProxyStreams, type ProxyStreams } from './proxy-streams.ts'
 import { apiSettings, meshSettings } from './role-settings.ts'
 import { createStartupResources } from './startup-resources.ts'
@@ -76,7 +77,11 @@ export async function createSharedParts(config: ControlPlaneConfig, options: Sta
   const workDir = workDirOf(config)
   const registry = createRegistry([...coreDescriptors, ...policyDescriptors])
   const diagnostics = diagnosticsOf(config, { clock, log: logOf('diagnostics'), logLevels, metrics, unready: options.unready })
-  const open = (waits: boolean) => openStore(config, { registry, clock, log: logOf('store'), metrics, waits })
+  const identity = createProcessIdentity()
+  const servers = await createReplicaServers({ config, instanceId: identity.instanceId, clock, log, metrics })
+  const { announcer } = servers
+  const open = (waits: boolean) =>
+    openStore(config, { registry, clock, log: logOf('store'), metrics, waits, ...(announcer ? { announcer } : {}) })
   const { store, ...durable } = await open(false).catch(async (error: unknown) => {
     if (!(error instanceof AppError && error.retryable)) throw error
     await diagnostics.start()
@@ -88,11 +93,10 @@ export async function createSharedParts(config: ControlPlaneConfig, options: Sta
   const streams = createProxyStreams()
   const delivery = createDelivery(() => store.seq)
   const keys = createKeyRing({ secrets: store })
-  const identity = createProcessIdentity()
   const insightKind = registry.get('DataplaneInsight')
   const self = ownMember(config, identity.instanceId)
   const leadership = await createLeadership({ config, store, self, clock, log, metrics })
-  const own = await createOwnReplicas({ config, store, self, leases: leadership.leases, clock, log })
+  const own = await createOwnReplicas({ config, store, self, leases: leadership.leases, servers, clock, log })
   return {
     config,
     log,

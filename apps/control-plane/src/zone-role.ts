@@ -13,6 +13,7 @@ import { type SharedParts, httpComponents, meshComponent, meshInsightsComponent,
 import { type ControlPlaneConfig, isFederated } from './config.ts'
 import { changeRoutes } from './change-routes.ts'
 import { monitoringComponents } from './monitoring.ts'
+import { sayingProxies } from './held-streams.ts'
 import { createProxyPipeline, type ProxyPipeline } from './proxy-pipeline.ts'
 import { type EnvoyAdminOfReplicas, envoyAdminOfReplicas, proxyConfigOfReplicas, proxyHolding } from './replica-questions.ts'
 import { apiSettings, massDeleteGuard } from './role-settings.ts'
@@ -134,7 +135,7 @@ interface ServerNeeds {
 }
 
 function createServer(parts: SharedParts, needs: ServerNeeds): DataplaneServer {
-  const { store, tls, verifier, insights, mesh, clock, log, metrics } = parts
+  const { store, tls, verifier, insights, mesh, own, clock, log, metrics } = parts
   const { recovering, sharing } = needs
   return createDataplaneServer({
     settings: serverSettings(parts),
@@ -143,7 +144,7 @@ function createServer(parts: SharedParts, needs: ServerNeeds): DataplaneServer {
     tokens: verifier,
     adminAuthority: needs.adminAuthority,
     snapshots: needs.snapshots,
-    recorder: insights.proxies,
+    recorder: own.isShared ? sayingProxies(insights.proxies, own.replicas.presence) : insights.proxies,
     sinks: sharing.sinks,
     isLiveElsewhere: sharing.isLiveElsewhere,
     clock,

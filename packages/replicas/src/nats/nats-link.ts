@@ -7,7 +7,8 @@ import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock, Timer } from '@weft/foundation/time'
 import { backOffMs, isFulfilledWithin } from '../answer-deadline.ts'
 import { hearGreeting } from './greeting.ts'
-import { checkNatsSettings, type NatsSettings, natsConnectionOptions, parseNatsServer } from './settings.ts'
+import { natsConnectionOptions } from './connection-options.ts'
+import { checkNatsSettings, type NatsSettings, parseNatsServer } from './settings.ts'
 
 export interface NatsLinkOptions {
   readonly settings: NatsSettings

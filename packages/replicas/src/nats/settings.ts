@@ -1,9 +1,5 @@
-// How to reach NATS: what the settings say, as options of its client. Files are read at every connection, so that rotated ones are used
-// without a restart.
-import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
-import { credsAuthenticator, type NodeConnectionOptions, nkeyAuthenticator } from '@nats-io/transport-node'
-import { AppError, messageOf } from '@weft/foundation/errors'
+// How to reach NATS, as the settings say it. Without its client, so that who does not use it need not load it.
+import { AppError } from '@weft/foundation/errors'
 
 export interface NatsSettings {
   /** `nats://host:port` or, where the connection has to be encrypted, `tls://host:port`; they are tried in turn. */
@@ -35,37 +31,6 @@ export function checkNatsSettings(settings: NatsSettings): void {
   if (isSet(settings.tls?.certFile) !== isSet(settings.tls?.keyFile)) throw invalid('tls.certFile and tls.keyFile must be set together')
 }
 
-/** Options for one attempt at one server. Throws config/unreadable when a file cannot be read. */
-export function natsConnectionOptions(settings: NatsSettings, { host, port, isEncrypted }: NatsServer): NodeConnectionOptions {
-  const { caFile, certFile, keyFile } = settings.tls ?? {}
-  const needsTls = isEncrypted || [caFile, certFile, keyFile].some(isSet)
-  const tls = {
-    // who is meant by an address is not taken from the URL by the client
-    ...(isIP(host) === 0 ? {} : { host }),
-    ...(isSet(caFile) ? { ca: readText(caFile) } : {}),
-    ...(isSet(certFile) ? { cert: readText(certFile) } : {}),
-    ...(isSet(keyFile) ? { key: readText(keyFile) } : {}),
-  }
-  return {
-    servers: [`${isIP(host) === 6 ? `[${host}]` : host}:${port}`],
-    ...(needsTls ? { tls } : {}),
-    ...authentication(settings),
-    reconnect: false,
-    noEcho: true,
-    ignoreClusterUpdates: true,
-    noAsyncTraces: true,
-  }
-}
-
-function authentication(settings: NatsSettings): NodeConnectionOptions {
-  const { user, password, token, nkeyFile, credentialsFile } = settings
-  if (isSet(user)) return { user, pass: password ?? '' }
-  if (isSet(token)) return { token }
-  if (isSet(nkeyFile)) return { authenticator: nkeyAuthenticator(Buffer.from(readText(nkeyFile).trim())) }
-  if (isSet(credentialsFile)) return { authenticator: credsAuthenticator(Buffer.from(readText(credentialsFile))) }
-  return {}
-}
-
 /** Reads `nats://host:port` or `tls://host:port`. Throws config/invalid. */
 export function parseNatsServer(server: string): NatsServer {
   const [, scheme = '', rest = ''] = /^([a-z]+):\/\/(.*)$/.exec(server) ?? []
@@ -86,14 +51,7 @@ function invalid(message: string): AppError {
   return new AppError('config/invalid', `NATS: ${message}`)
 }
 
-function isSet(text: string | undefined): text is string {
+/** Whether a setting has a value. */
+export function isSet(text: string | undefined): text is string {
   return text !== undefined && text !== ''
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new AppError('config/unreadable', `cannot read ${path}: ${messageOf(error)}`, { cause: error })
-  }
 }
