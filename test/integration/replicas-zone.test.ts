@@ -1,29 +1,16 @@
 // Two control planes of one zone on one PostgreSQL: every question is answered by either, and the death of one is no loss to anybody.
 import assert from 'node:assert/strict'
-import { createServer } from 'node:http'
-import { once } from 'node:events'
 import { test } from 'node:test'
-import { planSidecar, SimulatedProxy } from '../../packages/testkit/src/index.ts'
 import { withoutPostgres } from '../../packages/store/src/testing/postgres-server.ts'
 import { http, put, until } from '../../apps/demo/src/rest.ts'
+import { type AdminProxy, adminProxy, counted, dumped } from './admin-proxy.ts'
 import { createBalancer } from './balancer.ts'
-import { zone } from './control-planes.ts'
 import { type ReplicaName, replicaPlanes } from './replica-planes.ts'
 import { proxyGroup, services } from './watched-proxy.ts'
 
 const patience = 120_000
 const both: readonly ReplicaName[] = ['zone-1', 'zone-2']
 const endpointType = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment'
-
-/** An admin interface as Envoy's, at an address that only the proxy's own metadata tells. */
-async function adminServer() {
-  const server = createServer((request, response) => response.end(request.url?.startsWith('/config_dump') ? '{"configs":[]}' : 'stat: 1\n'))
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const at = server.address()
-  assert.ok(at !== null && typeof at === 'object')
-  return { port: at.port, close: () => server.close() }
-}
 
 test('two replicas of a standalone zone', { skip: withoutPostgres(), timeout: 600_000 }, async (t) => {
   await using planes = await replicaPlanes({
@@ -36,12 +23,10 @@ test('two replicas of a standalone zone', { skip: withoutPostgres(), timeout: 60
   await using toOne = await createBalancer([one, two])
   await using toTwo = await createBalancer([two, one])
   const groups = [proxyGroup(toOne.address), proxyGroup(toTwo.address)] as const
-  const admin = await adminServer()
-  const proxies: SimulatedProxy[] = []
+  const admins: AdminProxy[] = []
   t.after(() => {
     for (const group of groups) group.close()
-    for (const proxy of proxies) proxy.close()
-    admin.close()
+    for (const each of admins) each.close()
   })
   const all = () => groups.flatMap((group) => group.all)
   const complete = (): Promise<number> =>
@@ -75,28 +60,16 @@ test('two replicas of a standalone zone', { skip: withoutPostgres(), timeout: 60
       assert.deepEqual(configs[0], configs[1], name)
     }
     for (const [index, address] of [toOne.address, toTwo.address].entries()) {
-      const name = `admin-${index}`
-      const plan = { mesh: 'default', zones: [zone], services, reachable: 0, probes: 0 }
-      const { node } = planSidecar(plan, { zone, name, workload: 'admin', index: 100 + index, service: 0 })
-      // what this very plan wrote
-      const dataplane = JSON.parse(String(node.metadata['dataplane.resource'])) as { networking: object }
-      const resource = { ...dataplane, networking: { ...dataplane.networking, address: '127.0.0.1' } }
-      const metadata = {
-        ...node.metadata,
-        'dataplane.resource': JSON.stringify(resource),
-        'dataplane.admin.port': String(admin.port),
-        'dataplane.admin.socketPath': '',
-      }
-      const proxy = new SimulatedProxy({ address, token: '', node: { ...node, metadata } })
-      proxies.push(proxy)
-      proxy.connect()
+      const found = await adminProxy(address, index)
+      admins.push(found)
+      const { name, proxy } = found
       await until(`${name} is served`, async () => proxy.readyAt !== undefined, patience)
       await until(`${name} is held`, async () => (await holder(name)) !== undefined, patience)
       for (const at of both) {
         const dump = await http('GET', `${planes.api(at)}/meshes/default/dataplanes/${name}/xds`)
-        assert.deepEqual([dump.status, dump.text], [200, '{"configs":[]}'], `${name} at ${at}`)
+        assert.deepEqual([dump.status, dump.text], [200, dumped], `${name} at ${at}`)
         const stats = await http('GET', `${planes.api(at)}/meshes/default/dataplanes/${name}/stats`)
-        assert.deepEqual([stats.status, stats.text], [200, 'stat: 1\n'], `${name} at ${at}`)
+        assert.deepEqual([stats.status, stats.text], [200, counted], `${name} at ${at}`)
       }
     }
   })

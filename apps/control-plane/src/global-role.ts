@@ -1,5 +1,5 @@
 // The global control plane: serves zones, reaches their Envoys through them.
-import { AppError } from '@weft/foundation/errors'
+import { AppError, messageOf } from '@weft/foundation/errors'
 import type { Component } from '@weft/foundation/lifecycle'
 import { type ClientAuthorities, loadClientAuthorities, loadServerTls, type ServerTls } from '@weft/foundation/tls'
 import { createKdsServer, createZoneAdmission } from '@weft/kds'
@@ -50,7 +50,9 @@ export async function globalComponents(parts: SharedParts): Promise<readonly Com
     massDelete: massDeleteGuard(config),
     clusterLasts: config.store.type !== 'memory',
     isTrustShared: (trust) => isPublished(parts, trust),
+    ...(parts.own.isShared ? { isAnsweredElsewhere: (replica, zone) => zoneAnswers(parts, replica, zone) } : {}),
   })
+  parts.own.replicas.serve(answersTopic, async (zone) => Buffer.from(String(await server.isAnswering(Buffer.from(zone).toString()))))
   const zoneOf = (dataplane: NamedDataplane): string => {
     const zone = dataplane.labels[labelKeys.zone]
     if (!zone) throw new AppError('api/bad-request', `the dataplane ${dataplane.name} does not say which zone it is in`)
@@ -89,6 +91,21 @@ export async function globalComponents(parts: SharedParts): Promise<readonly Com
     }),
     parts.leadership.handover,
   ]
+}
+
+const answersTopic = 'kds/zone-answers'
+/** Longer than the other waits for the zone itself. */
+const answersLimitMs = 4_000
+
+/** Whether a zone answers the replica that has its session. One that cannot say has it no more. */
+async function zoneAnswers({ own, log }: SharedParts, replica: string, zone: string): Promise<boolean> {
+  try {
+    const answer = await own.replicas.ask(replica, { topic: answersTopic, body: Buffer.from(zone), limitMs: answersLimitMs })
+    return Buffer.from(answer).toString() === 'true'
+  } catch (error) {
+    log.info({ component: 'replicas', replica, zone, err: messageOf(error) }, 'a replica does not say whether its zone answers')
+    return false
+  }
 }
 
 /** Whether the roots of a MeshTrust that a zone sent are published to the others. */

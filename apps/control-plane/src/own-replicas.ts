@@ -3,6 +3,7 @@ import type { Component } from '@weft/foundation/lifecycle'
 import type { Logger } from '@weft/foundation/log'
 import type { Clock } from '@weft/foundation/time'
 import { holderOf } from '@weft/insights'
+import { sessionReplica } from '@weft/kds'
 import {
   createAlone,
   createInterCpPath,
@@ -109,9 +110,11 @@ export async function createOwnReplicas(needs: OwnReplicasNeeds): Promise<OwnRep
   }
 }
 
-/** Whom the insight of a zone or a proxy names. */
+/** Who has the session of a zone, or whom the insight of a zone or a proxy names. */
 function holderInStore(store: Store, holding: Holding): string | undefined {
   const [kind, first = '', name = ''] = holding.split('/')
+  const session = kind === 'zone' ? sessionReplica(store, first) : undefined
+  if (session !== undefined) return session
   const key = kind === 'zone' ? { type: 'ZoneInsight', mesh: '', name: first } : { type: 'DataplaneInsight', mesh: first, name }
   return holderOf(store.get(key)?.spec)
 }

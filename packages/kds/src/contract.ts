@@ -192,6 +192,8 @@ export interface KdsServer extends Component {
   /** Every Zone with its state and how far sync with it is. */
   status(): readonly ZoneSync[]
   liveness(zone: string): ZoneLivenessView
+  /** Whether the control plane that acts for this zone over this replica answers; false when none does. */
+  isAnswering(zone: string): Promise<boolean>
   /** Every resource that a zone refuses, or that is refused here of one. */
   refusals(): readonly SyncRefusal[]
   /** The newest changes of what zones get, newest first, and how far each zone is. */

@@ -35,6 +35,7 @@ import {
 } from './server-stream.ts'
 import { openGlobalToZone, openZoneToGlobal, type SyncContext } from './server-sync.ts'
 import { defaultReaderLimits, type ReaderLimits } from './reader-watch.ts'
+import { createSharedSessions } from './shared-sessions.ts'
 import { createSyncMetrics } from './sync-metrics.ts'
 import { maxMessageBytes } from './wire.ts'
 import { watchDependencies } from './filter-dependencies.ts'
@@ -76,6 +77,8 @@ export interface KdsServerOptions {
    * Whether a MeshTrust that a zone sent reaches the other zones: a new root of it is then used only when they trust it. Default: none does.
    */
   isTrustShared?(trust: Resource): boolean
+  /** Other replicas of this global: asks one whether a zone answers it. Default: there are none. */
+  isAnsweredElsewhere?(replica: string, zone: string): Promise<boolean>
 }
 
 const syncService = serviceDefinition.bind(undefined, 'kuma.mesh.v1alpha1.KDSSyncService')
@@ -87,9 +90,14 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
   const { store, clock, registry, recorder } = options
   const log = options.log.child({ component: 'kds.server' })
   const self: Self = { ...options.self, storeId: store.id }
+  const { isAnsweredElsewhere } = options
+  const shared = isAnsweredElsewhere
+    ? createSharedSessions({ store, log, instanceId: options.self.instanceId, isAnswering: isAnsweredElsewhere })
+    : undefined
   const sessions = createZoneSessions({
     clock,
     log,
+    shared,
     ping: async (peer, limitMs) => (await zonePort?.connection(peer)?.ping(limitMs)) ?? false,
   })
   const records = createZoneRecords({ store, clock, log, recorder, duplicate: (zone) => sessions.duplicate(zone) })
@@ -228,7 +236,9 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
       const trustBoard = createTrustBoard({ store, feed, isShared: (trust) => options.isTrustShared?.(trust) ?? false })
       const live = followAdmissions({ admit: options.admit, feed, clock, log })
       admissions = live
+      const unfollow = shared?.follow()
       closeFeed = () => {
+        unfollow?.()
         live.close()
         trustBoard.close()
         feed.close()
@@ -296,6 +306,7 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
         return without.length === 0 ? zone : { ...zone, leftOut: without }
       }),
     liveness: (zone) => board.livenessOf(zone),
+    isAnswering: (zone) => sessions.isAnswering(zone),
     refusals: () => board.refusals(),
     changes: (selection) => changes?.report(selection) ?? { items: [], zones: [] },
     reachability: () => board.rows(),

@@ -44,3 +44,9 @@ export function fenceAfter(identity: SessionIdentity, before: Fence | undefined)
   const { storeId, epoch } = identity
   return storeId === undefined || epoch === undefined ? before : { storeId, epoch }
 }
+
+/** What both know: of one store the higher right; otherwise what is told by the store that all share. */
+export function newerFence(own: Fence | undefined, shared: Fence | undefined): Fence | undefined {
+  if (!own || !shared) return own ?? shared
+  return own.storeId === shared.storeId && own.epoch > shared.epoch ? own : shared
+}

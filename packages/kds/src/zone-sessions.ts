@@ -6,7 +6,8 @@ import type { Logger } from '@weft/foundation/log'
 import { type Clock, timestamp } from '@weft/foundation/time'
 import type { DuplicateZone, ZoneStream } from './contract.ts'
 import type { ServerStream } from './server-stream.ts'
-import { type Fence, fenceAfter, judgeSession, type SessionIdentity } from './session-rule.ts'
+import { type Fence, fenceAfter, judgeSession, newerFence, type SessionIdentity } from './session-rule.ts'
+import type { SharedSessions } from './shared-sessions.ts'
 
 /** A stream as far as sessions look at it. */
 export type SessionStream = Pick<ServerStream, 'zone' | 'peerAddress' | 'storeId' | 'epoch' | 'instanceId' | 'end' | 'log'>
@@ -30,6 +31,8 @@ export interface ZoneSessions {
   isCurrent(zone: string, peerAddress: string): boolean
   /** Another control plane that says it is this zone and was refused within the last minutes. */
   duplicate(zone: string): DuplicateZone | undefined
+  /** Whether the control plane that has the session of a zone here answers. */
+  isAnswering(zone: string): Promise<boolean>
 }
 
 export interface ZoneSessionsOptions {
@@ -37,6 +40,8 @@ export interface ZoneSessionsOptions {
   readonly log: Logger
   /** Whether the peer at the other end of a connection answers within the limit. */
   ping(peerAddress: string, limitMs: number): Promise<boolean>
+  /** Sessions at other replicas of this global. Default: there are none. */
+  readonly shared?: SharedSessions | undefined
 }
 
 /** How long a control plane may take to answer while another wants its place. */
@@ -61,6 +66,8 @@ interface Arrival {
   known(): void
 }
 
+type EndCode = status.CANCELLED | status.FAILED_PRECONDITION
+
 interface ZoneState {
   current: Session | undefined
   fence: Fence | undefined
@@ -70,7 +77,7 @@ interface ZoneState {
 
 /** No zone has a session yet. */
 export function createZoneSessions(options: ZoneSessionsOptions): ZoneSessions {
-  const { clock, log } = options
+  const { clock, log, shared } = options
   const zones = new Map<string, ZoneState>()
 
   const stateOf = (zone: string): ZoneState => {
@@ -78,44 +85,52 @@ export function createZoneSessions(options: ZoneSessionsOptions): ZoneSessions {
     zones.set(zone, found)
     return found
   }
-  const begin = (state: ZoneState, identity: SessionIdentity, connection: string): Session => {
+  const fenceOf = (zone: string, state: ZoneState): Fence | undefined => newerFence(state.fence, shared?.fence(zone))
+  const begin = (zone: string, { identity, connection }: Pick<Arrival, 'identity' | 'connection'>): Session => {
+    const state = stateOf(zone)
     const session: Session = { identity, connections: new Set([connection]), streams: new Map() }
     state.current = session
-    state.fence = fenceAfter(identity, state.fence)
+    state.fence = fenceAfter(identity, fenceOf(zone, state))
+    shared?.taken(zone, identity)
     if (state.duplicate?.instanceId === identity.instanceId) state.duplicate = undefined
     return session
   }
-  const replace = (state: ZoneState, arrival: Arrival, code: status.CANCELLED | status.FAILED_PRECONDITION): void => {
-    const old = state.current
-    begin(state, arrival.identity, arrival.connection)
-    if (!old) return
+  const replace = (zone: string, arrival: Arrival, code: EndCode): void => {
+    const old = zones.get(zone)?.current
+    begin(zone, arrival)
+    if (old) end(zone, old, { code, by: arrival.identity, to: arrival.connection })
+  }
+  const end = (
+    zone: string,
+    old: Session,
+    { code, by, to }: { readonly code: EndCode; readonly by: SessionIdentity; readonly to: string },
+  ): void => {
     const details =
       code === status.CANCELLED
         ? 'stream canceled - superseded by a newer stream of this zone'
-        : `epoch ${arrival.identity.epoch} of this zone's store took over from epoch ${old.identity.epoch}`
-    log.info(
-      { zone: [...old.streams.keys()][0]?.zone, reason: details, from: [...old.connections].join(), to: arrival.connection },
-      'kds session replaced',
-    )
+        : `epoch ${by.epoch} of this zone's store took over from epoch ${old.identity.epoch}`
+    log.info({ zone, reason: details, from: [...old.connections].join(), to }, 'kds session replaced')
     for (const [stream, name] of old.streams) {
       // a stock zone does not open an admin stream again that ends like this, so those just lose their role
       if (old.identity.storeId !== undefined || name === 'globalToZone' || name === 'zoneToGlobal')
-        stream.end(code, details, code === status.FAILED_PRECONDITION ? arrival.identity.epoch : undefined)
+        stream.end(code, details, code === status.FAILED_PRECONDITION ? by.epoch : undefined)
     }
   }
   /** Until it is known who has the place; others may take or leave it meanwhile. */
   const decide = async (zone: string, state: ZoneState, arrival: Arrival): Promise<void> => {
     for (;;) {
-      const { current, fence } = state
+      const { current } = state
       if (arrival.streams.size === 0) return
-      const verdict = judgeSession(arrival.identity, { current: current?.identity, fence })
+      const elsewhere = current ? undefined : shared?.elsewhere(zone)
+      const fence = fenceOf(zone, state)
+      const verdict = judgeSession(arrival.identity, { current: current?.identity ?? elsewhere?.identity, fence })
       switch (verdict) {
         case 'admit':
-          return void begin(state, arrival.identity, arrival.connection)
+          return void begin(zone, arrival)
         case 'supersede':
-          return replace(state, arrival, status.CANCELLED)
+          return replace(zone, arrival, status.CANCELLED)
         case 'outrank':
-          return replace(state, arrival, status.FAILED_PRECONDITION)
+          return replace(zone, arrival, status.FAILED_PRECONDITION)
         case 'fenced':
           throw new AppError(
             'kds/fenced',
@@ -123,25 +138,37 @@ export function createZoneSessions(options: ZoneSessionsOptions): ZoneSessions {
             { details: { epoch: fence?.epoch ?? 0 } },
           )
         case 'ask': {
-          if (!current) continue
+          if (!current) {
+            const isThere = elsewhere && (await shared?.isAnswering(elsewhere.replica, zone))
+            // others may have come or gone meanwhile
+            if (state.current || shared?.elsewhere(zone)?.replica !== elsewhere?.replica) continue
+            if (!isThere) return void begin(zone, arrival)
+            throw refuse(zone, arrival, { instanceId: elsewhere.identity.instanceId, at: `replica ${elsewhere.replica}` })
+          }
           if (isPartOf(arrival, current)) return void current.connections.add(arrival.connection)
-          const answers = await Promise.all([...current.connections].map((connection) => options.ping(connection, pingLimitMs)))
+          const isThere = await answers(current)
           if (state.current !== current) continue
-          if (!answers.includes(true)) return replace(state, arrival, status.CANCELLED)
-          throw refuse(zone, state, arrival)
+          if (!isThere) return replace(zone, arrival, status.CANCELLED)
+          throw refuse(zone, arrival, { instanceId: current.identity.instanceId, at: [...current.connections].join(', ') })
         }
       }
     }
   }
-  const refuse = (zone: string, state: ZoneState, { identity, connection }: Arrival): AppError => {
-    const present = state.current
+  const answers = async ({ connections }: Session): Promise<boolean> =>
+    (await Promise.all([...connections].map((connection) => options.ping(connection, pingLimitMs)))).includes(true)
+  const refuse = (
+    zone: string,
+    { identity, connection }: Arrival,
+    present: { readonly instanceId: string; readonly at: string },
+  ): AppError => {
+    const state = stateOf(zone)
     const { instanceId } = identity
     if (state.duplicate?.instanceId !== instanceId)
-      log.warn({ zone, peer: connection, instanceId, present: present?.identity.instanceId }, 'kds duplicate zone refused')
+      log.warn({ zone, peer: connection, instanceId, present: present.instanceId }, 'kds duplicate zone refused')
     state.duplicate = { instanceId, address: connection, lastSeen: timestamp(clock.now()), monotonic: clock.monotonic() }
     return new AppError(
       'kds/duplicate-zone',
-      `another control plane acts as zone ${zone}: ${present?.identity.instanceId || 'unknown'} at ${[...(present?.connections ?? [])].join(', ')}`,
+      `another control plane acts as zone ${zone}: ${present.instanceId || 'unknown'} at ${present.at}`,
     )
   }
   const arrive = (state: ZoneState, key: string, stream: SessionStream): Arrival => {
@@ -170,13 +197,24 @@ export function createZoneSessions(options: ZoneSessionsOptions): ZoneSessions {
     return arrival
   }
 
+  shared?.onLost((zone, { identity, replica }) => {
+    const state = stateOf(zone)
+    const old = state.current
+    if (!old) return
+    state.current = undefined
+    const isOutranked = judgeSession(identity, { current: old.identity, fence: undefined }) === 'outrank'
+    end(zone, old, { code: isOutranked ? status.FAILED_PRECONDITION : status.CANCELLED, by: identity, to: `replica ${replica}` })
+  })
+
   return {
     enter: (stream, name) => {
       const state = stateOf(stream.zone)
       const key = `${stream.peerAddress} ${stream.instanceId}`
       let session = sessionFor(state, stream)
-      if (!session && !state.current && judgeSession(identityOf(stream), { current: undefined, fence: state.fence }) === 'admit')
-        session = begin(state, identityOf(stream), stream.peerAddress)
+      const isFree = !state.current && !shared?.elsewhere(stream.zone)
+      const identity = identityOf(stream)
+      if (!session && isFree && judgeSession(identity, { current: undefined, fence: fenceOf(stream.zone, state) }) === 'admit')
+        session = begin(stream.zone, { identity, connection: stream.peerAddress })
       const arrival = session ? undefined : (state.arrivals.get(key) ?? arrive(state, key, stream))
       ;(session ?? arrival)?.streams.set(stream, name)
       let isGone = false
@@ -197,6 +235,7 @@ export function createZoneSessions(options: ZoneSessionsOptions): ZoneSessions {
           const owner = session ?? arrival
           if (!owner || instanceId === '' || owner.identity.instanceId !== '') return
           owner.identity = { ...owner.identity, instanceId }
+          if (owner === state.current) shared?.taken(stream.zone, owner.identity)
           if (owner === state.current && state.duplicate?.instanceId === instanceId) state.duplicate = undefined
           arrival?.known()
         },
@@ -204,9 +243,15 @@ export function createZoneSessions(options: ZoneSessionsOptions): ZoneSessions {
           isGone = true
           arrival?.streams.delete(stream)
           session?.streams.delete(stream)
-          if (state.current && state.current.streams.size === 0 && state.current === session) state.current = undefined
+          if (!state.current || state.current.streams.size > 0 || state.current !== session) return
+          state.current = undefined
+          shared?.left(stream.zone)
         },
       }
+    },
+    isAnswering: async (zone) => {
+      const current = zones.get(zone)?.current
+      return current !== undefined && answers(current)
     },
     isCurrent: (zone, peerAddress) => {
       const current = zones.get(zone)?.current

@@ -1,0 +1,115 @@
+// Two global and two zone control planes, each pair on one PostgreSQL: whichever is asked answers, and whichever dies is done without.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { withoutPostgres } from '../../packages/store/src/testing/postgres-server.ts'
+import { http, put, until } from '../../apps/demo/src/rest.ts'
+import { type AdminProxy, adminProxy, counted, dumped } from './admin-proxy.ts'
+import { createBalancer } from './balancer.ts'
+import { type ReplicaName, replicaPlanes } from './replica-planes.ts'
+import { proxyGroup, services } from './watched-proxy.ts'
+
+const patience = 180_000
+const globals: readonly ReplicaName[] = ['global-1', 'global-2']
+const zones: readonly ReplicaName[] = ['zone-1', 'zone-2']
+
+interface Listed {
+  readonly items?: readonly { readonly name: string; readonly labels?: Readonly<Record<string, string>> }[]
+}
+
+test('a federation of replicas', { skip: withoutPostgres(), timeout: 900_000 }, async (t) => {
+  await using planes = await replicaPlanes({
+    env: { KUMA_DP_SERVER_AUTHN_DP_PROXY_TYPE: 'none', WEFT_LEASE_DURATION: '6s' },
+  })
+  await planes.start('global-1')
+  await Promise.all((['global-2', ...zones] as const).map((name) => planes.start(name)))
+  await put(planes.api('global-2'), '/meshes/default', { type: 'Mesh', name: 'default', meshServices: { mode: 'Exclusive' } })
+  const [one, two] = [planes.port('zone-1'), planes.port('zone-2')]
+  await using toOne = await createBalancer([one, two])
+  await using toTwo = await createBalancer([two, one])
+  const groups = [proxyGroup(toOne.address), proxyGroup(toTwo.address)] as const
+  const admins: AdminProxy[] = []
+  t.after(() => {
+    for (const group of groups) group.close()
+    for (const each of admins) each.close()
+  })
+  const all = () => groups.flatMap((group) => group.all)
+  const config = async (at: ReplicaName, name: string): Promise<string> =>
+    JSON.stringify((await planes.get(at, `/meshes/default/dataplanes/${name}/_config`)) ?? null)
+  let seconds = 10
+  /** A policy that is written at one global replica is in the configuration of a proxy of each zone replica. */
+  const reaches = async (from: ReplicaName, at: readonly ReplicaName[]): Promise<void> => {
+    seconds += 1
+    await put(planes.api(from), '/meshes/default/meshtimeouts/a-slow', {
+      type: 'MeshTimeout',
+      mesh: 'default',
+      name: 'a-slow',
+      spec: { to: [{ targetRef: { kind: 'Mesh' }, default: { connectionTimeout: `${seconds}s` } }] },
+    })
+    for (const group of groups) {
+      const { name } = group.all[0] ?? assert.fail()
+      for (const asked of at) {
+        await until(
+          `${seconds}s of ${from} for ${name} at ${asked}`,
+          async () => (await config(asked, name)).includes(`"${seconds}s"`),
+          patience,
+        )
+      }
+    }
+  }
+  const isConnectedTo = async (at: ReplicaName): Promise<string | undefined> => {
+    const status = (await planes.get(at, '/zones/east/_overview')) as
+      | { readonly zoneInsight?: { readonly subscriptions?: readonly Record<string, string>[] } }
+      | undefined
+    const last = status?.zoneInsight?.subscriptions?.at(-1)
+    return last?.['disconnectTime'] ? undefined : last?.['globalInstanceId']
+  }
+
+  await t.test('a policy of either global reaches proxies of either zone replica', async () => {
+    for (let index = 0; index < 2 * services; index++) groups[index % 2]?.add('sidecar', { index, token: '' })
+    await until('all proxies are complete', async () => all().every(({ proxy }) => proxy.completeAt !== undefined), patience)
+    for (const from of globals) await reaches(from, zones)
+  })
+
+  await t.test('every replica reaches the Envoy of every proxy', async () => {
+    admins.push(await adminProxy(toOne.address, 0), await adminProxy(toTwo.address, 1))
+    for (const { name, proxy } of admins) {
+      await until(`${name} is served`, async () => proxy.readyAt !== undefined, patience)
+      for (const at of [...globals, ...zones]) {
+        let last = ''
+        const ask = async (): Promise<boolean> => {
+          const listed = (await planes.get(at, '/meshes/default/dataplanes?size=1000')) as Listed | undefined
+          const found = listed?.items?.find(({ labels, name: known }) => (labels?.['kuma.io/display-name'] ?? known) === name)
+          if (!found) return false
+          const path = `${planes.api(at)}/meshes/default/dataplanes/${found.name}`
+          const [dump, stats] = [await http('GET', `${path}/xds`), await http('GET', `${path}/stats`)]
+          last = `${dump.status} ${dump.text}, ${stats.status} ${stats.text}`
+          return dump.text === dumped && stats.text === counted
+        }
+        await until(`${name} at ${at}`, ask, patience).catch((error: unknown) => assert.fail(`${String(error)}: ${last}`))
+      }
+    }
+  })
+
+  await t.test('kill -9 of the global that has the zone: the zone comes to the other, and nothing is lost', async () => {
+    const ids = await Promise.all(globals.map((name) => planes.instanceId(name)))
+    await until('the first has it', async () => (await isConnectedTo('global-2')) === ids[0], patience)
+    for (const group of groups) group.mark()
+    await planes.kill('global-1')
+    await until('the other has it', async () => (await isConnectedTo('global-2')) === ids[1], patience)
+    await reaches('global-2', zones)
+    for (const { losses } of groups) assert.deepEqual([losses.removed, losses.shrunk], [[], []])
+  })
+
+  await t.test('kill -9 of the zone replica that has the session: the other goes on with everything', async () => {
+    const leader = zones.find((name) => planes.log(name).includes('lease is ours')) ?? assert.fail('nobody leads')
+    const [left] = zones.filter((name) => name !== leader)
+    assert.ok(left)
+    for (const group of groups) group.mark()
+    await planes.kill(leader)
+    await until('it leads', async () => planes.log(left).includes('lease is ours'), patience)
+    await until('all follow again', async () => all().every(({ proxy }) => proxy.isConnected && proxy.completeAt !== undefined), patience)
+    await reaches('global-2', [left])
+    for (const { losses } of groups) assert.deepEqual([losses.removed, losses.shrunk], [[], []])
+    for (const { name } of all()) assert.ok(!(await config(left, name)).includes('DEGRADED'), name)
+  })
+})
