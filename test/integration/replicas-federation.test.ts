@@ -90,6 +90,29 @@ test('a federation of replicas', { skip: withoutPostgres(), timeout: 900_000 }, 
     }
   })
 
+  await t.test('every replica shows sync, whichever has the session', async () => {
+    const sessionAt = async (at: ReplicaName): Promise<unknown> => {
+      const shown = (await planes.get(at, '/_weft/sync')) as {
+        readonly zones?: readonly { readonly zone: string; readonly state: string; readonly session?: { readonly instanceId: string } }[]
+      }
+      const zone = shown.zones?.find((each) => each.zone === 'east')
+      const overview = (await planes.get(at, '/zones/east/_overview')) as { readonly liveness?: { readonly state?: string } }
+      return [zone?.state, zone?.session?.instanceId, overview.liveness?.state]
+    }
+    const leader = await planes.instanceId(zones.find((name) => planes.log(name).includes('lease is ours')) ?? assert.fail())
+    for (const at of globals) {
+      await until(
+        `${at} shows it`,
+        async () => JSON.stringify(await sessionAt(at)) === JSON.stringify(['Online', leader, 'Online']),
+        patience,
+      )
+    }
+    for (const at of zones) {
+      const isShown = async (): Promise<boolean> => JSON.stringify(await planes.get(at, '/_weft/sync')).includes('"state":"connected"')
+      await until(`${at} shows global`, isShown, patience)
+    }
+  })
+
   await t.test('kill -9 of the global that has the zone: the zone comes to the other, and nothing is lost', async () => {
     const ids = await Promise.all(globals.map((name) => planes.instanceId(name)))
     await until('the first has it', async () => (await isConnectedTo('global-2')) === ids[0], patience)

@@ -2,13 +2,14 @@
 import { AppError, messageOf } from '@weft/foundation/errors'
 import type { Component } from '@weft/foundation/lifecycle'
 import { type ClientAuthorities, loadClientAuthorities, loadServerTls, type ServerTls } from '@weft/foundation/tls'
-import { createKdsServer, createZoneAdmission } from '@weft/kds'
+import { createKdsServer, createZoneAdmission, type HeldSelection } from '@weft/kds'
 import { labelKeys, nameKey, type Resource } from '@weft/resources'
 import { changeRoutes } from './change-routes.ts'
 import { workDirOf } from './config.ts'
 import { sayingZones } from './held-streams.ts'
 import { envoyAdminOfReplicas, type NamedDataplane, zoneHolding } from './replica-questions.ts'
 import { apiSettings, livenessSettings, massDeleteGuard } from './role-settings.ts'
+import { globalSyncOfReplicas } from './sync-of-replicas.ts'
 import { syncRepairRoutes } from './sync-repair-routes.ts'
 import {
   type SharedParts,
@@ -50,7 +51,9 @@ export async function globalComponents(parts: SharedParts): Promise<readonly Com
     massDelete: massDeleteGuard(config),
     clusterLasts: config.store.type !== 'memory',
     isTrustShared: (trust) => isPublished(parts, trust),
-    ...(parts.own.isShared ? { isAnsweredElsewhere: (replica, zone) => zoneAnswers(parts, replica, zone) } : {}),
+    ...(parts.own.isShared
+      ? { replicas: { isLiving: parts.own.isLiving, isAnswering: (replica, zone) => zoneAnswers(parts, replica, zone) } }
+      : {}),
   })
   parts.own.replicas.serve(answersTopic, async (zone) => Buffer.from(String(await server.isAnswering(Buffer.from(zone).toString()))))
   const zoneOf = (dataplane: NamedDataplane): string => {
@@ -64,6 +67,12 @@ export async function globalComponents(parts: SharedParts): Promise<readonly Com
     isHere: (dataplane) => server.zones().some(({ zone }) => zone === zoneOf(dataplane)),
     ask: async (kind, dataplane, options) => server.ask(zoneOf(dataplane), kind, dataplane, options),
   })
+  const sync = globalSyncOfReplicas(parts.own.replicas, server, log)
+  const decisions = {
+    held: () => server.held(),
+    approveRemoval: (which: HeldSelection) => server.approveRemoval(which),
+    rejectRemoval: (which: HeldSelection) => server.rejectRemoval(which),
+  }
   const { access } = apiSettings(config, parts.tls)
   const meshInsights = meshInsightsComponent(parts)
   return [
@@ -79,13 +88,11 @@ export async function globalComponents(parts: SharedParts): Promise<readonly Com
     ...httpComponents(parts, {
       envoyAdmin,
       sync: {
-        refusals: () => server.refusals(),
-        zones: () => server.status(),
+        ...sync,
         liveness: (zone) => server.liveness(zone),
-        reachability: () => server.reachability(),
       },
       routes: [
-        ...syncRepairRoutes({ sync: server, access, log }),
+        ...syncRepairRoutes({ sync: { ...decisions, refusals: sync.refusals }, access, log }),
         ...changeRoutes({ registry, access, report: (selection) => server.changes(selection) }),
       ],
     }),

@@ -5,10 +5,12 @@ import { type AccessRules, type ApiReply, type ApiRequest, type ApiRoute, requir
 import { AppError } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import { checkSchema } from '@weft/foundation/schema'
-import type { HeldSelection, KdsClient, KdsServer } from '@weft/kds'
+import type { HeldResources, HeldSelection, SyncRefusal } from '@weft/kds'
 
 /** Either end of sync. */
-export type SyncEnd = Pick<KdsServer | KdsClient, 'refusals' | 'held'> & {
+export type SyncEnd = {
+  refusals(): readonly SyncRefusal[] | Promise<readonly SyncRefusal[]>
+  held(): readonly HeldResources[] | Promise<readonly HeldResources[]>
   approveRemoval(which: HeldSelection): Promise<number>
   rejectRemoval(which: HeldSelection): Promise<number>
 }
@@ -37,13 +39,13 @@ export function syncRepairRoutes({ sync, access, log }: SyncRepairOptions): read
     },
   })
   return [
-    read('/_weft/quarantine', ({ query }) => {
-      const items = sync.refusals().filter((item) => fits(query, { ...item }))
+    read('/_weft/quarantine', async ({ query }) => {
+      const items = (await sync.refusals()).filter((item) => fits(query, { ...item }))
       return items
     }),
-    read('/_weft/held', ({ query }) => {
-      const items = sync
-        .held()
+    read('/_weft/held', async ({ query }) => {
+      const held = await sync.held()
+      const items = held
         .flatMap(({ origin, reason, state, since, keys }) => keys.map((key) => ({ origin, ...key, reason, state, since })))
         .filter((item) => fits(query, item))
       return items
@@ -53,9 +55,9 @@ export function syncRepairRoutes({ sync, access, log }: SyncRepairOptions): read
   ]
 }
 
-function read(path: string, items: (request: ApiRequest) => readonly unknown[]): ApiRoute {
-  const handler = (request: ApiRequest): ApiReply => {
-    const found = items(request)
+function read(path: string, items: (request: ApiRequest) => Promise<readonly unknown[]>): ApiRoute {
+  const handler = async (request: ApiRequest): Promise<ApiReply> => {
+    const found = await items(request)
     return { json: { total: found.length, items: found } }
   }
   return { path, handlers: { GET: handler } }

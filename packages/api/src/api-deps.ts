@@ -142,19 +142,22 @@ export interface ZoneProgressShown {
   readonly sending?: { readonly types?: readonly unknown[]; readonly cursor?: { readonly accepted: number } }
 }
 
+/** At once, or once another replica of this control plane has said it. */
+type Told<T> = T | Promise<T>
+
 /** What is shown of sync: at global each zone, at a zone its global. */
 export type SyncAccess = {
   /** What is refused now, by either end. */
-  refusals?(): readonly SyncRefusalShown[]
+  refusals?(): Told<readonly SyncRefusalShown[]>
 } & (
   | {
-      zones(): readonly ({ readonly zone: string } & ZoneProgressShown)[]
+      zones(): Told<readonly ({ readonly zone: string } & ZoneProgressShown)[]>
       liveness(zone: string): ZoneLivenessShown
       /** What each own zone last told of the way to the others. */
-      reachability(): ReadonlyMap<string, readonly object[]>
+      reachability(): Told<ReadonlyMap<string, readonly object[]>>
     }
   | {
-      global(): object
+      global(): Told<object>
       reachability(): readonly object[]
       /** Takes back the right to act for the zone that another process took. Absent: it cannot be taken back here. */
       rejoin?(): Promise<void>

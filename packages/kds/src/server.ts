@@ -77,8 +77,12 @@ export interface KdsServerOptions {
    * Whether a MeshTrust that a zone sent reaches the other zones: a new root of it is then used only when they trust it. Default: none does.
    */
   isTrustShared?(trust: Resource): boolean
-  /** Other replicas of this global: asks one whether a zone answers it. Default: there are none. */
-  isAnsweredElsewhere?(replica: string, zone: string): Promise<boolean>
+  /** Other replicas of this global. Default: there are none. */
+  readonly replicas?: {
+    isLiving(instanceId: string): boolean
+    /** Asks one whether a zone answers it. */
+    isAnswering(instanceId: string, zone: string): Promise<boolean>
+  }
 }
 
 const syncService = serviceDefinition.bind(undefined, 'kuma.mesh.v1alpha1.KDSSyncService')
@@ -90,10 +94,9 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
   const { store, clock, registry, recorder } = options
   const log = options.log.child({ component: 'kds.server' })
   const self: Self = { ...options.self, storeId: store.id }
-  const { isAnsweredElsewhere } = options
-  const shared = isAnsweredElsewhere
-    ? createSharedSessions({ store, log, instanceId: options.self.instanceId, isAnswering: isAnsweredElsewhere })
-    : undefined
+  const { replicas } = options
+  const { instanceId } = options.self
+  const shared = replicas && createSharedSessions({ store, log, instanceId, isAnswering: replicas.isAnswering })
   const sessions = createZoneSessions({
     clock,
     log,
@@ -110,6 +113,10 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
     settings,
     connected: () => records.connected(),
     duplicate: (zone) => sessions.duplicate(zone),
+    isLivingElsewhere: (zone) => {
+      const elsewhere = shared?.elsewhere(zone)
+      return elsewhere && replicas?.isLiving(elsewhere.replica)
+    },
     ...(options.metrics ? { metrics: options.metrics } : {}),
   })
   const broker = createAdminBroker(clock)

@@ -28,6 +28,8 @@ export interface ZoneBoardOptions {
   /** Zones with open streams, for the rest of what is shown. */
   /** Another control plane that says it is this zone. */
   duplicate?(zone: string): DuplicateZone | undefined
+  /** Whether another replica of this global has the session of a zone, and lives; undefined when none has. */
+  isLivingElsewhere?(zone: string): boolean | undefined
   connected(): readonly ConnectedZone[]
 }
 
@@ -99,15 +101,29 @@ export function createZoneBoard(options: ZoneBoardOptions): ZoneBoard {
     const entry = entries.get(zone)
     const duplicate = options.duplicate?.(zone)
     const reasons = contact === 'connected' && entry ? [...duplicates(duplicate), ...degradations(entry, clock.monotonic())] : []
-    const connection = contact === 'silent' ? 'Unknown' : contact === 'gone' ? 'Offline' : reasons.length > 0 ? 'Degraded' : 'Online'
+    const insight = store.get({ type: 'ZoneInsight', mesh: '', name: zone })
+    const isLivingElsewhere = contact === 'gone' ? options.isLivingElsewhere?.(zone) : undefined
+    const connection =
+      isLivingElsewhere !== undefined
+        ? // the other replica closes the subscription while it hears nothing
+          isLivingElsewhere && isOpen(lastSubscription(insight))
+          ? 'Online'
+          : 'Unknown'
+        : contact === 'silent'
+          ? 'Unknown'
+          : contact === 'gone'
+            ? 'Offline'
+            : reasons.length > 0
+              ? 'Degraded'
+              : 'Online'
     const enabled = field(store.get({ type: 'Zone', mesh: '', name: zone })?.spec, 'enabled') !== false
-    const before = heardAt === undefined ? lastConnected(store.get({ type: 'ZoneInsight', mesh: '', name: zone })) : undefined
-    const heard = heardAt ?? before
+    const before = heardAt === undefined || isLivingElsewhere !== undefined ? lastConnected(insight) : undefined
+    const heard = before ?? heardAt
     return {
       state: enabled ? connection : 'Disabled',
       connection,
       ...(heard === undefined ? {} : { lastHeard: timestamp(heard) }),
-      ...(ageMs !== undefined ? { ageMs: Math.round(ageMs) } : before === undefined ? {} : { ageMs: Math.max(0, clock.now() - before) }),
+      ...(before !== undefined ? { ageMs: Math.max(0, clock.now() - before) } : ageMs === undefined ? {} : { ageMs: Math.round(ageMs) }),
       reasons,
     }
   }
@@ -223,10 +239,18 @@ function seconds(ms: number | undefined): number {
   return Math.floor((ms ?? 0) / 1000)
 }
 
+function lastSubscription(insight: Resource | undefined): unknown {
+  const subscriptions = field(insight?.spec, 'subscriptions')
+  return Array.isArray(subscriptions) ? subscriptions.at(-1) : undefined
+}
+
+function isOpen(subscription: unknown): boolean {
+  return subscription !== undefined && field(subscription, 'disconnectTime') === undefined
+}
+
 /** When a zone was last known to be connected, as far as its insight remembers. */
 function lastConnected(insight: Resource | undefined): number | undefined {
-  const subscriptions = field(insight?.spec, 'subscriptions')
-  const last: unknown = Array.isArray(subscriptions) ? subscriptions.at(-1) : undefined
+  const last = lastSubscription(insight)
   const time = field(last, 'disconnectTime') ?? field(field(last, 'status'), 'lastUpdateTime') ?? field(last, 'connectTime')
   const ms = typeof time === 'string' ? Date.parse(time) : Number.NaN
   return Number.isNaN(ms) ? undefined : ms

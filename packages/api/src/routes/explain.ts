@@ -15,12 +15,12 @@ export function explainRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
   const views: PerspectiveOf = deps.controlPlane.mode === 'global' ? zonePerspectives({ store, registry }) : async () => undefined
   const perspectiveOf: PerspectiveOf = async (zone, of) => {
     const found = await views(zone, of)
-    return found && { zone, source: { ...found.source, sync: syncWith(deps, zone) } }
+    return found && { zone, source: { ...found.source, sync: await syncWith(deps, zone) } }
   }
   const hereOf = async (resource: Resource): Promise<Perspective> => {
     const { mode, zone } = deps.controlPlane
     if (mode === 'zone')
-      return { zone, source: { store, registry, mesh, sync: syncWith(deps, 'global'), ...(rejections ? { rejections } : {}) } }
+      return { zone, source: { store, registry, mesh, sync: await syncWith(deps, 'global'), ...(rejections ? { rejections } : {}) } }
     const owner = resource.labels[labelKeys.zone] ?? ''
     const found = await perspectiveOf(owner, resource.mesh)
     if (!found)
@@ -40,11 +40,11 @@ export function explainRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
 }
 
 /** What sync holds back: towards a zone, or of what global sends here. */
-function syncWith({ sync, store }: ApiServerDeps, peer: string): PolicySync {
+async function syncWith({ sync, store }: ApiServerDeps, peer: string): Promise<PolicySync> {
   const side = peer === 'global' ? 'here' : 'there'
-  const progress = sync && 'zones' in sync ? sync.zones().find(({ zone }) => zone === peer) : undefined
+  const progress = sync && 'zones' in sync ? (await sync.zones()).find(({ zone }) => zone === peer) : undefined
   const accepted = progress?.sending?.cursor?.accepted
-  const refusals = (sync?.refusals?.() ?? []).filter((each) => each.peer === peer && each.refused === side)
+  const refusals = ((await sync?.refusals?.()) ?? []).filter((each) => each.peer === peer && each.refused === side)
   return {
     refused: (type, mesh) => refusals.filter((each) => each.type === type && each.mesh === mesh),
     isOnItsWay: (key) => {

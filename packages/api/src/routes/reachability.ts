@@ -5,10 +5,10 @@ import { type ApiRoute, get } from '../api-route.ts'
 export function reachabilityRoutes({ sync, controlPlane, store }: ApiServerDeps): readonly ApiRoute[] {
   if (!sync) return []
   return [
-    get('/_weft/reachability', () => {
+    get('/_weft/reachability', async () => {
       if (!('zones' in sync))
         return { json: { mode: 'zone', rows: [{ zone: controlPlane.zone, told: true, entries: sync.reachability() }] } }
-      const rows = sync.reachability()
+      const rows = await sync.reachability()
       const zones = [...new Set([...store.list('Zone').map(({ name }) => name), ...rows.keys()])].sort()
       return {
         json: {

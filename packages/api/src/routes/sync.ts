@@ -8,20 +8,20 @@ export function syncRoutes({ sync, controlPlane, store, settings }: ApiServerDep
   if (!sync) return []
   const { mode, zone, instanceId } = controlPlane
   return [
-    get('/_weft/sync', () => ({
+    get('/_weft/sync', async () => ({
       json: {
         mode,
         ...(mode === 'zone' ? { zone } : {}),
         instanceId,
         storeId: store.id,
         seq: store.seq,
-        ...('zones' in sync ? { zones: sync.zones() } : { global: sync.global() }),
+        ...('zones' in sync ? { zones: await sync.zones() } : { global: await sync.global() }),
       },
     })),
     ...('zones' in sync
       ? [
-          get('/_weft/sync/:zone', (request) => {
-            const found = sync.zones().find((each) => each.zone === request.param('zone'))
+          get('/_weft/sync/:zone', async (request) => {
+            const found = (await sync.zones()).find((each) => each.zone === request.param('zone'))
             if (!found) throw notFound('Could not retrieve the state of sync')
             return { json: found }
           }),
@@ -33,7 +33,7 @@ export function syncRoutes({ sync, controlPlane, store, settings }: ApiServerDep
               POST: async ({ user }: ApiRequest) => {
                 requireRight(settings.access, 'adminResources', { user, action: 'taking back the place of this zone' })
                 await sync.rejoin?.()
-                return { json: sync.global() }
+                return { json: await sync.global() }
               },
             },
           },
