@@ -148,7 +148,7 @@ export async function measureCold(
   const before = stage.usage()
   const fleetBefore = stage.fleetCpuSeconds()
   await stage.startProxies()
-  const complete = await stage.waitFor('complete', options.patienceSeconds * 1000)
+  const complete = await whileTelling(context, { stage, as, since: before }, stage.waitFor('complete', options.patienceSeconds * 1000))
   await stage.quiet(8000)
   const reports = await stage.reports()
   const after = stage.usage()
@@ -185,6 +185,36 @@ export async function measureCold(
   }
   if (!isComplete) {
     throw new Error(`not every proxy was complete after ${options.patienceSeconds} s; ${stateOf(reports)}`)
+  }
+}
+
+const tellEveryMs = 15_000
+
+/** Says how far a fleet is while something is waited for, and what that has cost so far. */
+async function whileTelling<T>(
+  context: RunContext,
+  about: { readonly stage: FleetStage; readonly as: string; readonly since: ReadonlyMap<string, Usage> },
+  wait: Promise<T>,
+): Promise<T> {
+  const { stage, as, since } = about
+  const startedAt = performance.now()
+  const fleetsBefore = stage.fleetCpuSeconds()
+  let isOver = false
+  const over = wait.finally(() => (isOver = true))
+  for (;;) {
+    await Promise.race([over, context.sleep(tellEveryMs)])
+    if (isOver) return over
+    const reports = [...(await stage.reports()).values()]
+    const usage = stage.usage()
+    const spent = stage.federation.controlPlanes.map(
+      (name) => [name, (usage.get(name)?.cpuSeconds ?? 0) - (since.get(name)?.cpuSeconds ?? 0)] as const,
+    )
+    const total = (of: (report: FleetReport) => number): number => reports.reduce((sum, report) => sum + of(report), 0)
+    context.progress(
+      `${as}: after ${((performance.now() - startedAt) / 1000).toFixed(0)} s of ${total((r) => r.proxies)} proxies ` +
+        `${total((r) => r.connected)} connected, ${total((r) => r.ready.count)} ready, ${total((r) => r.complete.count)} complete; CPU seconds: ` +
+        `${spent.map(([name, seconds]) => `${name} ${seconds.toFixed(0)}`).join(', ')}, fleets ${(stage.fleetCpuSeconds() - fleetsBefore).toFixed(0)}`,
+    )
   }
 }
 
