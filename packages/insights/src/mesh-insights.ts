@@ -1,11 +1,12 @@
-// Writes a MeshInsight for every Mesh, from changes only: a mesh is counted again at most once a second, and never while nothing changes.
+// Writes a MeshInsight for every Mesh, from changes only: a change counts what it changes, and an insight is written at most once a second, never
+// while nothing changes.
 import { messageOf } from '@weft/foundation/errors'
 import type { Component } from '@weft/foundation/lifecycle'
 import type { Logger } from '@weft/foundation/log'
 import type { Clock, Timer } from '@weft/foundation/time'
-import type { Resource } from '@weft/resources'
+import { nameKey, type Resource, type ResourceKey } from '@weft/resources'
 import type { Change, Store, StoreOp } from '@weft/store'
-import { meshInsightSpec } from './mesh-insight.ts'
+import { createProxyTally, type ProxyTally } from './mesh-insight.ts'
 
 export interface MeshInsightsOptions {
   readonly store: Store
@@ -13,7 +14,7 @@ export interface MeshInsightsOptions {
   readonly log: Logger
   /** Types of the mesh-scoped kinds to count. */
   readonly types: readonly string[]
-  /** Shortest time between two counts of a mesh; 1 s by default. */
+  /** Shortest time between two writes; 1 s by default. */
   readonly minIntervalMs?: number
 }
 
@@ -25,6 +26,7 @@ export function createMeshInsights(options: MeshInsightsOptions): Component {
   const minIntervalMs = options.minIntervalMs ?? 1000
   const counted = new Set(options.types)
   const dirty = new Set<string>()
+  const tallies = new Map<string, ProxyTally>()
   let timer: Timer | undefined
   let lastRun = Number.NEGATIVE_INFINITY
   let running: Promise<void> | undefined
@@ -42,7 +44,31 @@ export function createMeshInsights(options: MeshInsightsOptions): Component {
     dirty.add(mesh)
     schedule(Math.max(0, lastRun + minIntervalMs - clock.monotonic()))
   }
+  const tallyOf = (mesh: string): ProxyTally => {
+    const tally = tallies.get(mesh) ?? createProxyTally()
+    tallies.set(mesh, tally)
+    return tally
+  }
+  /** Takes each proxy of a transaction out as it was counted, and counts it as it is now. */
+  const recount = (changes: readonly Change[]): void => {
+    const proxies = new Map<string, { readonly key: ResourceKey; readonly before: Map<string, Resource | undefined> }>()
+    for (const { key, before } of changes) {
+      if (key.type !== 'Dataplane' && key.type !== 'DataplaneInsight') continue
+      const proxy = proxies.get(nameKey(key)) ?? { key, before: new Map<string, Resource | undefined>() }
+      if (!proxy.before.has(key.type)) proxy.before.set(key.type, before)
+      proxies.set(nameKey(key), proxy)
+    }
+    for (const { key, before } of proxies.values()) {
+      const tally = tallyOf(key.mesh)
+      const now = (type: string): Resource | undefined => store.get({ type, mesh: key.mesh, name: key.name })
+      const counted = (type: string): Resource | undefined => (before.has(type) ? before.get(type) : now(type))
+      const [old, present] = [counted('Dataplane'), now('Dataplane')]
+      if (old) tally.remove(old, counted('DataplaneInsight'))
+      if (present) tally.add(present, now('DataplaneInsight'))
+    }
+  }
   const follow = (changes: readonly Change[]): void => {
+    recount(changes)
     for (const { key } of changes) {
       if (key.type === 'Mesh') mark(key.name)
       else if (key.mesh !== '' && counted.has(key.type)) mark(key.mesh)
@@ -54,6 +80,7 @@ export function createMeshInsights(options: MeshInsightsOptions): Component {
     dirty.clear()
     const ops = meshes.flatMap((mesh): StoreOp[] => {
       const key = { type: 'MeshInsight', mesh: '', name: mesh }
+      if (tallies.get(mesh)?.isEmpty) tallies.delete(mesh)
       if (!store.get({ type: 'Mesh', mesh: '', name: mesh })) return [{ op: 'delete', key, ifPresent: true }]
       return [{ op: 'put', resource: { ...key, labels: {}, spec: count(mesh) } }]
     })
@@ -66,16 +93,18 @@ export function createMeshInsights(options: MeshInsightsOptions): Component {
     }
   }
   const count = (mesh: string): unknown =>
-    meshInsightSpec({
-      dataplanes: store.list('Dataplane', mesh),
-      insightOf: (dataplane: Resource) => store.get({ type: 'DataplaneInsight', mesh, name: dataplane.name }),
-      totals: new Map(options.types.filter((type) => type !== 'DataplaneInsight').map((type) => [type, store.list(type, mesh).length])),
-    })
+    (tallies.get(mesh) ?? createProxyTally()).spec(
+      new Map(options.types.filter((type) => type !== 'DataplaneInsight').map((type) => [type, store.list(type, mesh).length])),
+    )
 
   return {
     name: 'mesh-insights',
     start: async () => {
       unwatch = store.watch(store.seq, follow)
+      for (const dataplane of store.list('Dataplane')) {
+        const { mesh, name } = dataplane
+        tallyOf(mesh).add(dataplane, store.get({ type: 'DataplaneInsight', mesh, name }))
+      }
       for (const mesh of store.list('Mesh')) dirty.add(mesh.name)
       for (const insight of store.list('MeshInsight')) dirty.add(insight.name)
       await run()
