@@ -10,7 +10,6 @@ export {
   type ZoneStatusRecorder,
 } from './insight-writer.ts'
 export { holderOf } from './merge-insight.ts'
-export { meshInsightSpec, type MeshInsightInput, type ProxyCounts } from './mesh-insight.ts'
 export { createMeshInsights, type MeshInsightsOptions } from './mesh-insights.ts'
 export { overviewSpec } from './overview.ts'
 export { isZoneOnline, proxyStatus, type ProxyStatus } from './proxy-status.ts'

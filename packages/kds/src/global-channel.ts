@@ -16,7 +16,8 @@ import type { Clock } from '@weft/foundation/time'
 import type { ByteMethod } from '@weft/proto'
 import { headerFeatures, headerKeys } from './features.ts'
 import { epochOf } from './server-stream.ts'
-import { createReaderWatch, type CutOff, type ReaderLimits, type ReaderWatch } from './reader-watch.ts'
+import type { CutOff, ReaderLimits } from './reader-watch.ts'
+import { type WatchedStream, watchStream } from './watched-stream.ts'
 import { maxMessageBytes } from './wire.ts'
 
 /** Where a global is. */
@@ -85,13 +86,7 @@ export interface StreamEvents {
 }
 
 /** Our side of a stream. */
-export interface OpenedStream {
-  /** How well global takes what is written. */
-  readonly reader: ReaderWatch
-  /** False: nothing more should be written until `drained`. */
-  write(bytes: Uint8Array): boolean
-  pause(): void
-  proceed(): void
+export interface OpenedStream extends WatchedStream {
   /** Cancels the call: a half-closed one lingers on a stock global. `ended` is not called any more. */
   cancel(): void
 }
@@ -181,21 +176,19 @@ function attach(call: StreamCall, { events, options, path }: Attachment): Opened
   let ended = false
   const finish = (): void => {
     ended = true
-    reader.close()
+    watched.reader.close()
   }
   const end = (outcome: { readonly code: status; readonly details: string }): void => {
     if (ended) return
     finish()
     events.ended(outcome)
   }
-  const reader = createReaderWatch({
+  const watched = watchStream(call, {
     clock: options.clock,
     limits: options.readers,
-    room: () => {
-      if (!ended) events.drained()
-    },
+    isOver: () => ended,
+    drained: () => events.drained(),
     cut: (cutOff) => {
-      if (ended) return
       options.cutOff(path, cutOff)
       // a reset also frees what waits in the transport
       call.cancel()
@@ -211,15 +204,7 @@ function attach(call: StreamCall, { events, options, path }: Attachment): Opened
   call.on('error', (error: ServiceError) => end({ code: error.code ?? status.UNKNOWN, details: error.details || error.message }))
   call.on('status', ({ code, details }: StatusObject) => end({ code, details }))
   return {
-    reader,
-    write: (bytes) => {
-      if (ended) return false
-      const passed = reader.handed(bytes.length)
-      if (!ended) call.write(bytes, passed)
-      return !reader.isFull
-    },
-    pause: () => void call.pause(),
-    proceed: () => void (ended || call.resume()),
+    ...watched,
     cancel: () => {
       finish()
       call.cancel()

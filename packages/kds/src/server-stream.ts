@@ -5,8 +5,9 @@ import type { Logger } from '@weft/foundation/log'
 import type { Clock } from '@weft/foundation/time'
 import type { Admitted, AdmitRequest, ZoneCredential } from './contract.ts'
 import { headerKeys } from './features.ts'
-import { createReaderWatch, type CutOff, type ReaderLimits, type ReaderWatch } from './reader-watch.ts'
+import type { CutOff, ReaderLimits } from './reader-watch.ts'
 import { clusterIdOf } from './global-pin.ts'
+import { type WatchedStream, watchStream } from './watched-stream.ts'
 import type { ZoneConnection } from './zone-port.ts'
 
 /** A byte stream of grpc-js. */
@@ -41,16 +42,10 @@ export interface StreamHandler {
   closed(outcome?: StreamOutcome): void
 }
 
-/** Our side of a stream. */
-export interface ServerStream extends CallFacts {
+/** Our side of a stream. The handler is told of room. */
+export interface ServerStream extends CallFacts, WatchedStream {
   readonly credential: ZoneCredential
   readonly log: Logger
-  /** How well the zone takes what is written. */
-  readonly reader: ReaderWatch
-  /** False: nothing more should be written until the handler is told of room. */
-  write(bytes: Uint8Array): boolean
-  pause(): void
-  proceed(): void
   /** Does something with what arrived earlier; a throw ends the stream as it would have then. */
   run(work: () => void): void
   /** Ends the stream with a status; `epoch` tells a peer that lost its right the newer one. Later calls do nothing. */
@@ -139,7 +134,7 @@ export function runStream(call: ByteCall, run: StreamRun): void {
   const close = (outcome?: StreamOutcome): void => {
     if (ended) return
     ended = true
-    reader.close()
+    watched.reader.close()
     try {
       handler?.closed(outcome)
     } catch (error) {
@@ -164,32 +159,18 @@ export function runStream(call: ByteCall, run: StreamRun): void {
       end(hasCode(error, 'kds/bad-message') ? status.INVALID_ARGUMENT : status.INTERNAL, messageOf(error))
     }
   }
-  const reader = createReaderWatch({
+  const watched = watchStream(call, {
     clock: run.clock,
     limits: run.limits,
-    room: () => guarded(() => handler?.drained?.()),
+    isOver: () => ended,
+    drained: () => guarded(() => handler?.drained?.()),
     cut: (cutOff) => {
       log.warn({ error: cutOff.error.code, reason: cutOff.error.message }, 'kds zone is cut off: it does not read')
       end(status.UNAVAILABLE, cutOff.error.message)
       run.cutOff(cutOff)
     },
   })
-  const stream: ServerStream = {
-    ...facts,
-    credential: admitted.credential,
-    log,
-    reader,
-    write: (bytes) => {
-      if (ended) return false
-      const passed = reader.handed(bytes.length)
-      if (!ended) call.write(bytes, passed)
-      return !reader.isFull
-    },
-    pause: () => void call.pause(),
-    proceed: () => void (ended || call.resume()),
-    run: guarded,
-    end,
-  }
+  const stream: ServerStream = { ...facts, ...watched, credential: admitted.credential, log, run: guarded, end }
   call.on('cancelled', () => close())
   call.on('error', () => close())
   call.on('close', () => close())
