@@ -49,7 +49,7 @@ beforeEach(async () => {
     http: (_, response) => response.end('http'),
     clock: systemClock,
     log: silentLogger,
-    strangers: { limit: 20, patienceMs: 300 },
+    strangers: { limit: 20, patienceMs: 3000 },
   })
   number = await port.listen()
 })
@@ -80,7 +80,9 @@ async function open(): Promise<Connection> {
   stream.write(Buffer.from([0, 0, 0, 0, 0]))
   const before = peers.length
   await until(() => peers.length > before, 'stream opened')
-  return { raw, secure, stream, peer: peers.at(-1) ?? '', destroy: () => session.destroy() }
+  const peer = peers.at(-1) ?? ''
+  port.admitted(peer)
+  return { raw, secure, stream, peer, destroy: () => session.destroy() }
 }
 
 /** What the port says when the stream fails, as the discovery server asks it. */
@@ -142,7 +144,6 @@ it('presents a replaced certificate to new connections', async () => {
 
 it('closes connections that never become a proxy, too many and in time, and none that did', async () => {
   const proxy = await open()
-  port.admitted(proxy.peer)
   let closed = 0
   const crowd = Array.from({ length: 50 }, () => {
     const socket = connectTcp(number, '127.0.0.1')

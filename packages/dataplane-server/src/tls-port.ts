@@ -40,9 +40,12 @@ export interface TlsPortOptions {
 /** gRPC options under which a half-open peer is noticed within ten seconds. */
 export const keepaliveOptions = { 'grpc.keepalive_time_ms': 5000, 'grpc.keepalive_timeout_ms': 4000 } as const
 
-/** How long a peer may take for its TLS handshake and for the header of an HTTP request. */
+/** How long a peer may take for the header of an HTTP request. */
 const patienceMs = 5000
-/** How long a connection may stay without an admitted proxy. A crowd of proxies that come back at once waits for its handshakes. */
+/**
+ * How long a connection may stay without an admitted proxy, its TLS handshake included. A crowd of proxies that come back at once waits for its
+ * handshakes, and one that is cut off while it waits comes back and costs another.
+ */
 const strangerMs = 60_000
 /** So many connections without an admitted proxy may be open. */
 const strangerLimit = 8192
@@ -62,7 +65,7 @@ export function createTlsPort(options: TlsPortOptions): TlsPort {
     key: tls.current.privateKeyPem,
     minVersion: options.minVersion,
     ALPNProtocols: ['h2', 'http/1.1'],
-    handshakeTimeout: patienceMs,
+    handshakeTimeout: strangerMs,
     noDelay: true,
   })
   const stopReloading = tls.onChange((next) =>
