@@ -161,6 +161,33 @@ it('an answer that took longer than the lease is none', async () => {
   assert.deepEqual(terms, [2])
 })
 
+it('a term begins when everything is read that earlier holders wrote, and not at all if that took too long', async () => {
+  const on = shared()
+  const reading: { readonly epoch: number; resolve(): void; reject(error: Error): void }[] = []
+  const leases = createLeases({
+    table: on.store.leases,
+    self: { instanceId: 'a' },
+    clock: on.clock,
+    log: silentLogger,
+    leaseMs,
+    catchUp: ({ epoch }) => new Promise<void>((resolve, reject) => reading.push({ epoch, resolve, reject })),
+  })
+  const lease = leases.want('leader')
+  await turns()
+  assert.deepEqual([reading.length, epochOf(lease), lease.state], [1, undefined, 'unknown'])
+  reading[0]?.reject(new AppError('store/unavailable', 'away'))
+  await pass(on.clock, 1500)
+  assert.deepEqual([reading.length, epochOf(lease)], [2, undefined])
+  await pass(on.clock, leaseMs)
+  reading[1]?.resolve()
+  await turns()
+  await pass(on.clock, 500)
+  assert.deepEqual([reading.length, epochOf(lease)], [3, undefined], 'somebody else may have it by now')
+  reading[2]?.resolve()
+  await turns()
+  assert.equal(epochOf(lease), reading[2]?.epoch)
+})
+
 it('one that comes while its process stops is given back', async () => {
   const on = shared()
   const a = process(on, 'a')
