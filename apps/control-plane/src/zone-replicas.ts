@@ -41,11 +41,20 @@ export function createZoneReplicas(
     clock,
     log,
   })
-  return {
-    sinks: states.sinks,
-    isLiveElsewhere: states.isLiveElsewhere,
-    components: [{ name: 'proxy-states', start: async () => states.start(), stop: async () => states.stop() }, deaths],
+  let unfollow = (): void => {}
+  const sharing: Component = {
+    name: 'proxy-states',
+    start: async () => {
+      states.start()
+      // one that was paused for long comes back with its streams
+      unfollow = own.replicas.presence.onJoined(({ instanceId }) => states.returned(instanceId))
+    },
+    stop: async () => {
+      unfollow()
+      states.stop()
+    },
   }
+  return { sinks: states.sinks, isLiveElsewhere: states.isLiveElsewhere, components: [sharing, deaths] }
 }
 
 /** The replicas of a global that died: their zones have long come to another one, or are gone. */

@@ -190,6 +190,20 @@ describe('a replica that dies', () => {
     assert.ok(dataplane())
   })
 
+  it('one that was only paused goes on with what it serves', async () => {
+    const { one, two, living, pass, dataplane } = zone()
+    await one.connect()
+    living.delete('one')
+    for (const left of two.states.servedBy('one')) two.lifecycle.adopt(left.key, left)
+    assert.equal(two.state(), degraded)
+    living.add('one')
+    two.states.returned('one')
+    assert.equal(two.state(), 'none')
+    await pass(10 * 60_000)
+    assert.ok(dataplane())
+    assert.equal(one.lifecycle.isConnected(key), true)
+  })
+
   it('an adopted proxy that stays away goes, unless it is the last of its kind', async () => {
     const { one, two, living, pass, store } = zone()
     await one.connect('a')

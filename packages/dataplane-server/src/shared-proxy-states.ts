@@ -36,6 +36,8 @@ export interface SharedProxyStates {
   replicas(): ReadonlySet<string>
   /** Proxies that were last served by this replica. */
   servedBy(instanceId: string): readonly LeftProxy[]
+  /** A replica that was held dead was not: what it serves counts as it says, whatever was made of it meanwhile. */
+  returned(instanceId: string): void
   /** True when another living replica serves the proxy, and has not lost it. */
   isLiveElsewhere(proxyKey: string): boolean
   /** Takes over what the others have told so far, and follows them. */
@@ -185,6 +187,12 @@ export function createSharedProxyStates(options: SharedProxyStatesOptions): Shar
         const state = stateOf(each)
         return state?.replica === replica ? [{ key: nameKey(each), ownsDataplane: state.ownsDataplane }] : []
       }),
+    returned: (replica) => {
+      for (const each of store.list(type)) {
+        const state = stateOf(each)
+        if (state?.replica === replica) take(nameKey(each), state)
+      }
+    },
     isLiveElsewhere: (key) => {
       const state = stored(key)
       return state !== undefined && state.replica !== instanceId && state.degraded !== true && options.isLiving(state.replica)
