@@ -161,6 +161,29 @@ describe('mesh facts of one zone', () => {
     assert.deepEqual(a.dns, [{ name: 'backend.svc.mesh.local', ips: [...(world.mesh.destinations.get(backendId)?.vips ?? [])] }])
   })
 
+  it('shares outbounds between proxies with equal restrictions, also with one that comes after a change elsewhere', async () => {
+    await using world = await createWorld()
+    await twoBackends(world)
+    const networking = { transparentProxying: { reachableBackends: { refs: [{ kind: 'MeshService', name: 'backend' }] } } }
+    const restricted = async (name: string, address: string): Promise<void> => {
+      await world.dataplane(name, { workload: 'client', address, networking })
+      world.connect(name, { transparentProxy })
+    }
+    const outboundsOf = (name: string) => world.mesh.proxyFacts.get(`default/${name}`)?.outbounds
+    await restricted('client-2', '10.0.0.4')
+    const before = outboundsOf('client-2')
+    assert.equal(before?.length, 1)
+    await world.dataplane('other-1', { workload: 'other', address: '10.0.0.9', ports: backendPort })
+    await restricted('client-3', '10.0.0.5')
+    assert.equal(outboundsOf('client-2'), before)
+    assert.equal(outboundsOf('client-3'), before)
+    await world.remove('Dataplane', 'backend-1')
+    await world.remove('Dataplane', 'backend-2')
+    await world.remove('MeshService', 'backend')
+    await restricted('client-4', '10.0.0.6')
+    assert.equal(outboundsOf('client-2'), outboundsOf('client-4'))
+  })
+
   it('gives an identity and trust once the MeshIdentity is ready, and TLS once every proxy accepts it', async () => {
     await using world = await createWorld()
     await twoBackends(world)

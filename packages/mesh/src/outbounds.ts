@@ -42,7 +42,7 @@ export function deriveOutbounds(graph: Graph, inputs: OutboundInputs): Outbounds
       const dataplane = scope.get(dataplanes, key)
       if (!dataplane) return undefined
       if (!metadata.transparentProxy && !dataplane.redirects) return handWritten(scope, dataplane, { byName, byLabel })
-      const reached = reach(scope.get(ofMesh, dataplane.mesh) ?? none, dataplane.reachable)
+      const reached = reach(dataplane.mesh, scope.get(ofMesh, dataplane.mesh) ?? none, dataplane.reachable)
       // what would hide an own inbound is left out
       return reached.some((outbound) => hides(outbound, dataplane.inbounds))
         ? reached.filter((outbound) => !hides(outbound, dataplane.inbounds))
@@ -68,24 +68,47 @@ type Lookup = Pick<Scope, 'lookup'>
 
 const none: readonly never[] = []
 
+/** One choice of destinations: which were looked at, and the list they came to last. */
+interface Choice {
+  /** By destination, which is another object when it changed. */
+  readonly isChosen: WeakMap<DestinationFact, boolean>
+  from: readonly OutboundFact[]
+  list: readonly OutboundFact[]
+}
+
 /**
- * The outbounds of a mesh that restrictions leave; the list itself when there are none. Looked for once for each list and text of restrictions: a
- * change of one service gives every proxy of the mesh a new list to choose from, but few of them differ in what they choose.
+ * The outbounds of a mesh that restrictions leave; the list itself when there are none. Looked for once for each list and text of restrictions, and
+ * the same list as before while its members are the same: a change of one service gives every proxy of the mesh a new list to choose from, but few of
+ * them differ in what they choose. Proxies with equal lists share them, and with them all that is built from a list.
  */
-function createReach(): (all: readonly OutboundFact[], refs: readonly ReachableRef[] | undefined) => readonly OutboundFact[] {
+function createReach(): (mesh: string, all: readonly OutboundFact[], refs: readonly ReachableRef[] | undefined) => readonly OutboundFact[] {
   const texts = new WeakMap<readonly ReachableRef[], string>()
-  const chosen = new WeakMap<readonly OutboundFact[], Map<string, readonly OutboundFact[]>>()
-  return (all, refs) => {
+  /** By mesh: what was chosen from its present list, and by those who did not choose from it yet from the one before. */
+  const choices = new Map<string, { all: readonly OutboundFact[]; now: Map<string, Choice>; before: Map<string, Choice> }>()
+  return (mesh, all, refs) => {
     if (!refs) return all
     const text = texts.get(refs) ?? JSON.stringify(refs)
     texts.set(refs, text)
-    const byText = chosen.get(all) ?? new Map<string, readonly OutboundFact[]>()
-    chosen.set(all, byText)
-    const known = byText.get(text)
-    if (known) return known
-    const list = all.filter((outbound) => refs.some((ref) => isReachable(ref, outbound.destination)))
-    byText.set(text, list)
-    return list
+    let ofMesh = choices.get(mesh)
+    if (ofMesh?.all !== all) {
+      // choices that nobody makes any more are forgotten with the list after the next
+      ofMesh = { all, now: new Map(), before: ofMesh?.now ?? new Map<string, Choice>() }
+      choices.set(mesh, ofMesh)
+    }
+    const choice = ofMesh.now.get(text) ?? ofMesh.before.get(text) ?? { isChosen: new WeakMap(), from: none, list: none }
+    ofMesh.now.set(text, choice)
+    if (choice.from === all) return choice.list
+    const list = all.filter(({ destination }) => {
+      let isChosen = choice.isChosen.get(destination)
+      if (isChosen === undefined) {
+        isChosen = refs.some((ref) => isReachable(ref, destination))
+        choice.isChosen.set(destination, isChosen)
+      }
+      return isChosen
+    })
+    choice.from = all
+    if (!sameOutbounds(choice.list, list)) choice.list = list
+    return choice.list
   }
 }
 

@@ -222,22 +222,22 @@ export interface PolicyPlugin<In = unknown, Out = unknown, Zone = unknown, Whole
   zoneConf?(scope: InboundScope): Zone
   proxyConf?(scope: ProxyScope): Whole
   inbound?(view: InboundView, conf: In): void
-  /** Whether the destination's cluster shows who its client is; it is then not shared between clients with different labels. */
+  /** Whether the destination's cluster shows who its client is; it is then not shared between clients with different labels. Never without a conf. */
   sendsClientTags?(destination: DestinationFact, conf: Out): boolean
   outboundCluster?(view: OutboundClusterView, conf: Out): void
   /** The part of the conf that `outboundCluster` reads, by default all: what it leaves out can change without the cluster being made again. */
   clusterConf?(conf: Out): Out
   /**
-   * What a destination's listener shows of the proxy it belongs to, as plain JSON; undefined when nothing. Proxies with an equal answer share the
-   * listener; `outboundListener` gets exactly this.
+   * What a destination's listener shows of the proxy it belongs to, as plain JSON; undefined when nothing, and without both confs. Proxies with an
+   * equal answer share the listener; `outboundListener` gets exactly this.
    */
   share?(owner: OwnerView, conf: Out, whole: Whole): Share | undefined
   outboundListener?(view: OutboundListenerView, conf: Out, share: Share | undefined): void
   /** The part of the conf that `outboundListener` reads, by default all. */
   listenerConf?(conf: Out): Out
   /**
-   * How a client at this place orders the destination's endpoints, as plain JSON; undefined leaves their own order. Clients with an equal answer share
-   * the load assignment.
+   * How a client at this place orders the destination's endpoints, as plain JSON; undefined, as without a conf, leaves their own order. Clients with an
+   * equal answer share the load assignment.
    */
   placement?(client: ClientPlace, conf: Out): Place | undefined
   loadAssignment?(assignment: LoadAssignmentDraft, placement: Place): void

@@ -1,24 +1,22 @@
 // From proxy facts to snapshots: the shared cells of outbounds, assignments and trust, and the few resources of the proxy itself.
 // A resource that cannot be built keeps its last good content and stops nothing else (architecture.md section 6).
-import type { DestinationFact, LoadAssignmentFact, OutboundFact, ProxyFacts, TrustFact } from '@weft/facts'
+import type { LoadAssignmentFact, ProxyFacts, TrustFact } from '@weft/facts'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import { warmCodecs } from '@weft/envoy'
-import { effectiveOutbound, effectiveProxy, type OutboundConf, plugins } from '@weft/policies'
+import { effectiveProxy } from '@weft/policies'
 import type { DestinationLookup } from '@weft/policy'
 import { createCell, type EncodedResource, type ProxySnapshot, type ResourceCell, type XdsType } from '@weft/xds'
 import { describeSnapshot, type ProxyDescription } from './describe.ts'
 import { traitsOf } from './features.ts'
 import type { AdminCertificate } from './generators/admin.ts'
-import type { OutboundAddress } from './generators/outbound.ts'
 import { createLoadAssignments } from './load-assignments.ts'
-import { clientTagsOf, placementOf, sharesOf } from './client.ts'
-import { ownerOf } from './owner.ts'
+import { createOutboundGroups, namedClusters, sameCells } from './outbound-groups.ts'
 import { type OwnInput, type OwnParts, type OwnResources, ownResources, sameItems } from './own-resources.ts'
 import type { BuildProblem, ResourceProblem } from './problem.ts'
 import { createIdentities, createTrustBundles, type IdentityCertificate } from './secrets.ts'
 import { egressRoutesOf, ingressRoutesOf } from './zone-routes.ts'
-import { createSharedOutbounds, type SharedResource } from './shared-outbounds.ts'
+import { createSharedOutbounds } from './shared-outbounds.ts'
 
 export interface ProxyBuilderOptions {
   readonly log: Logger
@@ -93,76 +91,41 @@ export function createProxyBuilder(options: ProxyBuilderOptions): ProxyBuilder {
   const shared = createSharedOutbounds(onEncode)
   const assignments = createLoadAssignments(onEncode)
   const ingressAssignments = createLoadAssignments(onEncode)
+  const groups = createOutboundGroups(shared, assignments)
   const trusts = createTrustBundles(onEncode)
   const identities = createIdentities()
   const states = new Map<string, ProxyState>()
 
   const assemble = (facts: ProxyFacts, state: ProxyState): readonly ResourceProblem[] => {
     const traits = traitsOf(facts)
-    const next = {
-      cluster: new Map<string, ResourceCell>(),
-      endpoint: new Map<string, ResourceCell>(),
-      listener: new Map<string, ResourceCell>(),
-    }
-    const problems: ResourceProblem[] = []
-    const keep = (type: 'cluster' | 'listener', name: string, made: SharedResource): void => {
-      if (made.problems.length > 0) problems.push(...made.problems)
-      if (made.removed) return
-      const cell = made.cell ?? state.snapshot[type].get(name)
-      if (cell !== undefined) next[type].set(name, cell)
-    }
-    const addCluster = (name: string, destination: DestinationFact, conf: OutboundConf): void => {
-      if (next.cluster.has(name)) return
-      const clientTags = clientTagsOf(facts, destination, conf)
-      keep('cluster', name, shared.cluster({ name, destination, identitySecret: facts.identity?.kri, clientTags }, conf, whole.raw))
-      next.endpoint.set(name, assignments.cell(destination.id, name, placementOf(facts, conf)))
-    }
-
     const lookup = options.destinations(facts.mesh)
+    const group = groups.of(facts, traits, lookup)
     const whole = effectiveProxy(facts.policies)
-    for (const { type, message } of whole.problems) problems.push({ type: 'listener', resource: '*', policy: type, message })
-    const bindToPort = !traits.redirected || traits.bindOutbounds
-    const ipv6 = facts.proxy.ipv6Enabled
-    const further = furtherAddresses(facts.outbounds)
-    const owner = ownerOf(facts)
-    const outboundConfs = new Set<OutboundConf>()
-    const seen = new Set<string>()
-    const named: string[] = []
-    for (const { name, destination, address, port } of facts.outbounds) {
-      if (seen.has(name)) continue
-      seen.add(name)
-      const conf = effectiveOutbound(facts.policies, destination, lookup)
-      for (const problem of conf.problems) {
-        problems.push({ type: 'listener', resource: name, policy: problem.type, message: problem.message })
-      }
-      if (conf.listener !== 'none') {
-        if (asksForOwn(conf)) outboundConfs.add(conf)
-        const shares = sharesOf(owner, conf, whole.byType)
-        keep(
-          'listener',
-          name,
-          shared.listener(
-            { name, destination, address, port, additional: further.get(name) ?? [], bindToPort, terminal: conf.listener, ipv6, shares },
-            conf,
-            whole.raw,
-          ),
-        )
-      }
-      if (conf.ownCluster) addCluster(name, destination, conf)
-      if (destination.hostnames.length > 0 && next.cluster.has(name)) named.push(name)
-      for (const extra of conf.extraDestinations) {
-        addCluster(extra.name, extra.destination, effectiveOutbound(facts.policies, extra.destination, lookup))
-      }
+    const problems: ResourceProblem[] = whole.problems.map(({ type, message }) => ({
+      type: 'listener',
+      resource: '*',
+      policy: type,
+      message,
+    }))
+    problems.push(...group.problems)
+    const next = { cluster: new Map(group.clusters), endpoint: new Map(group.endpoints), listener: new Map(group.listeners) }
+    for (const { type, name } of group.missing) {
+      const cell = state.snapshot[type].get(name)
+      if (cell !== undefined) next[type].set(name, cell)
     }
 
     const ingressRoutes = ingressRoutesOf(facts, next.cluster, problems)
     for (const { cluster, destination } of ingressRoutes) {
-      keep('cluster', cluster, shared.ingressCluster({ name: cluster }, destination, whole.raw))
+      const made = shared.ingressCluster({ name: cluster }, destination, whole.raw)
+      problems.push(...made.problems)
+      const cell = made.cell ?? state.snapshot.cluster.get(cluster)
+      if (!made.removed && cell !== undefined) next.cluster.set(cluster, cell)
       next.endpoint.set(cluster, ingressAssignments.cell(destination.id, cluster))
     }
 
     const egressRoutes = egressRoutesOf(facts, { taken: next.cluster, lookup }, problems)
-    updateOwn(facts, { traits, ingressRoutes, egressRoutes, outboundConfs: [...outboundConfs], named, state })
+    const named = group.missing.length === 0 ? group.named : namedClusters(group.named.names.filter((name) => next.cluster.has(name)))
+    updateOwn(facts, { traits, ingressRoutes, egressRoutes, outboundConfs: group.confs, named, state })
     problems.push(...state.ownProblems)
     for (const [name, cell] of state.own.cluster) next.cluster.set(name, cell)
     for (const [name, cell] of state.own.listener) next.listener.set(name, cell)
@@ -255,25 +218,9 @@ export function createProxyBuilder(options: ProxyBuilderOptions): ProxyBuilder {
   }
 }
 
-/** The addresses of outbounds after the first of the same name: all of them are one listener. */
-function furtherAddresses(outbounds: readonly OutboundFact[]): ReadonlyMap<string, readonly OutboundAddress[]> {
-  const seen = new Set<string>()
-  const further = new Map<string, OutboundAddress[]>()
-  for (const { name, address, port } of outbounds) {
-    if (!seen.has(name)) {
-      seen.add(name)
-      continue
-    }
-    const list = further.get(name)
-    if (list === undefined) further.set(name, [{ address, port }])
-    else list.push({ address, port })
-  }
-  return further
-}
-
-function ownInputsOf({ facts, certificate, ingressRoutes, egressRoutes, outboundConfs, named: clusters }: OwnInput): readonly unknown[] {
+function ownInputsOf({ facts, certificate, ingressRoutes, egressRoutes, outboundConfs, named }: OwnInput): readonly unknown[] {
   const { proxy, inbounds, zoneListeners, identity, trust, policies, labels, dns, address, gateway, workload, zone } = facts
-  const further = [facts.telemetryBackends, clusters.join(), ...outboundConfs]
+  const further = [facts.telemetryBackends, named.text, ...outboundConfs]
   const routes = [
     ...ingressRoutes.flatMap((route) => [route.cluster, route.destination]),
     ...egressRoutes.flatMap((route) => [route.cluster, route.target, route.conf]),
@@ -297,13 +244,6 @@ function ownInputsOf({ facts, certificate, ingressRoutes, egressRoutes, outbound
   ]
 }
 
-const ownPlugins = plugins.filter((plugin) => plugin.own !== undefined)
-
-/** Whether some policy has resources of its own because of this outbound. */
-function asksForOwn({ byType }: OutboundConf): boolean {
-  return ownPlugins.some((plugin) => byType[plugin.type] !== undefined)
-}
-
 function sameSnapshot(a: ProxySnapshot, b: ProxySnapshot): boolean {
   return (
     sameCells(a.cluster, b.cluster) &&
@@ -311,12 +251,6 @@ function sameSnapshot(a: ProxySnapshot, b: ProxySnapshot): boolean {
     sameCells(a.listener, b.listener) &&
     sameCells(a.secret, b.secret)
   )
-}
-
-function sameCells(a: ReadonlyMap<string, ResourceCell>, b: ReadonlyMap<string, ResourceCell>): boolean {
-  if (a.size !== b.size) return false
-  for (const [name, cell] of a) if (b.get(name) !== cell) return false
-  return true
 }
 
 /** Sets the cells of what was built, keeps those of what failed, drops the rest. */

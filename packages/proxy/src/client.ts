@@ -7,8 +7,15 @@ import type { Placement } from './load-assignments.ts'
 
 const showing = plugins.filter((plugin) => plugin.sendsClientTags !== undefined)
 const placing = plugins.filter((plugin) => plugin.placement !== undefined)
+const sharing = plugins.filter((plugin) => plugin.share !== undefined)
 
 type Client = Pick<ProxyFacts, 'labels' | 'zone'>
+
+/** Whether what these confs make of an outbound may show its proxy. A policy without an opinion shows nothing. */
+export function showsClient(conf: ConfByType, whole: ConfByType): boolean {
+  const speaks = (plugin: { readonly type: string }): boolean => conf[plugin.type] !== undefined
+  return showing.some(speaks) || placing.some(speaks) || sharing.some((plugin) => speaks(plugin) || whole[plugin.type] !== undefined)
+}
 
 /** Labels of the client as requests carry them (contract/dataplane.md section 8.3), when some policy shows them to this destination. */
 export function clientTagsOf({ labels }: Client, destination: DestinationFact, conf: OutboundConf): string | undefined {
@@ -43,7 +50,7 @@ export interface OwnerShares {
 /** The shares of one outbound; undefined when its listener shows nothing of the proxy. */
 export function sharesOf(owner: OwnerView, conf: OutboundConf, whole: ConfByType): OwnerShares | undefined {
   let byType: Record<string, unknown> | undefined
-  for (const plugin of plugins) {
+  for (const plugin of sharing) {
     const share = plugin.share?.(owner, conf.byType[plugin.type], whole[plugin.type])
     if (share === undefined) continue
     byType ??= {}

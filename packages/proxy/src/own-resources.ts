@@ -40,6 +40,7 @@ import { inboundCluster, inboundListener } from './generators/inbound.ts'
 import { type PassthroughInput, passthroughClusters, passthroughListeners } from './generators/transparent-proxy.ts'
 import { egressCluster, egressListener } from './generators/zone-egress.ts'
 import { type IngressRoute, ingressListener } from './generators/zone-ingress.ts'
+import type { NamedClusters } from './outbound-groups.ts'
 import { ownerOf } from './owner.ts'
 import { policyAdditions } from './policy-additions.ts'
 import type { ResourceProblem } from './problem.ts'
@@ -58,7 +59,7 @@ export interface OwnInput {
   /** Confs of outbounds for which policies may have resources of their own. */
   readonly outboundConfs: readonly OutboundConf[]
   /** Clusters behind the host names that the proxy resolves. */
-  readonly named: readonly string[]
+  readonly named: NamedClusters
 }
 
 /** What was built, by Envoy name, and what was not. */
@@ -134,10 +135,10 @@ export function ownResources(input: OwnInput, parts: OwnParts): OwnResources {
     into.report('*', added.failures, [])
   })
   const entries = used.get('policies')?.entries ?? []
-  part('dynamic-config', { origin: 'dynamic-config', inputs: [...base, identity, dns, input.named.join(), ...entries] }, (into) => {
+  part('dynamic-config', { origin: 'dynamic-config', inputs: [...base, identity, dns, input.named.text, ...entries] }, (into) => {
     into.attempt('listener', systemNames.dynamicConfig, () => {
       const own = dnsEntry(facts, traits)
-      into.addListener(dynamicConfigListener(facts, [...(own === undefined ? [] : [own]), ...entries], input.named))
+      into.addListener(dynamicConfigListener(facts, [...(own === undefined ? [] : [own]), ...entries], input.named.names))
     })
   })
   const added = parts.get('added')
