@@ -28,6 +28,7 @@ interface Instance extends AsyncDisposable {
 }
 
 interface InstanceOptions {
+  readonly credentials?: { readonly user: string; readonly password: string }
   readonly key?: () => Uint8Array | undefined
   readonly topics?: Readonly<Record<string, (body: Uint8Array, from: string) => Promise<Uint8Array>>>
 }
@@ -36,7 +37,7 @@ async function instance(url: string, instanceId: string, options: InstanceOption
   const { log } = recordedLog()
   const metrics = createMetrics()
   const clock = new FakeClock()
-  const link = createNatsLink({ settings: { servers: [url] }, clock: systemClock, log })
+  const link = createNatsLink({ settings: { servers: [url], ...options.credentials }, clock: systemClock, log })
   const path = createNatsRequestPath({ link, storeId, instanceId, key: options.key ?? (() => key), clock, log, metrics })
   for (const [topic, handler] of Object.entries(options.topics ?? {})) path.serve(topic, handler)
   link.start()
@@ -78,6 +79,19 @@ describe('questions by NATS', { skip: withoutNats() }, () => {
       Array.from({ length: 50 }, (_, n) => `hello ${n} of host.example-0001`),
     )
     assert.match((await two.metrics.expose()).text, /replicas_requests_total\{way="nats",side="served",result="sent"\} 52/)
+  })
+
+  it('need rights for the subjects of the store alone', async () => {
+    const subjects = '[ "weft.store-1.>" ]'
+    await using own = await startNats(
+      `authorization { users = [ { user: u, password: p, permissions: { publish: ${subjects}, subscribe: ${subjects} } } ] }`,
+    )
+    const credentials = { user: 'u', password: 'p' }
+    await using one = await instance(own.url, 'one', { credentials })
+    await using _two = await instance(own.url, 'two', { credentials, topics: { greet: async () => Buffer.from('hello') } })
+    assert.equal(text(await one.path.ask('two', question('greet'))), 'hello')
+    await assert.rejects(one.path.ask('nobody', question('greet')), isUnreachable)
+    assert.equal(one.link.isUp, true)
   })
 
   it('fail with what the handler threw, and its code', async () => {

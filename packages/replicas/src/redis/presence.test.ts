@@ -9,6 +9,7 @@ import { type RedisServer, startRedis, withoutRedis } from '../testing/redis-ser
 import { until } from '../testing/until.ts'
 import { createRedisPresence, type RedisPresence } from './presence.ts'
 import { createRedisLink, type RedisLink } from './redis-link.ts'
+import type { RedisSettings } from './settings.ts'
 
 interface TestMember extends AsyncDisposable {
   readonly link: RedisLink
@@ -23,11 +24,11 @@ interface TestMember extends AsyncDisposable {
 }
 
 /** Beats on a clock of its own, so that only Redis itself depends on the time of the machine. */
-async function member(url: string, instanceId: string, storeId = 'store-1'): Promise<TestMember> {
+async function member(url: string, instanceId: string, storeId = 'store-1', who: Partial<RedisSettings> = {}): Promise<TestMember> {
   const { log } = recordedLog()
   const metrics = createMetrics()
   const clock = new FakeClock()
-  const link = createRedisLink({ settings: { url }, clock: systemClock, log, metrics })
+  const link = createRedisLink({ settings: { url, ...who }, clock: systemClock, log, metrics })
   const self = { instanceId, address: { host: '127.0.0.1', port: 5683 } }
   const presence = createRedisPresence({ link, storeId, self, clock, log, metrics })
   const missing: string[] = []
@@ -215,6 +216,22 @@ describe('presence in Redis', { skip: withoutRedis() }, () => {
       const ttls = await Promise.all((await raw.keys('weft:{store-1}:holder:*')).map((key) => raw.pttl(key)))
       return ttls.length === count && ttls.every((ttl) => ttl > 60_000)
     })
+  })
+
+  it('needs rights for its own keys and few commands alone', async () => {
+    const commands = 'get set del exists sadd srem smembers eval info ping'.split(' ').map((name) => `+${name}`)
+    await using own = await startRedis(['--user', 'weft', 'on', '>staple-horse', '~weft:{store-1}:*', ...commands])
+    const who = { user: 'weft', password: 'staple-horse' }
+    await using one = await member(own.url, 'one', 'store-1', who)
+    const two = await member(own.url, 'two', 'store-1', who)
+    await beats(8, one, two)
+    const release = two.presence.hold('zone/east')
+    await until('it is known', async () => (await one.presence.holder('zone/east')) === 'two')
+    release()
+    await until('it is given up', async () => (await one.presence.holder('zone/east')) === undefined)
+    await two[Symbol.asyncDispose]()
+    await one.beat()
+    assert.deepEqual(one.missing, ['two'])
   })
 
   it('what others wrote under its keys does no harm', async () => {
