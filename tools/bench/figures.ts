@@ -158,6 +158,8 @@ export const catalogue = [
   { id: 'store.openOnDisk', step: 'store', label: '  from an embedded store', unit: 'ms' },
   { id: 'store.notifyP50', step: 'store', label: 'write at one instance visible at another, LISTEN/NOTIFY, p50', unit: 'ms', goal: 50 },
   { id: 'store.notifyP99', step: 'store', label: '  p99 of 200', unit: 'ms' },
+  { id: 'store.natsP50', step: 'store', label: '  by NATS, behind a pooler that shares sessions, p50', unit: 'ms', goal: 20 },
+  { id: 'store.natsP99', step: 'store', label: '  p99 of 200', unit: 'ms' },
   { id: 'store.writes', step: 'store', label: 'single-resource writes, 16 clients', unit: '/s', goal: 500, above: true },
   { id: 'store.writesOfTwo', step: 'store', label: '  at two instances by turns', unit: '/s' },
   { id: 'store.writesOnDisk', step: 'store', label: '  in an embedded store', unit: '/s' },

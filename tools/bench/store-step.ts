@@ -10,8 +10,12 @@ import {
   migrateUp,
   openEmbeddedStore,
   openPostgresStore,
+  type PostgresStoreOptions,
   type Store,
 } from '../../packages/store/src/index.ts'
+import { createNatsAnnouncer, createNatsLink, type NatsAnnouncer } from '../../packages/replicas/src/nats/index.ts'
+import { startNats, withoutNats } from '../../packages/replicas/src/testing/nats-server.ts'
+import { createTcpRelay } from '../../packages/store/src/testing/tcp-relay.ts'
 import { median, percentiles } from '../../packages/testkit/src/fleet/percentiles.ts'
 import type { FigureId } from './figures.ts'
 import { type BenchServer, startBenchServer } from './postgres-figures.ts'
@@ -24,13 +28,68 @@ const sustainedMs = 10_000
 const updatesPerSecond = 2000
 
 /** How the instances of one database hear of each other; one line for each way. */
-const ways: readonly { readonly p50: FigureId; readonly p99: FigureId; readonly open: (scene: Scene) => Promise<DurableStore> }[] = [
-  { p50: 'store.notifyP50', p99: 'store.notifyP99', open: ({ open }) => open() },
+const ways: readonly Way[] = [
+  {
+    p50: 'store.notifyP50',
+    p99: 'store.notifyP99',
+    open: async ({ open }) => ({ stores: [await open(), await open()], close: async () => {} }),
+  },
+  { p50: 'store.natsP50', p99: 'store.natsP99', open: openByNats },
 ]
 
+interface Way {
+  readonly p50: FigureId
+  readonly p99: FigureId
+  /** Two instances; undefined where the way cannot be measured. */
+  open(scene: Scene): Promise<Pair | undefined>
+}
+
+interface Pair {
+  readonly stores: readonly [DurableStore, DurableStore]
+  /** What is there beside them, once they are closed. */
+  close(): Promise<void>
+}
+
 interface Scene {
+  readonly context: RunContext
   readonly bench: BenchServer
-  open(): Promise<DurableStore>
+  open(options?: { readonly port: number; readonly announcer: NonNullable<PostgresStoreOptions['announcer']> }): Promise<DurableStore>
+}
+
+/** Announced by NATS alone: the notifications of the database are taken out, as by a pooler that shares sessions. */
+async function openByNats({ context, bench, open }: Scene): Promise<Pair | undefined> {
+  const missing = withoutNats()
+  if (missing !== false) {
+    context.progress(`store: ${missing}`)
+    return undefined
+  }
+  const nats = await startNats()
+  const relay = await createTcpRelay(bench.server.port)
+  relay.passesNotifications = false
+  const parts = { clock: systemClock, log: silentLogger }
+  const links = [0, 1].map(() => createNatsLink({ settings: { servers: [nats.url] }, ...parts }))
+  const opened = await Promise.all(
+    links.map(async (link, at) => {
+      let announcer: NatsAnnouncer | undefined
+      const store = await open({
+        port: at === 0 ? bench.server.port : relay.port,
+        announcer: (storeId) => (announcer = createNatsAnnouncer({ link, storeId, instanceId: `bench-${at}`, ...parts })),
+      })
+      link.start()
+      return { store, isUp: () => announcer?.isUp === true }
+    }),
+  )
+  while (!opened.every(({ isUp }) => isUp())) await context.sleep(10)
+  const [one, two] = opened
+  if (!one || !two) throw new Error('two were opened')
+  return {
+    stores: [one.store, two.store],
+    close: async () => {
+      await Promise.all(links.map((link) => link.stop()))
+      await relay[Symbol.asyncDispose]()
+      await nats[Symbol.asyncDispose]()
+    },
+  }
 }
 
 /** Of our own store alone: nobody else's can be opened like this. */
@@ -45,7 +104,15 @@ export async function measureStore(context: RunContext): Promise<void> {
       const settings = bench.server.settings(database)
       await migrateUp(settings)
       const key = loadHistoryKey(join(dir, 'history.key'))
-      await measurePostgres(context, { bench, open: () => openPostgresStore({ settings, clock: systemClock, log: silentLogger, key }) })
+      const open: Scene['open'] = (options) =>
+        openPostgresStore({
+          settings: { ...settings, port: options?.port ?? settings.port },
+          clock: systemClock,
+          log: silentLogger,
+          key,
+          ...(options ? { announcer: options.announcer } : {}),
+        })
+      await measurePostgres(context, { context, bench, open })
     })
   } finally {
     rmSync(dir, { recursive: true, force: true })
@@ -69,7 +136,7 @@ async function measurePostgres(context: RunContext, scene: Scene): Promise<void>
     await fillStore(one)
     context.progress(`store: ${2 * storedProxies} resources written in ${(performance.now() - filling).toFixed(0)} ms`)
     context.put('store.open', await opening(open))
-    for (const way of ways) await measureWay(context, one, await way.open(scene), way)
+    for (const way of ways) await measureWay(scene, way)
     context.put('store.writes', await rate((worker, n) => one.transact([storedPolicy(n, `p-${worker}`)], desired), 16))
     const two = await open()
     context.put(
@@ -91,22 +158,21 @@ async function measurePostgres(context: RunContext, scene: Scene): Promise<void>
   }
 }
 
-async function measureWay(
-  context: RunContext,
-  one: Store,
-  two: DurableStore,
-  { p50, p99 }: { readonly p50: FigureId; readonly p99: FigureId },
-): Promise<void> {
+async function measureWay(scene: Scene, { p50, p99, open }: Way): Promise<void> {
+  const pair = await open(scene)
+  if (!pair) return
+  const [one, two] = pair.stores
   const times: number[] = []
   for (let n = 1; n <= 200; n += 1) {
     const before = performance.now()
     await Promise.all([changeAt(two), one.transact([storedPolicy(n)], desired)])
     times.push(performance.now() - before)
   }
-  await two.close()
+  await Promise.all(pair.stores.map((store) => store.close()))
+  await pair.close()
   const seen = percentiles(times)
-  context.put(p50, seen.p50)
-  context.put(p99, seen.p99)
+  scene.context.put(p50, seen.p50)
+  scene.context.put(p99, seen.p99)
 }
 
 /** Opens, and closes again, a few times; ms of the middle one. */

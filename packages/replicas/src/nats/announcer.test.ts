@@ -94,10 +94,9 @@ describe('announcements by NATS', { skip: withoutNats() }, () => {
     one.announcer.awaits?.(['one', 'two'])
     await two.vanish()
     await until('the silence is noticed', () => !one.announcer.isUp)
-    assert.equal(one.link.isUp, true)
     // dead as the store has it
     one.announcer.awaits?.(['one'])
-    assert.equal(one.announcer.isUp, true)
+    await areUp(one)
     // one that was never heard
     one.announcer.awaits?.(['one', 'three'])
     await until('it is missed', () => !one.announcer.isUp)
@@ -188,6 +187,6 @@ describe('announcements by NATS', { skip: withoutNats() }, () => {
     await until('all are counted', async () => (await refusedOf(one)) === hostile.length)
     assert.deepEqual(one.heard, [])
     await stranger.close()
-    assert.equal(one.announcer.isUp, true)
+    await areUp(one)
   })
 })

@@ -53,7 +53,8 @@ describe('a link to NATS', { skip: withoutNats() }, () => {
     await isDown(opened)
     server.resume()
     await isUp(opened)
-    assert.deepEqual(told, [true, false, true, false, true])
+    // more often where the machine keeps the server waiting
+    assert.ok(told.length >= 5 && told.every((state, at) => state === (at % 2 === 0)), told.join())
   })
 
   it('does not need the server to be there, and uses the next one', async () => {
@@ -84,7 +85,7 @@ describe('a link to NATS', { skip: withoutNats() }, () => {
     const { port } = silent.address() as AddressInfo // of a TCP server
     await using opened = openLink({ servers: [`nats://127.0.0.1:${port}`] })
     await until('it was tried again', () => taken >= 2)
-    assert.ok(sockets.size <= 1, 'earlier attempts are gone')
+    await until('earlier attempts are gone', () => sockets.size <= 1)
     greeting = 'HTTP/1.1 400 Bad Request\r\n\r\n'
     await says(opened, /no NATS server/)
     greeting =

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { createMetrics } from '@weft/foundation/metrics'
-import { FakeClock, systemClock } from '@weft/foundation/time'
+import { FakeClock } from '@weft/foundation/time'
 import { Redis } from 'ioredis'
 import { recordedLog } from '../testing/recorded-log.ts'
 import { type RedisServer, startRedis, withoutRedis } from '../testing/redis-server.ts'
@@ -19,6 +19,8 @@ interface TestMember extends AsyncDisposable {
   readonly metrics: ReturnType<typeof createMetrics>
   /** Lets a second pass, and what is done with it. */
   beat(): Promise<void>
+  /** The time for an answer is over. */
+  late(): void
   /** Without a goodbye, as a process that is killed. */
   vanish(): void
 }
@@ -28,7 +30,8 @@ async function member(url: string, instanceId: string, storeId = 'store-1', who:
   const { log } = recordedLog()
   const metrics = createMetrics()
   const clock = new FakeClock()
-  const link = createRedisLink({ settings: { url, ...who }, clock: systemClock, log, metrics })
+  const linkClock = new FakeClock()
+  const link = createRedisLink({ settings: { url, ...who }, clock: linkClock, log, metrics })
   const self = { instanceId, address: { host: '127.0.0.1', port: 5683 } }
   const presence = createRedisPresence({ link, storeId, self, clock, log, metrics })
   const missing: string[] = []
@@ -49,6 +52,7 @@ async function member(url: string, instanceId: string, storeId = 'store-1', who:
       // commands are answered in order, so the beat is over when this is
       if (link.isUp) await link.run((client) => client.ping()).catch(() => {})
     },
+    late: () => linkClock.advance(800),
     vanish: () => link.stop(),
     [Symbol.asyncDispose]: async () => {
       await presence.stop()
@@ -152,8 +156,10 @@ describe('presence in Redis', { skip: withoutRedis() }, () => {
     two.vanish()
     await one.link.run((client) => client.pexpire(memberKey('two'), 100))
     own.pause()
-    await one.beat()
+    const silent = one.beat()
+    one.late()
     await until('the silence is noticed', () => !one.presence.isUp)
+    await silent
     await assert.rejects(one.presence.holder('zone/east'))
     own.resume()
     await until('it is back', () => one.presence.isUp)
