@@ -4,11 +4,11 @@ import { test } from 'node:test'
 import { root } from '../run-command.ts'
 import { parseOptions, steps } from './options.ts'
 
-test('without arguments everything but the large zone, the federation and policies is measured, of this repository', () => {
+test('without arguments everything but the large zone and what is a command of its own is measured, of this repository', () => {
   const options = parseOptions([])
   assert.deepEqual(
     [...(options?.steps ?? [])],
-    steps.filter((step) => step !== 'large' && step !== 'federation' && step !== 'policies'),
+    steps.filter((step) => !['large', 'federation', 'policies', 'store', 'scale'].includes(step)),
   )
   assert.deepEqual(options?.controlPlanes, [{ label: 'weft', program: join(root, 'weft'), args: ['cp'], needsSharedTrust: false }])
   assert.equal(options?.base, undefined)
@@ -20,6 +20,10 @@ test('federation is a command of its own, at both sizes unless one is named', ()
   const small = parseOptions(['federation', '--zones', '2', '--dps', '10'])
   assert.deepEqual([small?.zones, small?.dps, small?.isFullFederation], [2, 10, false])
   assert.throws(() => parseOptions(['fedration']), /the commands are federation, policies/)
+})
+
+test('store and scale are commands of their own', () => {
+  for (const task of ['store', 'scale'] as const) assert.deepEqual([...(parseOptions([task])?.steps ?? [])], [task])
 })
 
 test('policies is a command of its own, in one zone of its goals unless another size is named', () => {
