@@ -54,8 +54,8 @@ export const otherOf = (name: ReplicaName): ReplicaName => {
   return name.endsWith('a') ? `${role}-b` : `${role}-a`
 }
 
-/** What others write besides the leader: insights of their own streams, what they note of themselves, and keys that any of them may make first. */
-const everyones = ['generator:insights', 'generator:recovery', 'generator:identity']
+/** What others write besides the leader: insights and states of the proxies they serve, what they note of themselves, and keys that any of them may make first. */
+const everyones = ['generator:insights', 'generator:proxy-states', 'generator:recovery', 'generator:identity']
 
 const noteSql = `
   CREATE TABLE public.written (seq bigint, by text, epoch bigint, holder text);
