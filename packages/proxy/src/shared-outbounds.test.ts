@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { ProxyFacts } from '@weft/facts'
 import { type ConfByType, effectiveOutbound } from '@weft/policies'
 import { destinationLookup } from '@weft/policy'
@@ -134,5 +136,21 @@ describe('sharing keys', () => {
     const headers = withTimeout({ connectionTimeout: '2s', http: { requestHeadersTimeout: '5s' } })
     assert.equal(shared.cluster(clusterKey, headers, undefined).cell, shared.cluster(clusterKey, after, undefined).cell)
     assert.notEqual(shared.listener(listenerKey, headers, undefined).cell, listeners[0])
+  })
+
+  test('what shows something of one proxy is forgotten with the last snapshot that holds it', async () => {
+    setFlagsFromString('--expose_gc')
+    // the flag gives new contexts the function
+    const collect = runInNewContext('gc') as () => void
+    const shared = createSharedOutbounds(() => {})
+    const key = (text: string): OutboundListenerKey => ({ ...listenerKey, shares: { text, byType: {} } })
+    const held = shared.listener(key('stays'), conf, undefined).cell
+    const gone = new WeakRef(shared.listener(key('leaves'), conf, undefined).cell ?? {})
+    // what a weak reference was asked for lives until the turn ends
+    await new Promise((done) => setImmediate(done))
+    collect()
+    assert.equal(gone.deref(), undefined)
+    assert.ok(held)
+    assert.equal(shared.listener(key('stays'), conf, undefined).cell, held)
   })
 })

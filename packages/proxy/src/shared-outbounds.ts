@@ -27,7 +27,9 @@ export interface SharedOutbounds {
 }
 
 type ByText = Map<string, SharedResource>
-type ByRaw = WeakMap<object, ByText>
+/** Resources with something of a single proxy: known while a snapshot holds their cell. */
+type OwnedByText = Map<string, WeakRef<SharedResource>>
+type ByRaw = WeakMap<object, { readonly shared: ByText; readonly owned: OwnedByText }>
 type ByConf = WeakMap<object, ByRaw>
 
 /** `onEncode` is called for every encoding: with sharing, once per distinct key. */
@@ -35,6 +37,12 @@ export function createSharedOutbounds(onEncode: (type: XdsType) => void): Shared
   const byDestination = new WeakMap<DestinationFact, ByConf>()
   /** What was made last under a text, by whatever conf. Texts with something of a single proxy are left out: they come and go with proxies. */
   const latest = new WeakMap<DestinationFact, ByText>()
+  /** An owned resource lives as long as its cell. */
+  const ofCell = new WeakMap<ResourceCell, SharedResource>()
+  const forget = new FinalizationRegistry<{ readonly owned: OwnedByText; readonly text: string }>(({ owned, text }) => {
+    // a newer resource may have taken the text meanwhile
+    if (owned.get(text)?.deref() === undefined) owned.delete(text)
+  })
   const ingressConf = {}
   const noRaw = {}
 
@@ -45,17 +53,22 @@ export function createSharedOutbounds(onEncode: (type: XdsType) => void): Shared
   ): SharedResource => {
     const byConf = weakly(byDestination, at.destination, (): ByConf => new WeakMap())
     const byRaw = weakly(byConf, at.conf, (): ByRaw => new WeakMap())
-    const byText = weakly(byRaw, at.raw, (): ByText => new Map())
-    let resource = byText.get(text)
-    if (resource === undefined) {
-      resource = make()
-      if (!at.ownersDiffer) {
-        const last = weakly(latest, at.destination, (): ByText => new Map())
-        resource = settled(last.get(text), resource)
-        last.set(text, resource)
-      }
-      byText.set(text, resource)
+    const { shared, owned } = weakly(byRaw, at.raw, () => ({ shared: new Map(), owned: new Map() }))
+    const known = at.ownersDiffer ? owned.get(text)?.deref() : shared.get(text)
+    if (known !== undefined) return known
+    const made = make()
+    if (at.ownersDiffer) {
+      // one without a cell has nothing to live by, and is made again when it is asked for
+      if (made.cell === undefined) return made
+      ofCell.set(made.cell, made)
+      owned.set(text, new WeakRef(made))
+      forget.register(made, { owned, text })
+      return made
     }
+    const last = weakly(latest, at.destination, (): ByText => new Map())
+    const resource = settled(last.get(text), made)
+    last.set(text, resource)
+    shared.set(text, resource)
     return resource
   }
 
