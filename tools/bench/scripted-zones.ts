@@ -15,6 +15,8 @@ const consumed =
 
 export interface ScriptedZone extends AsyncDisposable {
   readonly provider: Provider
+  /** The stream on which it sends has ended. */
+  isOver(): boolean
 }
 
 /** A zone of the federation that connects and answers; it has nothing of its own unless `lists` says so. */
@@ -26,7 +28,10 @@ export async function scriptedZone(federation: Federation, zone: string): Promis
     headers: { authorization: `Bearer ${token}`, 'weft-store-id': `store-of-${zone}` },
   })
   subscribe(peer, consumed, { answer: 'ack' })
-  return { provider: provide(peer, () => []), [Symbol.asyncDispose]: () => peer[Symbol.asyncDispose]() }
+  const provider = provide(peer, () => [])
+  let isOver = false
+  void provider.call.ended.then(() => (isOver = true))
+  return { provider, isOver: () => isOver, [Symbol.asyncDispose]: () => peer[Symbol.asyncDispose]() }
 }
 
 const resources = codec('kuma.mesh.v1alpha1.KumaResource')
@@ -90,7 +95,8 @@ function insight(number: number, round: number): Uint8Array {
   )
 }
 
-/** Sends one response of a type and resolves when global has answered it. */
-export function send(zone: ScriptedZone, type: string, parts: readonly Uint8Array[], partial = false): Promise<void> {
-  return zone.provider.respondRaw((nonce) => composeResponse({ type, nonce, sender: 'bench', frames: parts, removed: [], partial }))
+/** Sends one response of a type and resolves when global has answered it. Rejects when the stream ends instead: then nothing was measured. */
+export async function send(zone: ScriptedZone, type: string, parts: readonly Uint8Array[], partial = false): Promise<void> {
+  await zone.provider.respondRaw((nonce) => composeResponse({ type, nonce, sender: 'bench', frames: parts, removed: [], partial }))
+  if (zone.isOver()) throw new Error(`the stream ended before global had answered what was sent of ${type}`)
 }
