@@ -123,6 +123,18 @@ const joining = 10_000
 const batch = 500
 const batches = 40
 
+type Slice = Parameters<typeof frames>[1] & { readonly type: Parameters<typeof frames>[0] }
+
+/** Frames of the large zone, slice by slice; between them this process answers the pings of global, which takes it for gone otherwise. */
+async function framesOf(context: RunContext, wanted: readonly Omit<Slice, 'zone'>[]): Promise<readonly (readonly Uint8Array[])[]> {
+  const all: (readonly Uint8Array[])[] = []
+  for (const { type, ...slice } of wanted) {
+    all.push(frames(type, { zone: 'large', ...slice }))
+    await context.sleep(0)
+  }
+  return all
+}
+
 /** Global in a process of its own, its zones played by this one. */
 async function measureGlobal(context: RunContext): Promise<void> {
   const federation = await context.federation([], 'memory')
@@ -150,25 +162,35 @@ async function measureGlobal(context: RunContext): Promise<void> {
     const large = await scriptedZone(federation, 'large')
     open.push(large)
     await federation.until('global asks for Dataplanes', async () => large.provider.types.has('DataplaneInsight'))
-    const whole = frames('Dataplane', { zone: 'large', from: 0, to: joining, round: 0 })
+    const slices = (size: number) => Array.from({ length: joining / size }, (_, index) => ({ from: index * size, to: (index + 1) * size }))
+    const thousands = slices(1000)
+    const whole = await framesOf(
+      context,
+      thousands.map((slice) => ({ ...slice, type: 'Dataplane', round: 0 })),
+    )
     const joinFrom = performance.now()
-    for (let from = 0; from < joining; from += 1000) await send(large, 'Dataplane', whole.slice(from, from + 1000), from + 1000 < joining)
+    for (const [index, parts] of whole.entries()) await send(large, 'Dataplane', parts, index < whole.length - 1)
     const joinMs = performance.now() - joinFrom
     put('federation.join', joinMs, `a zone with ${joining} dataplanes has joined after ${joinMs.toFixed(0)} ms`)
 
-    const known = frames('DataplaneInsight', { zone: 'large', from: 0, to: joining, round: 0 })
-    for (let from = 0; from < joining; from += 1000) await send(large, 'DataplaneInsight', known.slice(from, from + 1000))
+    const known = await framesOf(
+      context,
+      thousands.map((slice) => ({ ...slice, type: 'DataplaneInsight', round: 0 })),
+    )
+    for (const parts of known) await send(large, 'DataplaneInsight', parts)
     await context.sleep(context.options.settleSeconds * 1000)
     const each = (usage().rssBytes - empty.rssBytes) / joining / kib
     put('federation.memory', each, `${each.toFixed(1)} KiB for each Dataplane with its insight`)
 
-    const updates: (readonly Uint8Array[])[] = []
-    for (let round = 0; round < batches; round++) {
-      const from = (round * batch) % joining
-      updates.push(frames(round % 2 === 0 ? 'Dataplane' : 'DataplaneInsight', { zone: 'large', from, to: from + batch, round: round + 1 }))
-      // global takes a zone that does not answer its pings for gone
-      await context.sleep(0)
-    }
+    const places = slices(batch)
+    const updates = await framesOf(
+      context,
+      Array.from({ length: batches }, (_, round) => ({
+        ...(places[round % places.length] ?? { from: 0, to: batch }),
+        type: round % 2 === 0 ? 'Dataplane' : 'DataplaneInsight',
+        round: round + 1,
+      })),
+    )
     const spentFrom = usage().cpuSeconds
     const ingestFrom = performance.now()
     for (const [round, parts] of updates.entries()) await send(large, round % 2 === 0 ? 'Dataplane' : 'DataplaneInsight', parts)
