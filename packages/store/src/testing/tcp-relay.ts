@@ -24,7 +24,8 @@ export async function createTcpRelay(target: number): Promise<TcpRelay> {
       client.destroy()
       upstream.destroy()
     }
-    for (const socket of pair) socket.on('error', end).on('close', end)
+    // small messages go on at once: without, each would wait for the acknowledgement of the one before
+    for (const socket of pair) socket.setNoDelay(true).on('error', end).on('close', end)
     client.on('data', (bytes) => void upstream.write(bytes))
     const messages = splitMessages()
     upstream.on('data', (bytes: Buffer) => {
