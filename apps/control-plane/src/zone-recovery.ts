@@ -13,9 +13,11 @@ import type { ProxyPipeline } from './proxy-pipeline.ts'
 import { createRecovery, type Recovery } from './recovery.ts'
 import { isMarked, markRecovery, needsRecovery } from './recovery-marker.ts'
 import { recoveryRoute } from './recovery-routes.ts'
+import { followReplicaDeaths } from './replica-deaths.ts'
 import { apiSettings } from './role-settings.ts'
 import type { SharedParts } from './shared-parts.ts'
 import type { ZoneListing } from './zone-listing.ts'
+import { createTrustOfReplicas, type TrustOfReplicas, type TrustOfReplicasNeeds } from './trust-of-replicas.ts'
 import { createTrustSpread } from './trust-spread.ts'
 
 export interface ZoneRecoveryNeeds {
@@ -89,10 +91,11 @@ export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds)
     clock,
     log,
   })
+  const replicas = replicaTrust(parts, { client: () => link.client, onChange: () => spread.advance() })
   const spread = createTrustSpread({
     streams,
     trust: mesh.trust,
-    client: () => link.client,
+    client: () => replicas?.trust ?? link.client,
     areComingBack: (of) => recovery.awaits(of),
     onAdvanced: (kri) => issuer().trustAdvanced(kri),
     onProxy: (proxyKey) => issuer().proxyAdvanced(proxyKey),
@@ -166,6 +169,7 @@ export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds)
     },
     start: async () => {
       stops.push(spread.start(), () => hold.stop())
+      for (const component of replicas?.components ?? []) await component.start()
       hold.start()
       if (isMarked(store)) mark()
       let wasKnown = isTrustKnown()
@@ -189,8 +193,34 @@ export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds)
       advance()
     },
     stop: async () => {
+      for (const component of replicas?.components ?? []) await component.stop()
       for (const stop of stops) stop()
       recovery.stop()
     },
   }
+}
+
+interface ReplicaTrust {
+  readonly trust: TrustOfReplicas
+  readonly components: readonly Component[]
+}
+
+/** Undefined for a process with a store of its own: then nobody else has proxies of this zone. */
+function replicaTrust(
+  { own, store, leadership, identity, clock, log: parent }: SharedParts,
+  needs: Pick<TrustOfReplicasNeeds, 'client' | 'onChange'>,
+): ReplicaTrust | undefined {
+  if (!own.isShared) return undefined
+  const log = parent.child({ component: 'replicas' })
+  const members = (): readonly string[] => own.replicas.presence.members().map(({ instanceId }) => instanceId)
+  const trust = createTrustOfReplicas({ ...needs, store, leadership, instanceId: identity.instanceId, members, clock, log })
+  const deaths = followReplicaDeaths({
+    replicas: own.replicas,
+    isLiving: own.isLiving,
+    named: () => trust.named(),
+    gone: (instanceId) => trust.forget(instanceId),
+    clock,
+    log,
+  })
+  return { trust, components: [trust, deaths] }
 }
