@@ -9,6 +9,7 @@ import type { Logger } from '@weft/foundation/log'
 import { createStrangers, peerOf } from '@weft/foundation/net'
 import type { Clock } from '@weft/foundation/time'
 import type { ServerTls } from '@weft/foundation/tls'
+import { createSilenceWatch, type SilenceWatch } from './silence-watch.ts'
 
 /** How a connection stands: `closed` by the peer (or its kernel); `lost` when we gave it up or the network did; `open` otherwise. */
 export type ConnectionEnd = 'open' | 'closed' | 'lost'
@@ -35,10 +36,17 @@ export interface TlsPortOptions {
   readonly log: Logger
   /** Bounds of connections without an admitted proxy: at most so many (8192), each for so long (60 s). */
   readonly strangers?: { readonly limit: number; readonly patienceMs: number }
+  /** Finds half-open connections; its own by default. */
+  readonly silence?: SilenceWatch
 }
 
-/** gRPC options under which a half-open peer is noticed within ten seconds. */
-export const keepaliveOptions = { 'grpc.keepalive_time_ms': 5000, 'grpc.keepalive_timeout_ms': 4000 } as const
+/**
+ * gRPC asks every peer for an answer this often. Whether it came is judged by `silenceMs`, which leaves out time in which this process stood still;
+ * gRPC's own limit does not, and is the fallback.
+ */
+export const keepaliveOptions = { 'grpc.keepalive_time_ms': 5000, 'grpc.keepalive_timeout_ms': 60_000 } as const
+/** A peer that is silent for so long is half-open: with the second between two looks it is noticed within ten. */
+export const silenceMs = 8500
 
 /** How long a peer may take for the header of an HTTP request. */
 const patienceMs = 5000
@@ -59,6 +67,7 @@ export function createTlsPort(options: TlsPortOptions): TlsPort {
   const connections = new Map<string, ConnectionEnd>()
   const ended: string[] = []
   const sockets = new Set<Socket>()
+  const silence = options.silence ?? createSilenceWatch({ clock: options.clock, limitMs: silenceMs })
   const strangers = createStrangers({ clock: options.clock, limit: strangerLimit, patienceMs: strangerMs, ...options.strangers })
   const server = createTlsServer({
     cert: tls.current.certificatePem,
@@ -78,11 +87,16 @@ export function createTlsPort(options: TlsPortOptions): TlsPort {
       if (connections.get(peer) === 'open') connections.set(peer, how)
     }
     connections.set(peer, 'open')
+    const unwatch = silence.watch(socket, () => {
+      log.debug({ peer }, 'a connection is silent')
+      socket.destroy()
+    })
     // order of events as observed: the peer's end or reset comes before the streams of the connection fail, our own giving up after
     socket.once('end', () => end('closed'))
     socket.on('error', (error: NodeJS.ErrnoException) => end(error.code === 'ECONNRESET' || error.code === 'EPIPE' ? 'closed' : 'lost'))
     socket.once('finish', () => end('lost'))
     socket.once('close', () => {
+      unwatch()
       end('lost')
       ended.push(peer)
       const oldest = ended.length > remembered ? ended.shift() : undefined
@@ -139,6 +153,7 @@ export function createTlsPort(options: TlsPortOptions): TlsPort {
         for (const socket of sockets) socket.destroy()
       })
       await closed
+      silence.stop()
       timer.cancel()
       injector.destroy()
     },

@@ -1,9 +1,8 @@
 // How well the other end of one stream takes what is sent to it. While much waits in the transport nothing more is handed to it, so changes
 // meet under their keys and the latest wins; a reader that stands still, or that never answers, is cut off. Costs a stream whose reader
 // keeps up nothing but two numbers and one timer while something is outstanding.
-import type { Clock } from '@weft/foundation/time'
+import { type Clock, createAwakeTime } from '@weft/foundation/time'
 import { AppError } from '@weft/foundation/errors'
-import { createAwakeTime } from './awake-time.ts'
 
 /** What a reader may cost. */
 export interface ReaderLimits {

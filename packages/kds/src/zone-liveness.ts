@@ -2,8 +2,7 @@
 // says counts: an answer to a ping, a health check, an acknowledgement. A zone that says nothing for three intervals is silent; the end of
 // its streams alone then no longer tells that it left. Stalls of our own pause the verdict.
 import type { Logger } from '@weft/foundation/log'
-import type { Clock } from '@weft/foundation/time'
-import { createAwakeTime } from './awake-time.ts'
+import { type Clock, createAwakeTime } from '@weft/foundation/time'
 
 /** How often a zone has to be heard. */
 export interface LivenessSettings {

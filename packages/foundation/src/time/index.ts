@@ -1,4 +1,5 @@
 // Time as a dependency: production code never touches Date or setTimeout directly, so tests can drive it.
+export { type AwakeTime, createAwakeTime } from './awake-time.ts'
 export { formatDuration, parseDuration } from './duration.ts'
 export { FakeClock } from './fake-clock.ts'
 

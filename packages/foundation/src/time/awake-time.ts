@@ -1,6 +1,6 @@
 // Time in which this process could hear others. It follows the monotonic clock but stands still while the event loop was stalled (a long
 // step, a stopped process, a suspended machine): silence that nobody was there to break says nothing about a peer.
-import type { Clock, Timer } from '@weft/foundation/time'
+import type { Clock, Timer } from './index.ts'
 
 /** How late a beat may be before the rest of the delay counts as a stall of ours. */
 const toleranceMs = 250
