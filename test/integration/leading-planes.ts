@@ -55,7 +55,7 @@ export const otherOf = (name: ReplicaName): ReplicaName => {
 }
 
 /** What others write besides the leader: insights and states of the proxies they serve, what they note of themselves, and keys that any of them may make first. */
-const everyones = ['generator:insights', 'generator:proxy-states', 'generator:recovery', 'generator:identity']
+const everyones = ['generator:insights', 'generator:proxy-states', 'generator:replica-trust', 'generator:recovery', 'generator:identity']
 
 const noteSql = `
   CREATE TABLE public.written (seq bigint, by text, epoch bigint, holder text);
