@@ -273,11 +273,37 @@ async function writeZone({ federation }: Stage, zone: Place): Promise<void> {
   await put(federation.plane(zone).api, `/meshes/default/meshzoneaddresses/${zone}-ingress`, address)
 }
 
-/** What the operator of a control plane on a memory store does after it was killed. */
-async function remember(stage: Stage, plane: Plane): Promise<void> {
-  await settled(stage, plane.place)
-  await writeZone(stage, plane.place)
-  await stage.writer(plane.place).rewrite()
+/**
+ * What the operator of a control plane on a memory store does after it was killed. It ends when global has seen all of it: what is deleted before
+ * that was never listed by this life of the zone, and what an earlier life had is held at global until someone decides.
+ */
+async function remember(stage: Stage, { api, place }: Plane): Promise<void> {
+  await settled(stage, place)
+  await writeZone(stage, place)
+  await stage.writer(place).rewrite()
+  const { api: globalApi } = stage.federation.plane('global')
+  const path = `/meshes/default/meshtimeouts?size=1000`
+  await until(
+    `what ${place} made again is listed at global`,
+    async () => {
+      const [ours, theirs] = await Promise.all([
+        getJson(`${api}${path}`),
+        getJson(`${globalApi}${path}&filter[labels.kuma.io/zone]=${place}`),
+      ])
+      const listed = new Map(itemsOf(theirs).map((item) => [displayNameOf(item), JSON.stringify(item['spec'])]))
+      const made = itemsOf(ours).filter((item) => isObject(item['labels']) && item['labels'][authorLabel] === place)
+      return made.length > 0 && made.every((item) => listed.get(displayNameOf(item)) === JSON.stringify(item['spec']))
+    },
+    60_000,
+  )
+}
+
+function itemsOf(list: unknown): readonly Record<string, unknown>[] {
+  return isObject(list) && Array.isArray(list['items']) ? list['items'].filter(isObject) : []
+}
+
+function displayNameOf({ name, labels }: Record<string, unknown>): unknown {
+  return (isObject(labels) ? labels['kuma.io/display-name'] : undefined) ?? name
 }
 
 async function tokenFor(api: string, workload: string): Promise<string> {

@@ -9,7 +9,7 @@ export interface Writer {
   resume(): void
   /** Resolves when nothing is in flight. */
   pause(): Promise<void>
-  /** Everything it ever made, once more: after its control plane forgot, deletions too. */
+  /** Everything it ever made, once more: after its control plane forgot, deletions too. Resolves when all of it is acknowledged. */
   rewrite(): Promise<void>
   /** One edit of the policy that every proxy follows; its value once acknowledged. Only at global. */
   edit(): Promise<number>
@@ -134,7 +134,10 @@ export function createWriter(
       await running
     },
     rewrite: async () => {
-      for (const subject of subjects) if (subject.value > firstValue) await write(subject, false)
+      for (const subject of subjects) {
+        if (subject.value === firstValue) continue
+        while (!(await write(subject, false))) await new Promise((next) => setTimeout(next, paceMs))
+      }
     },
     edit: async () => {
       while (!(await write(everywhere, false))) await new Promise((next) => setTimeout(next, paceMs))

@@ -78,7 +78,8 @@ export function openOriginLedger({ store, log, origin, now = Date.now }: LedgerO
       await store.transact([{ op: 'put', resource: { ...key, labels: {}, spec: { config } } }], {
         actor: 'generator:kds',
         reason: 'kds',
-        class: 'observed',
+        // what is held is somebody's to decide, so it is on disk before the deletion is acknowledged; observed writes come a moment later
+        class: 'desired',
       })
       if (unwritten !== config) return
       unwritten = undefined
