@@ -59,7 +59,11 @@ export function createTrustOfReplicas(needs: TrustOfReplicasNeeds): TrustOfRepli
 
   const tellers = (): ReadonlySet<string> => new Set([...named(store), ...needs.members()].filter((of) => of !== instanceId))
   const told = (of: string): Told => (of === instanceId ? { trusted, elsewhere: none } : toldBy(store, of))
-  const isTrustedByOthers = (name: string): boolean => [...tellers()].every((of) => told(of).trusted.has(name))
+  /** What each other replica told is read once, for however many names. */
+  const trustedByOthers = (): ((name: string) => boolean) => {
+    const theirs = [...tellers()].map((of) => told(of).trusted)
+    return (name) => theirs.every((names) => names.has(name))
+  }
   /** What global says, by way of the leader where that is another replica. */
   const isTrustedInOtherZones = (name: string): boolean => {
     const client = needs.client()
@@ -76,7 +80,7 @@ export function createTrustOfReplicas(needs: TrustOfReplicasNeeds): TrustOfRepli
   }
   const report = (): void => {
     if (!hasTold || !leadership.mayWrite()) return
-    const names = [...trusted].filter(isTrustedByOthers).sort()
+    const names = [...trusted].filter(trustedByOthers()).sort()
     if (names.join() === reported) return
     reported = names.join()
     needs.client()?.reportTrusted(new Set(names))
@@ -108,7 +112,7 @@ export function createTrustOfReplicas(needs: TrustOfReplicasNeeds): TrustOfRepli
 
   return {
     name: 'trust-of-replicas',
-    isTrustedElsewhere: (name) => isTrustedByOthers(name) && isTrustedInOtherZones(name),
+    isTrustedElsewhere: (name) => trustedByOthers()(name) && isTrustedInOtherZones(name),
     reportTrusted: (names) => {
       trusted = names
       hasTold = true

@@ -13,7 +13,6 @@ import type { ProxyPipeline } from './proxy-pipeline.ts'
 import { createRecovery, type Recovery } from './recovery.ts'
 import { isMarked, markRecovery, needsRecovery } from './recovery-marker.ts'
 import { recoveryRoute } from './recovery-routes.ts'
-import { followReplicaDeaths } from './replica-deaths.ts'
 import { apiSettings } from './role-settings.ts'
 import type { SharedParts } from './shared-parts.ts'
 import type { ZoneListing } from './zone-listing.ts'
@@ -34,6 +33,8 @@ export interface ZoneRecovery extends Component {
   readonly recovery: Recovery
   /** What the identity issuer has to ask. */
   readonly trust: Pick<IdentityIssuerOptions, 'trustSpread' | 'isTrustKnown' | 'holdsCertificate'>
+  /** What the replicas of the zone tell each other of trust; undefined when there are none. */
+  readonly replicaTold?: Pick<TrustOfReplicas, 'named' | 'forget'>
   readonly route: ApiRoute
   /** Resolves when first lists may go to a stock global. */
   readonly listable: Promise<void>
@@ -91,11 +92,11 @@ export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds)
     clock,
     log,
   })
-  const replicas = replicaTrust(parts, { client: () => link.client, onChange: () => spread.advance() })
+  const replicaTold = replicaTrust(parts, { client: () => link.client, onChange: () => spread.advance() })
   const spread = createTrustSpread({
     streams,
     trust: mesh.trust,
-    client: () => replicas?.trust ?? link.client,
+    client: () => replicaTold ?? link.client,
     areComingBack: (of) => recovery.awaits(of),
     onAdvanced: (kri) => issuer().trustAdvanced(kri),
     onProxy: (proxyKey) => issuer().proxyAdvanced(proxyKey),
@@ -149,6 +150,7 @@ export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds)
       access: apiSettings(config, parts.tls).access,
       log,
     }),
+    ...(replicaTold ? { replicaTold } : {}),
     listable: hold.released,
     arriving,
     registered: (proxyKey) => spread.registered(proxyKey),
@@ -169,7 +171,7 @@ export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds)
     },
     start: async () => {
       stops.push(spread.start(), () => hold.stop())
-      for (const component of replicas?.components ?? []) await component.start()
+      await replicaTold?.start()
       hold.start()
       if (isMarked(store)) mark()
       let wasKnown = isTrustKnown()
@@ -193,34 +195,26 @@ export function createZoneRecovery(parts: SharedParts, needs: ZoneRecoveryNeeds)
       advance()
     },
     stop: async () => {
-      for (const component of replicas?.components ?? []) await component.stop()
+      await replicaTold?.stop()
       for (const stop of stops) stop()
       recovery.stop()
     },
   }
 }
 
-interface ReplicaTrust {
-  readonly trust: TrustOfReplicas
-  readonly components: readonly Component[]
-}
-
 /** Undefined for a process with a store of its own: then nobody else has proxies of this zone. */
 function replicaTrust(
-  { own, store, leadership, identity, clock, log: parent }: SharedParts,
+  { own, store, leadership, identity, clock, log }: SharedParts,
   needs: Pick<TrustOfReplicasNeeds, 'client' | 'onChange'>,
-): ReplicaTrust | undefined {
+): TrustOfReplicas | undefined {
   if (!own.isShared) return undefined
-  const log = parent.child({ component: 'replicas' })
-  const members = (): readonly string[] => own.replicas.presence.members().map(({ instanceId }) => instanceId)
-  const trust = createTrustOfReplicas({ ...needs, store, leadership, instanceId: identity.instanceId, members, clock, log })
-  const deaths = followReplicaDeaths({
-    replicas: own.replicas,
-    isLiving: own.isLiving,
-    named: () => trust.named(),
-    gone: (instanceId) => trust.forget(instanceId),
+  return createTrustOfReplicas({
+    ...needs,
+    store,
+    leadership,
+    instanceId: identity.instanceId,
+    members: () => own.replicas.presence.members().map(({ instanceId }) => instanceId),
     clock,
-    log,
+    log: log.child({ component: 'replicas' }),
   })
-  return { trust, components: [trust, deaths] }
 }

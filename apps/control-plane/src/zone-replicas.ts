@@ -4,6 +4,7 @@ import type { Component } from '@weft/foundation/lifecycle'
 import { holderOf } from '@weft/insights'
 import { followReplicaDeaths } from './replica-deaths.ts'
 import type { SharedParts } from './shared-parts.ts'
+import type { ZoneRecovery } from './zone-recovery.ts'
 
 export interface ZoneReplicas {
   readonly sinks: ProxySinks
@@ -12,12 +13,15 @@ export interface ZoneReplicas {
   readonly components: readonly Component[]
 }
 
-/** `facts` gets what any replica notices. A process with a store of its own shares nothing. */
-export function createZoneReplicas(
-  parts: SharedParts,
-  facts: ProxySinks,
-  lifecycle: () => Pick<DataplaneServer['lifecycle'], 'moved' | 'adopt'>,
-): ZoneReplicas {
+export interface ZoneReplicasNeeds {
+  /** Gets what any replica notices. */
+  readonly facts: ProxySinks
+  readonly lifecycle: () => Pick<DataplaneServer['lifecycle'], 'moved' | 'adopt'>
+  readonly recovering: Pick<ZoneRecovery, 'replicaTold'>
+}
+
+/** A process with a store of its own shares nothing. */
+export function createZoneReplicas(parts: SharedParts, { facts, lifecycle, recovering: { replicaTold } }: ZoneReplicasNeeds): ZoneReplicas {
   const { own, store, clock, insights, identity } = parts
   if (!own.isShared) return { sinks: facts, isLiveElsewhere: () => false, components: [] }
   const log = parts.log.child({ component: 'replicas' })
@@ -33,9 +37,10 @@ export function createZoneReplicas(
   const deaths = followReplicaDeaths({
     replicas: own.replicas,
     isLiving: own.isLiving,
-    named: () => [...states.replicas(), ...openHolders(parts, 'DataplaneInsight')],
+    named: () => [...states.replicas(), ...openHolders(parts, 'DataplaneInsight'), ...(replicaTold?.named() ?? [])],
     gone: (instanceId) => {
       insights.endedOf((of) => of === instanceId)
+      replicaTold?.forget(instanceId)
       for (const left of states.servedBy(instanceId)) lifecycle().adopt(left.key, left)
     },
     clock,

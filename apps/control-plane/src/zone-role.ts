@@ -75,7 +75,7 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink): Promis
   })
   const issuer = createIssuer(parts, pipeline, recovering)
   pipeline.useIssuer(issuer)
-  const sharing = createZoneReplicas(parts, factsFrom(parts, recovering), () => server.lifecycle)
+  const sharing = createZoneReplicas(parts, { facts: factsFrom(parts, recovering), lifecycle: () => server.lifecycle, recovering })
   const server = createServer(parts, { adminAuthority, snapshots: board, recovering, isListed, pipeline, sharing })
   const admin = adminAccess(parts, server)
   const reachability = isFederated(config) ? watchOtherZones(parts, server) : undefined
