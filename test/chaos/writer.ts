@@ -112,6 +112,10 @@ export function createWriter(
     } else if (!isBusy(answer.status)) refusals.push(`${place}: ${subject.path}: ${answer.status} ${answer.text.slice(0, 200)}`)
     return isDone
   }
+  /** Until it is acknowledged. */
+  const persist = async (subject: Subject): Promise<void> => {
+    while (!(await write(subject, false))) await new Promise((next) => setTimeout(next, paceMs))
+  }
   const loop = async (): Promise<void> => {
     while (!isPaused) {
       const subject = random.pick(subjects)
@@ -134,13 +138,10 @@ export function createWriter(
       await running
     },
     rewrite: async () => {
-      for (const subject of subjects) {
-        if (subject.value === firstValue) continue
-        while (!(await write(subject, false))) await new Promise((next) => setTimeout(next, paceMs))
-      }
+      for (const subject of subjects) if (subject.value > firstValue) await persist(subject)
     },
     edit: async () => {
-      while (!(await write(everywhere, false))) await new Promise((next) => setTimeout(next, paceMs))
+      await persist(everywhere)
       return everywhere.value
     },
   }

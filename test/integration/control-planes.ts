@@ -36,6 +36,21 @@ export interface ControlPlanes extends AsyncDisposable {
 /** Name of the zone. */
 export const zone = 'east'
 
+/** Role, work folder and the ports that every control plane opens: REST, REST over TLS, diagnostics, proxies, inter-CP, monitoring. */
+export function basicSettings(role: Role, workDir: string, port: (at: number) => number): Record<string, string> {
+  return {
+    KUMA_MODE: role,
+    KUMA_ENVIRONMENT: 'universal',
+    KUMA_GENERAL_WORK_DIR: workDir,
+    KUMA_API_SERVER_HTTP_PORT: String(port(0)),
+    KUMA_API_SERVER_HTTPS_PORT: String(port(1)),
+    KUMA_DIAGNOSTICS_SERVER_PORT: String(port(2)),
+    KUMA_DP_SERVER_PORT: String(port(3)),
+    KUMA_INTER_CP_SERVER_PORT: String(port(4)),
+    KUMA_MONITORING_ASSIGNMENT_SERVER_PORT: String(port(5)),
+  }
+}
+
 /** Knows ports and folders; nothing runs yet. A standalone zone has no global. */
 export async function controlPlanes(
   options: {
@@ -71,16 +86,8 @@ export async function controlPlanes(
       processes.start(role, join(root, 'weft'), {
         args: ['cp', 'run'],
         env: {
-          KUMA_MODE: role,
-          KUMA_ENVIRONMENT: 'universal',
+          ...basicSettings(role, join(dataDir, role), (at) => port(role, at)),
           KUMA_STORE_TYPE: 'memory',
-          KUMA_GENERAL_WORK_DIR: join(dataDir, role),
-          KUMA_API_SERVER_HTTP_PORT: String(port(role, 0)),
-          KUMA_API_SERVER_HTTPS_PORT: String(port(role, 1)),
-          KUMA_DIAGNOSTICS_SERVER_PORT: String(port(role, 2)),
-          KUMA_DP_SERVER_PORT: String(port(role, 3)),
-          KUMA_INTER_CP_SERVER_PORT: String(port(role, 4)),
-          KUMA_MONITORING_ASSIGNMENT_SERVER_PORT: String(port(role, 5)),
           ...own(role),
           ...options.env,
           ...options.envOf?.(role),

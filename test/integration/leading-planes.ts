@@ -10,11 +10,14 @@ import { type PostgresServer, startPostgres } from '../../packages/store/src/tes
 import { root } from '../../tools/run-command.ts'
 import { isObject } from '../chaos/canonical.ts'
 import { freePorts } from '../e2e/zone.ts'
-import { type Role, zone } from './control-planes.ts'
+import { basicSettings, type Role, zone } from './control-planes.ts'
 
 export type ReplicaName = `${Role}-${'a' | 'b'}`
 
 export const replicaNames: readonly ReplicaName[] = ['global-a', 'global-b', 'zone-a', 'zone-b']
+
+/** Among the ports of a control plane, after those that each opens: where zones connect to a global. */
+const kdsPort = 6
 
 /** A change of the leader. */
 export interface LedWrite {
@@ -94,7 +97,7 @@ export async function leadingPlanes(leaseMs: number): Promise<LeadingPlanes> {
     global: {},
     zone: {
       KUMA_MULTIZONE_ZONE_NAME: zone,
-      KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS: `grpcs://127.0.0.1:${port('global-a', 5)}`,
+      KUMA_MULTIZONE_ZONE_GLOBAL_ADDRESS: `grpcs://127.0.0.1:${port('global-a', kdsPort)}`,
       KUMA_MULTIZONE_ZONE_KDS_TLS_SKIP_VERIFY: 'true',
       KUMA_MULTIZONE_ZONE_KDS_AUTH_TOKEN_PATH: tokenFile,
     },
@@ -113,17 +116,9 @@ export async function leadingPlanes(leaseMs: number): Promise<LeadingPlanes> {
       processes.start(name, join(root, 'weft'), {
         args: ['cp', 'run'],
         env: {
-          KUMA_MODE: role,
-          KUMA_ENVIRONMENT: 'universal',
-          KUMA_GENERAL_WORK_DIR: join(dataDir, name),
-          KUMA_API_SERVER_HTTP_PORT: String(port(name, 0)),
-          KUMA_API_SERVER_HTTPS_PORT: String(port(name, 1)),
-          KUMA_DIAGNOSTICS_SERVER_PORT: String(port(name, 2)),
-          KUMA_DP_SERVER_PORT: String(port(name, 3)),
-          KUMA_INTER_CP_SERVER_PORT: String(port(name, 4)),
+          ...basicSettings(role, join(dataDir, name), (at) => port(name, at)),
           KUMA_INTER_CP_CATALOG_INSTANCE_ADDRESS: '127.0.0.1',
-          KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT: String(port(name, 5)),
-          KUMA_MONITORING_ASSIGNMENT_SERVER_PORT: String(port(name, 6)),
+          KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT: String(port(name, kdsPort)),
           KUMA_STORE_TYPE: 'postgres',
           KUMA_STORE_POSTGRES_PORT: String(server.port),
           KUMA_STORE_POSTGRES_USER: name,

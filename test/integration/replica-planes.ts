@@ -9,7 +9,7 @@ import { root } from '../../tools/run-command.ts'
 import { freePorts } from '../e2e/zone.ts'
 import { runWeft } from '../run-weft.ts'
 import { type Balancer, createBalancer } from './balancer.ts'
-import { type Role, zone } from './control-planes.ts'
+import { basicSettings, type Role, zone } from './control-planes.ts'
 
 export type ReplicaName = `${Role}-${1 | 2}`
 
@@ -34,6 +34,9 @@ export interface ReplicaPlanes extends AsyncDisposable {
 
 const roleOf = (name: ReplicaName): Role => (name.startsWith('global') ? 'global' : 'zone')
 
+/** Among the ports of a control plane, after those that each opens: where zones connect to a global. */
+const kdsPort = 6
+
 /** Databases are ready; nothing else runs yet. A standalone zone has no global. */
 export async function replicaPlanes(
   options: { readonly standalone?: boolean; readonly env?: Readonly<Record<string, string>> } = {},
@@ -47,7 +50,7 @@ export async function replicaPlanes(
   const failures: string[] = []
   const processes = createProcesses(dataDir, (name, code) => failures.push(`${name} ended with ${code}`))
   const databases: Record<Role, string> = { global: await server.createDatabase(), zone: await server.createDatabase() }
-  const globals = await createBalancer([portOf('global-1', 5), portOf('global-2', 5)])
+  const globals = await createBalancer([portOf('global-1', kdsPort), portOf('global-2', kdsPort)])
   const tokenFile = join(dataDir, 'zone-token')
   const storeOf = (role: Role): Record<string, string> => ({
     KUMA_STORE_TYPE: 'postgres',
@@ -72,25 +75,17 @@ export async function replicaPlanes(
   const api = (name: ReplicaName): string => `http://127.0.0.1:${portOf(name, 0)}`
   return {
     api,
-    port: (name) => portOf(name, roleOf(name) === 'global' ? 5 : 3),
+    port: (name) => portOf(name, roleOf(name) === 'global' ? kdsPort : 3),
     globals,
     start: async (name) => {
       const role = roleOf(name)
       processes.start(name, join(root, 'weft'), {
         args: ['cp', 'run'],
         env: {
-          KUMA_MODE: role,
-          KUMA_ENVIRONMENT: 'universal',
-          KUMA_GENERAL_WORK_DIR: join(dataDir, name),
-          KUMA_API_SERVER_HTTP_PORT: String(portOf(name, 0)),
-          KUMA_API_SERVER_HTTPS_PORT: String(portOf(name, 1)),
-          KUMA_DIAGNOSTICS_SERVER_PORT: String(portOf(name, 2)),
-          KUMA_DP_SERVER_PORT: String(portOf(name, 3)),
-          KUMA_INTER_CP_SERVER_PORT: String(portOf(name, 4)),
+          ...basicSettings(role, join(dataDir, name), (at) => portOf(name, at)),
           KUMA_INTER_CP_CATALOG_INSTANCE_ADDRESS: '127.0.0.1',
           KUMA_INTER_CP_CATALOG_HEARTBEAT_INTERVAL: '1s',
-          KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT: String(portOf(name, 5)),
-          KUMA_MONITORING_ASSIGNMENT_SERVER_PORT: String(portOf(name, 6)),
+          KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT: String(portOf(name, kdsPort)),
           ...storeOf(role),
           ...ofRole[role],
           ...options.env,

@@ -2,16 +2,13 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AppError } from '@weft/foundation/errors'
 import { silentLogger } from '@weft/foundation/log'
-import { FakeClock } from '@weft/foundation/time'
+import { FakeClock, turns } from '@weft/foundation/time'
 import type { GlobalConnection } from '@weft/kds'
 import { createMemoryStore, type Store } from '@weft/store'
 import { createTrustOfReplicas } from './trust-of-replicas.ts'
 
 const old = 'default/old'
 const next = 'default/next'
-const settled = async (): Promise<void> => {
-  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate)
-}
 
 interface Zone {
   readonly store: Store
@@ -80,12 +77,12 @@ async function replica(of: Zone, instanceId: string, options: { readonly standal
     advanced: () => advanced,
     trusts: async (...names: readonly string[]) => {
       trust.reportTrusted(new Set(names))
-      await settled()
+      await turns()
     },
     /** Global says something. */
     connection: async () => {
       for (const listener of connections) listener({} as GlobalConnection)
-      await settled()
+      await turns()
     },
   }
 }
@@ -130,7 +127,7 @@ describe('trust of several replicas', () => {
     assert.deepEqual(a.trust.named().toSorted(), ['a', 'b'])
     assert.equal(a.trust.isTrustedElsewhere(next), false)
     a.trust.forget('b')
-    await settled()
+    await turns()
     assert.equal(a.trust.isTrustedElsewhere(next), true)
   })
 
@@ -168,7 +165,7 @@ describe('trust of several replicas', () => {
     assert.equal(b.trust.isTrustedElsewhere(old), true)
     east.elsewhere.clear()
     lead(east, 'b')
-    await settled()
+    await turns()
     assert.equal(b.trust.isTrustedElsewhere(old), false)
     assert.equal(a.trust.isTrustedElsewhere(old), false)
     assert.deepEqual(east.reports.at(-1), [old])
@@ -186,7 +183,7 @@ describe('trust of several replicas', () => {
     assert.equal(b.trust.isTrustedElsewhere(old), false)
     flaky.isAway = false
     east.clock.advance(1000)
-    await settled()
+    await turns()
     assert.equal(b.trust.isTrustedElsewhere(old), true)
   })
 })

@@ -1,23 +1,13 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { silentLogger } from '@weft/foundation/log'
-import { FakeClock } from '@weft/foundation/time'
+import { FakeClock, turns } from '@weft/foundation/time'
 import type { GlobalConnection } from '@weft/kds'
 import { createLeases, createLedStore } from '@weft/replicas'
 import { createMemoryStore, type Store } from '@weft/store'
 import { createZoneListing, listedConfig } from './zone-listing.ts'
 
 const leaseMs = 15_000
-
-async function turns(): Promise<void> {
-  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate)
-}
-async function pass(clock: FakeClock, ms: number): Promise<void> {
-  for (let left = ms; left > 0; left -= 500) {
-    clock.advance(500)
-    await turns()
-  }
-}
 
 function connection(complete: boolean): GlobalConnection {
   return { state: complete ? 'connected' : 'stopped', peer: 'own', since: '', lastError: undefined, listed: [], complete }
@@ -67,7 +57,7 @@ it('what the leader has been sent, its followers have, for as long as it lives a
   await turns()
   assert.equal(leader.listing.isListed(), true)
   assert.ok(follower.changes > 0, 'it is told')
-  await pass(clock, leaseMs)
+  await clock.pass(leaseMs)
   assert.equal(follower.listing.isListed(), true)
   await leader.leases.stop()
   await turns()
@@ -78,7 +68,7 @@ it('what a leader of before wrote down counts for nothing: keys may have changed
   const { clock, store, leader, follower } = await scene()
   const note = { ...listedConfig, labels: {}, spec: { config: 'somebody of before' } }
   await store.transact([{ op: 'put', resource: note }], { actor: 'generator:kds', reason: 'kds', class: 'observed' })
-  await pass(clock, 2 * leaseMs)
+  await clock.pass(2 * leaseMs)
   assert.deepEqual([leader.listing.isListed(), follower.listing.isListed()], [false, false])
   leader.complete()
   await turns()

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { AppError, hasCode } from '@weft/foundation/errors'
 import { silentLogger } from '@weft/foundation/log'
-import { type Clock, FakeClock } from '@weft/foundation/time'
+import { type Clock, FakeClock, turns } from '@weft/foundation/time'
 import { createMemoryStore, type LeaseTable, type Store } from '@weft/store'
 import type { Lease } from './contract.ts'
 import { createLedStore } from './led-store.ts'
@@ -13,11 +13,6 @@ import { instanceTable } from './store-instances.ts'
 const leaseMs = 15_000
 const context = { actor: 'generator:test', reason: 'generated', class: 'observed' } as const
 const put = (n: number) => [{ op: 'put', resource: { type: 'Mesh', mesh: '', name: 'm', labels: {}, spec: { n } } }] as const
-
-/** Lets everything run that waits for nothing outside. */
-async function turns(): Promise<void> {
-  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate)
-}
 
 interface Shared {
   readonly clock: FakeClock
@@ -39,21 +34,13 @@ function epochOf({ term }: Lease): number | undefined {
   return term?.epoch
 }
 
-/** Time passes, in steps in which answers of the store arrive. */
-async function pass(clock: FakeClock, ms: number): Promise<void> {
-  for (let left = ms; left > 0; left -= 500) {
-    clock.advance(Math.min(500, left))
-    await turns()
-  }
-}
-
 it('the lease is there at once, stays while it is renewed, and is one for each name', async () => {
   const on = shared()
   const { leases, lease } = process(on, 'a')
   await lease.asked
   assert.equal(lease.term?.epoch, 1)
   const { term } = lease
-  await pass(on.clock, 4 * leaseMs)
+  await on.clock.pass(4 * leaseMs)
   assert.equal(lease.term, term)
   assert.equal(leases.want('leader'), lease)
   const told: number[] = []
@@ -71,7 +58,7 @@ it('one that is given back is another’s at once, with a higher epoch', async (
   await a.leases.stop()
   assert.ok(term.lost.aborted && !a.lease.term)
   assert.ok((await got) > term.epoch)
-  await pass(on.clock, 2 * leaseMs)
+  await on.clock.pass(2 * leaseMs)
   assert.equal(a.lease.term, undefined, 'it does not want it any more')
 })
 
@@ -81,9 +68,9 @@ it('one whose holder is gone is another’s when its time is over', async () => 
   const a = process(on, 'a', dead)
   await turns()
   const b = process(on, 'b')
-  await pass(on.clock, leaseMs - 500)
+  await on.clock.pass(leaseMs - 500)
   assert.ok(a.lease.term && !b.lease.term)
-  await pass(on.clock, 1000)
+  await on.clock.pass(1000)
   assert.equal(epochOf(b.lease), 2)
 })
 
@@ -99,7 +86,7 @@ it('a process that was paused finds its term ended before any of its timers ran,
   const led = createLedStore(on.store, a.lease)
   await led.transact(put(1), context)
   const b = process(on, 'b')
-  await pass(on.clock, leaseMs)
+  await on.clock.pass(leaseMs)
   assert.equal(b.lease.term?.epoch, 2)
   // still believes in its term: nothing but the store stands in its way
   await assert.rejects(led.transact(put(2), context), (error) => hasCode(error, 'store/fenced'))
@@ -127,13 +114,13 @@ it('without its store a process gives up its term before the store does, and get
     throw new AppError('store/unavailable', 'away')
   }
   Object.assign(a.table, { renew: away, acquire: away } satisfies Partial<LeaseTable>)
-  await pass(on.clock, leaseMs - 2000)
+  await on.clock.pass(leaseMs - 2000)
   assert.ok(term && !term.lost.aborted, 'short losses are none')
-  await pass(on.clock, 1000)
+  await on.clock.pass(1000)
   assert.ok(term.lost.aborted && !a.lease.term)
-  await pass(on.clock, leaseMs)
+  await on.clock.pass(leaseMs)
   Object.assign(a.table, { renew, acquire })
-  await pass(on.clock, 2000)
+  await on.clock.pass(2000)
   assert.equal(epochOf(a.lease), term.epoch + 1)
 })
 
@@ -154,10 +141,10 @@ it('an answer that took longer than the lease is none', async () => {
   const lease = createLeases({ table, self: { instanceId: 'a' }, clock: on.clock, log: silentLogger, leaseMs }).want('leader')
   const terms: number[] = []
   lease.onTerm(({ epoch }) => terms.push(epoch))
-  await pass(on.clock, leaseMs)
+  await on.clock.pass(leaseMs)
   answer()
   await turns()
-  await pass(on.clock, 500)
+  await on.clock.pass(500)
   assert.deepEqual(terms, [2])
 })
 
@@ -176,12 +163,12 @@ it('a term begins when everything is read that earlier holders wrote, and not at
   await turns()
   assert.deepEqual([reading.length, epochOf(lease), lease.state], [1, undefined, 'unknown'])
   reading[0]?.reject(new AppError('store/unavailable', 'away'))
-  await pass(on.clock, 1500)
+  await on.clock.pass(1500)
   assert.deepEqual([reading.length, epochOf(lease)], [2, undefined])
-  await pass(on.clock, leaseMs)
+  await on.clock.pass(leaseMs)
   reading[1]?.resolve()
   await turns()
-  await pass(on.clock, 500)
+  await on.clock.pass(500)
   assert.deepEqual([reading.length, epochOf(lease)], [3, undefined], 'somebody else may have it by now')
   reading[2]?.resolve()
   await turns()

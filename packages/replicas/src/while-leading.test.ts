@@ -2,22 +2,12 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import type { Component } from '@weft/foundation/lifecycle'
 import { silentLogger } from '@weft/foundation/log'
-import { FakeClock } from '@weft/foundation/time'
+import { FakeClock, turns } from '@weft/foundation/time'
 import { createMemoryStore, type LeaseTable } from '@weft/store'
 import { createLeases } from './leases.ts'
 import { whileLeading } from './while-leading.ts'
 
 const leaseMs = 15_000
-
-async function turns(): Promise<void> {
-  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate)
-}
-async function pass(clock: FakeClock, ms: number): Promise<void> {
-  for (let left = ms; left > 0; left -= 500) {
-    clock.advance(500)
-    await turns()
-  }
-}
 
 function scene() {
   const clock = new FakeClock()
@@ -78,17 +68,17 @@ it('without the store it stops with the term and starts with the next, or goes o
   await a.part('work', false).start()
   await a.part('session', true).start()
   setAway(true)
-  await pass(clock, 3 * leaseMs)
+  await clock.pass(3 * leaseMs)
   assert.equal(a.lease.state, 'unknown')
   assert.deepEqual(events, ['start a work 1', 'start a session 2', 'stop a work 1'])
   setAway(false)
-  await pass(clock, 2000)
+  await clock.pass(2000)
   assert.equal(a.lease.state, 'ours')
   assert.deepEqual(events.slice(3), ['start a work 3'])
   // another got it meanwhile
   const b = replica('b')
   setAway(true)
-  await pass(clock, 3 * leaseMs)
+  await clock.pass(3 * leaseMs)
   events.length = 0
   await a.leases.stop()
   await turns()
@@ -102,19 +92,19 @@ it('stops, session and all, when another process turns out to have the lease', a
   await turns()
   await a.part('session', true).start()
   setAway(true)
-  await pass(clock, leaseMs)
+  await clock.pass(leaseMs)
   assert.equal(a.lease.state, 'unknown')
   setAway(false)
   const b = replica('b')
   await b.lease.asked
   assert.equal(b.lease.state, 'ours')
-  await pass(clock, 2000)
+  await clock.pass(2000)
   assert.equal(a.lease.state, 'theirs')
   assert.deepEqual(events, ['start a session 1', 'stop a session 1'])
   assert.equal(a.lease.holder, undefined, 'it may be a process that has died')
-  await pass(clock, leaseMs)
+  await clock.pass(leaseMs)
   assert.equal(a.lease.holder, 'b', 'it renews')
   await b.leases.stop()
-  await pass(clock, 1000)
+  await clock.pass(1000)
   assert.equal(events.at(-1), 'start a session 2')
 })

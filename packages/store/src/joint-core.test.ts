@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { hasCode } from '@weft/foundation/errors'
 import { silentLogger } from '@weft/foundation/log'
-import { FakeClock } from '@weft/foundation/time'
+import { FakeClock, turns } from '@weft/foundation/time'
 import type { Change, StoreOp, WriteContext } from './contract.ts'
 import { createJointCore } from './joint-core.ts'
 import { JournalRefusal } from './journal.ts'
@@ -47,11 +47,6 @@ function scene() {
       await turns()
     },
   }
-}
-
-/** Lets everything run that waits for nothing outside. */
-async function turns(): Promise<void> {
-  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate)
 }
 
 const isUnavailable = (error: unknown): boolean =>

@@ -53,4 +53,19 @@ export class FakeClock implements Clock {
     }
     this.#now = until
   }
+
+  /** Moves time on in steps, after each of which what waits for nothing but other promises has run. */
+  async pass(ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= passStepMs) {
+      this.advance(Math.min(passStepMs, left))
+      await turns()
+    }
+  }
+}
+
+const passStepMs = 500
+
+/** Lets everything run that waits for nothing outside. */
+export async function turns(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate)
 }

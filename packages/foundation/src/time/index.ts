@@ -1,7 +1,7 @@
 // Time as a dependency: production code never touches Date or setTimeout directly, so tests can drive it.
 export { type AwakeTime, createAwakeTime } from './awake-time.ts'
 export { formatDuration, parseDuration } from './duration.ts'
-export { FakeClock } from './fake-clock.ts'
+export { FakeClock, turns } from './fake-clock.ts'
 
 /** A pending timer. Cancelling twice, or after it fired, is harmless. */
 export interface Timer {
