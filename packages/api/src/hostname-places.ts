@@ -1,18 +1,8 @@
 // In which zones a destination holds a hostname, as global can tell from what all zones sent it: each zone judges by its own view, so claims meet only in
 // zones where both exist (contract/resources.md section 10). Ages are global's, since those of the zones' stores are not known here.
 import { field } from '@weft/foundation/json'
-import { type DestinationClaims, holderOf } from '@weft/mesh'
-import {
-  displayName,
-  isRfc1123Subdomain,
-  kdsName,
-  keyText,
-  labelKeys,
-  type Labels,
-  renderTemplate,
-  type Resource,
-  templateNames,
-} from '@weft/resources'
+import { byAge, type DestinationClaims, holderOf, namesZone } from '@weft/mesh'
+import { displayName, isRfc1123Subdomain, kdsName, keyText, labelKeys, type Labels, renderTemplate, type Resource } from '@weft/resources'
 import { matchesLabels } from './filters.ts'
 
 export interface HostnameView {
@@ -97,10 +87,19 @@ function holderIn(zone: string, claims: readonly Claim[], hostname: string): str
   const rivals = present.map(({ generator, destination }): DestinationClaims => {
     const home = destination.labels[labelKeys.zone]
     const { creationTime, name } = destination
-    const names = templateNames(String(field(generator.spec, 'template')))
-    const namesZone = names.fields.has('Zone') || names.labels.has(labelKeys.zone)
     const service = { key: keyText(destination), creationTime, name, isForeign: home !== undefined && home !== '' && home !== zone }
-    return { service, claims: [{ generator: generator.name, rank: order.indexOf(generator), namesZone, hostname, problem: undefined }] }
+    return {
+      service,
+      claims: [
+        {
+          generator: generator.name,
+          rank: order.indexOf(generator),
+          namesZone: namesZone(String(field(generator.spec, 'template'))),
+          hostname,
+          problem: undefined,
+        },
+      ],
+    }
   })
   return holderOf(rivals, hostname)?.key
 }
@@ -123,9 +122,5 @@ function itemsOf(value: unknown): readonly unknown[] {
 /** Those of the zone first, then by age, then by name. */
 function byPrecedence(a: Resource, b: Resource): number {
   const isOwn = ({ labels }: Resource): number => Number(labels[labelKeys.origin] === 'zone')
-  return isOwn(b) - isOwn(a) || compare(a.creationTime, b.creationTime) || compare(a.name, b.name)
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
+  return isOwn(b) - isOwn(a) || byAge(a, b)
 }

@@ -3,11 +3,12 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { constants } from 'node:crypto'
 import type { Http2Session } from 'node:http2'
-import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
+import { createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls'
 import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
-import { AppError, messageOf } from '@weft/foundation/errors'
+import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
+import { listen } from '@weft/foundation/net'
 import type { Clock } from '@weft/foundation/time'
 import type { ClientAuthorities, ServerTls } from '@weft/foundation/tls'
 import { type ClientCertificate, readClientCertificate } from './client-certificate.ts'
@@ -135,24 +136,11 @@ export function createZonePort(options: ZonePortOptions): ZonePort {
   })
 
   return {
-    listen: () =>
-      new Promise((resolve, reject) => {
-        const where = `${options.host}:${options.port}`
-        server.once('error', (error: NodeJS.ErrnoException) =>
-          reject(
-            error.code === 'EADDRINUSE'
-              ? new AppError('process/port-taken', `cannot listen on ${where} for zones: ${error.message}`, { cause: error })
-              : new AppError('config/invalid', `cannot listen on ${where} for zones: ${messageOf(error)}`, { cause: error }),
-          ),
-        )
-        server.listen({ host: options.host, port: options.port }, () => {
-          server.removeAllListeners('error')
-          server.on('error', (error) => log.error({ err: messageOf(error) }, 'kds port failed'))
-          subscribe(streamChannel, seen)
-          // a TCP server has an address with a port
-          resolve((server.address() as AddressInfo).port)
-        })
-      }),
+    listen: async () => {
+      const port = await listen(server, { host: options.host, port: options.port, whom: 'zones', name: 'kds port', log })
+      subscribe(streamChannel, seen)
+      return port
+    },
     connection: (peer) => connections.get(peer),
     onAuthorities: (listener) => void listeners.add(listener),
     close: async (drainMs) => {

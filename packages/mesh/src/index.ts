@@ -1,7 +1,7 @@
 // The wiring of facts and the generators of a mesh.
 export type { DataplaneFact, DataplaneHealth, ReachableRef } from './dataplanes.ts'
 export { type EndpointState, isTarget, type RemoteIngress } from './endpoints.ts'
-export { type Claimant, type DestinationClaims, type HostnameClaim, holderOf } from './generators/hostname-precedence.ts'
+export { byAge, type Claimant, type DestinationClaims, type HostnameClaim, holderOf, namesZone } from './generators/hostname-precedence.ts'
 export { isReservedLabelKey } from './generators/label-propagation.ts'
 export { approveTrust, revokeTrust, type TrustApproval } from './generators/trust-approvals.ts'
 export { publishedName, type TrustRefusal, type TrustVerdict } from './generators/trust-verdict.ts'

@@ -4,6 +4,7 @@ import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import type { Clock, Timer } from '@weft/foundation/time'
 import type { Member, Presence } from './contract.ts'
+import { createRoster } from './roster.ts'
 
 /** Rows of instances, by the clock of the store. */
 export interface InstanceTable {
@@ -36,9 +37,9 @@ const beatsPerRow = 3
 
 /** Knows nobody before `start`. */
 export function createTablePresence({ table, self, clock, log, beatMs }: TablePresenceOptions): TablePresence {
-  const members = new Map<string, Member>()
-  const missing = new Set<(member: Member) => void>()
-  const joined = new Set<(member: Member) => void>()
+  const roster = createRoster(log)
+  roster.onJoined(({ instanceId, address }) => log.info({ replica: instanceId, address }, 'replica is here'))
+  roster.onMissing(({ instanceId }) => log.warn({ replica: instanceId }, 'replica is gone'))
   const ttlMs = beatsPerRow * beatMs
   let isUp = false
   /** Until then a row that is not there tells nothing: nobody could renew it. */
@@ -46,32 +47,11 @@ export function createTablePresence({ table, self, clock, log, beatMs }: TablePr
   let timer: Timer | undefined
   let isStopped = false
 
-  const tell = (listeners: ReadonlySet<(member: Member) => void>, member: Member): void => {
-    for (const listener of listeners) {
-      try {
-        listener(member)
-      } catch (error) {
-        log.error({ err: messageOf(error) }, 'listener of replicas failed')
-      }
-    }
-  }
-  const take = (rows: readonly Member[]): void => {
-    const seen = new Map(rows.filter(({ instanceId }) => instanceId !== self.instanceId).map((member) => [member.instanceId, member]))
-    for (const [id, member] of seen) {
-      const isNew = !members.has(id)
-      members.set(id, member)
-      if (!isNew) continue
-      log.info({ replica: id, address: member.address }, 'replica is here')
-      tell(joined, member)
-    }
-    if (clock.monotonic() < silentUntil) return
-    for (const [id, member] of members) {
-      if (seen.has(id)) continue
-      members.delete(id)
-      log.warn({ replica: id }, 'replica is gone')
-      tell(missing, member)
-    }
-  }
+  const take = (rows: readonly Member[]): void =>
+    roster.heard(
+      rows.filter(({ instanceId }) => instanceId !== self.instanceId),
+      { isSilenceCounted: clock.monotonic() >= silentUntil },
+    )
   const beat = async (): Promise<void> => {
     try {
       const rows = await table.beat(self, ttlMs)
@@ -93,18 +73,12 @@ export function createTablePresence({ table, self, clock, log, beatMs }: TablePr
     get isUp() {
       return isUp
     },
-    members: () => [...members.values()],
-    onMissing: (listener) => {
-      missing.add(listener)
-      return () => void missing.delete(listener)
-    },
-    onJoined: (listener) => {
-      joined.add(listener)
-      return () => void joined.delete(listener)
-    },
+    members: roster.members,
+    onMissing: roster.onMissing,
+    onJoined: roster.onJoined,
     hold: () => () => {},
     holder: async () => undefined,
-    isLiving: (instanceId) => instanceId === self.instanceId || members.has(instanceId),
+    isLiving: (instanceId) => instanceId === self.instanceId || roster.has(instanceId),
     start: async () => {
       await beat()
       again()

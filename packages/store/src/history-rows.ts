@@ -1,21 +1,12 @@
 // Rows of the log as every durable driver answers them, as entries of the history and as links of the chain.
 import type { HistoryBodies } from './history-bodies.ts'
-import type { ChainedEntry } from './history-chain.ts'
+import type { ChainedEntry, LoggedEntry } from './history-chain.ts'
 import type { HistoryEntry } from './history.ts'
 
 /** Numbers may come as text; `hash` is in hexadecimal. */
-export interface HistoryRow {
+export interface HistoryRow extends Omit<LoggedEntry, 'seq'> {
   readonly seq: number | string
-  readonly time: string
   readonly class: string
-  readonly actor: string
-  readonly reason: string
-  readonly op: string
-  readonly type: string
-  readonly mesh: string
-  readonly name: string
-  readonly before: string | null
-  readonly after: string | null
   /** Only of class desired, as `hash`. */
   readonly previous: number | string | null
   readonly hash: string | null

@@ -4,7 +4,7 @@ import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import { Client, credentials, Metadata, status } from '@grpc/grpc-js'
+import { Client, credentials, Metadata, type ServiceDefinition, status } from '@grpc/grpc-js'
 import { messageOf } from '@weft/foundation/errors'
 import type { Signal } from './otlp-env.ts'
 import type { Destination } from './signal-plan.ts'
@@ -31,6 +31,23 @@ export const exportMethods: Readonly<Record<Signal, string>> = {
   traces: '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
   logs: '/opentelemetry.proto.collector.logs.v1.LogsService/Export',
   metrics: '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export',
+}
+
+const passThrough = (bytes: Buffer): Buffer => bytes
+
+/** The service of a collector for one signal, as a server of encoded messages has it. */
+export function exportService(signal: Signal): ServiceDefinition {
+  return {
+    Export: {
+      path: exportMethods[signal],
+      requestStream: false,
+      responseStream: false,
+      requestSerialize: passThrough,
+      requestDeserialize: passThrough,
+      responseSerialize: passThrough,
+      responseDeserialize: passThrough,
+    },
+  }
 }
 
 const nothing = new Uint8Array()

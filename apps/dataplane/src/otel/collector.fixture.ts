@@ -1,6 +1,6 @@
 // An OpenTelemetry collector for tests: a gRPC server that keeps what it gets.
 import { type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall, type ServiceError, status } from '@grpc/grpc-js'
-import { exportMethods } from './collector-connection.ts'
+import { exportService } from './collector-connection.ts'
 import { type Signal, signals } from './otlp-env.ts'
 import { exportRequest, exportResponse } from './otlp-schema.ts'
 
@@ -29,17 +29,7 @@ export interface TestCollector extends AsyncDisposable {
 export async function startCollector(target = '127.0.0.1:0'): Promise<TestCollector> {
   const server = new Server()
   const waiting: { readonly count: number; done(): void }[] = []
-  const passThrough = (bytes: Buffer): Buffer => bytes
   for (const signal of signals) {
-    const method = {
-      path: exportMethods[signal],
-      requestStream: false,
-      responseStream: false,
-      requestSerialize: passThrough,
-      requestDeserialize: passThrough,
-      responseSerialize: passThrough,
-      responseDeserialize: passThrough,
-    } as const
     const take = ({ request, metadata }: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void => {
       collector.calls.push({ signal, headers: metadata.getMap(), body: request })
       if (signal === 'metrics') collector.arrived.push(exportRequest.toObject(exportRequest.decode(request), { longs: Number }))
@@ -50,7 +40,7 @@ export async function startCollector(target = '127.0.0.1:0'): Promise<TestCollec
       } else callback({ code, details: reason } as Partial<ServiceError>)
       for (const each of waiting) if (collector.arrived.length >= each.count) each.done()
     }
-    server.addService({ Export: method }, { Export: take })
+    server.addService(exportService(signal), { Export: take })
   }
   const port = await new Promise<number>((done, fail) =>
     server.bindAsync(target, ServerCredentials.createInsecure(), (error, bound) => (error ? fail(error) : done(bound))),

@@ -7,7 +7,7 @@ import { type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall, st
 import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import type { Clock, Timer } from '@weft/foundation/time'
-import { type CollectorConnection, connectCollector, exportMethods, SendError } from './collector-connection.ts'
+import { type CollectorConnection, connectCollector, exportService, SendError } from './collector-connection.ts'
 import { type Signal, signals } from './otlp-env.ts'
 import type { BackendPlan, SignalPlan } from './signal-plan.ts'
 
@@ -98,17 +98,7 @@ interface SignalSocket {
 async function openSocket(path: string, plan: BackendPlan, log: Logger): Promise<SignalSocket> {
   const forwarder = createForwarder(plan, log)
   const server = new Server({ 'grpc.max_receive_message_length': maxRequestBytes, 'grpc.max_concurrent_streams': maxStreams })
-  const passThrough = (bytes: Buffer): Buffer => bytes
   for (const signal of signals) {
-    const method = {
-      path: exportMethods[signal],
-      requestStream: false,
-      responseStream: false,
-      requestSerialize: passThrough,
-      requestDeserialize: passThrough,
-      responseSerialize: passThrough,
-      responseDeserialize: passThrough,
-    } as const
     const answer = async (request: Buffer, done: sendUnaryData<Buffer>): Promise<void> => {
       try {
         done(null, Buffer.from(await forwarder.forward(signal, request)))
@@ -117,7 +107,7 @@ async function openSocket(path: string, plan: BackendPlan, log: Logger): Promise
       }
     }
     const take = ({ request }: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>): void => void answer(request, done)
-    server.addService({ Export: method }, { Export: take })
+    server.addService(exportService(signal), { Export: take })
   }
   // of an earlier life of this work folder
   rmSync(path, { force: true })

@@ -1,5 +1,6 @@
 // Which of several claims on one hostname of a mesh holds it. What another zone can choose (names, labels, when it joins) never takes a name
 // away from this zone, from global or from a third zone (ISTIO-SECURITY-2026-002).
+import { labelKeys, templateNames } from '@weft/resources'
 import type { DestinationResource } from './destination-resources.ts'
 
 /** One generator's hostname for one destination. */
@@ -52,6 +53,12 @@ function byPrecedence(a: Candidate, b: Candidate): number {
     byAge(a.service, b.service) ||
     compare(a.service.key, b.service.key)
   )
+}
+
+/** Whether a generator's template puts the zone of a destination into its name. */
+export function namesZone(template: string): boolean {
+  const { fields, labels } = templateNames(template)
+  return fields.has('Zone') || labels.has(labelKeys.zone)
 }
 
 /** Oldest first, then by name. Creation times are those of this store, not of the origin. */

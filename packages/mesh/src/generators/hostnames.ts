@@ -9,14 +9,13 @@ import {
   type Labels,
   renderTemplate,
   type Resource,
-  templateNames,
 } from '@weft/resources'
 import { hasLabels } from '../label-selection.ts'
 import { isOfOtherZone, type MeshSettings } from '../settings.ts'
 import { type DestinationResource, destinationTypes } from './destination-resources.ts'
 import { fieldsOf, type GeneratedPart } from './generated-part.ts'
 import type { HostnameCollision } from './hostname-collisions.ts'
-import { byAge, compare, type DestinationClaims, type HostnameClaim, holderOf } from './hostname-precedence.ts'
+import { byAge, compare, type DestinationClaims, type HostnameClaim, holderOf, namesZone } from './hostname-precedence.ts'
 
 interface Generator {
   readonly name: string
@@ -108,14 +107,13 @@ function generatorOf(resource: Resource): Generator {
   if (spec.selector?.meshMultiZoneService) selectors.set('MeshMultiZoneService', spec.selector.meshMultiZoneService.matchLabels ?? {})
   if (spec.selector?.meshExternalService) selectors.set('MeshExternalService', spec.selector.meshExternalService.matchLabels ?? {})
   const template = spec.template ?? ''
-  const names = templateNames(template)
   return {
     name: resource.name,
     isZoneOrigin: resource.labels[labelKeys.origin] === 'zone',
     creationTime: resource.creationTime,
     selectors,
     template,
-    namesZone: names.fields.has('Zone') || names.labels.has(labelKeys.zone),
+    namesZone: namesZone(template),
   }
 }
 

@@ -1,12 +1,12 @@
 // The inter-CP port: questions of other replicas over mutual TLS. Whoever has no certificate of the replicas' own authority gets nothing,
 // not even HTTP/2.
 import { constants } from 'node:crypto'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall, status } from '@grpc/grpc-js'
-import { AppError, messageOf } from '@weft/foundation/errors'
+import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
-import { createStrangers, peerOf } from '@weft/foundation/net'
+import { createStrangers, listen, peerOf } from '@weft/foundation/net'
 import type { Clock } from '@weft/foundation/time'
 import { codec, serviceDefinition } from '@weft/proto'
 import { answerOf, bytesOf, maxBodyBytes } from '../answer.ts'
@@ -98,25 +98,7 @@ export function createInterCpServer(options: InterCpServerOptions): InterCpServe
   })
 
   return {
-    listen: () =>
-      new Promise((resolve, reject) => {
-        const where = `${options.host}:${options.port}`
-        server.once('error', (error: NodeJS.ErrnoException) =>
-          reject(
-            new AppError(
-              error.code === 'EADDRINUSE' ? 'process/port-taken' : 'config/invalid',
-              `cannot listen on ${where} for other replicas: ${messageOf(error)}`,
-              { cause: error },
-            ),
-          ),
-        )
-        server.listen({ host: options.host, port: options.port }, () => {
-          server.removeAllListeners('error')
-          server.on('error', (error) => log.error({ err: messageOf(error) }, 'inter-cp port failed'))
-          // a TCP server has an address with a port
-          resolve((server.address() as AddressInfo).port)
-        })
-      }),
+    listen: () => listen(server, { host: options.host, port: options.port, whom: 'other replicas', name: 'inter-cp port', log }),
     close: async (drainMs) => {
       stopFollowing()
       const closed = new Promise<void>((resolve) => {

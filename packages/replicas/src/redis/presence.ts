@@ -8,6 +8,7 @@ import type { Clock, Timer } from '@weft/foundation/time'
 import type { Member, Presence } from '../contract.ts'
 import { createHoldings } from './holdings.ts'
 import { beatScript, holderScript, leaveScript, presenceKeys } from './presence-scripts.ts'
+import { createRoster } from '../roster.ts'
 import type { RedisLink } from './redis-link.ts'
 
 export interface RedisPresenceOptions {
@@ -37,48 +38,26 @@ export function createRedisPresence(options: RedisPresenceOptions): RedisPresenc
   const keys = presenceKeys(storeId)
   const ownKey = keys.memberPrefix + self.instanceId
   const holdings = createHoldings({ link, keys, instanceId: self.instanceId, log })
-  const members = new Map<string, Member>()
-  const missing = new Set<(member: Member) => void>()
-  const joined = new Set<(member: Member) => void>()
+  const roster = createRoster(log)
   let isUp = false
   let last = Number.NEGATIVE_INFINITY
   let judgeFrom = Number.POSITIVE_INFINITY
   let timer: Timer | undefined
   let isBeating = false
   let isStopped = false
-  options.metrics?.gauge('replicas_presence_members', 'Other replicas of this control plane, as Redis has them.', [], () => members.size)
+  options.metrics?.gauge('replicas_presence_members', 'Other replicas of this control plane, as Redis has them.', [], () => roster.size)
   options.metrics?.gauge('replicas_presence_holdings', 'Streams that this replica says it holds.', [], () => holdings.size)
 
-  const tell = (listeners: ReadonlySet<(member: Member) => void>, member: Member): void => {
-    for (const listener of listeners) {
-      try {
-        listener(member)
-      } catch (error) {
-        log.error({ err: messageOf(error) }, 'listener of replicas failed')
-      }
-    }
-  }
   const take = (wasThere: boolean, others: readonly Member[]): void => {
     const now = clock.monotonic()
     if (!wasThere || !isUp || now - last >= pauseMs) {
-      if (members.size > 0) log.info({ ms: graceMs }, 'Redis may have lost members: nobody is missed until all had time to come back')
+      if (roster.size > 0) log.info({ ms: graceMs }, 'Redis may have lost members: nobody is missed until all had time to come back')
       judgeFrom = now + graceMs
       holdings.rewrite()
     } else holdings.refresh()
     last = now
     isUp = true
-    const seen = new Map(others.map((member) => [member.instanceId, member]))
-    for (const [id, member] of seen) {
-      const isNew = !members.has(id)
-      members.set(id, member)
-      if (isNew) tell(joined, member)
-    }
-    if (now < judgeFrom) return
-    for (const [id, member] of members) {
-      if (seen.has(id)) continue
-      members.delete(id)
-      tell(missing, member)
-    }
+    roster.heard(others, { isSilenceCounted: now >= judgeFrom })
   }
   const beat = async (): Promise<void> => {
     if (isBeating || isStopped) return
@@ -112,15 +91,9 @@ export function createRedisPresence(options: RedisPresenceOptions): RedisPresenc
     get isUp() {
       return isUp && link.isUp
     },
-    members: () => [...members.values()],
-    onMissing: (listener) => {
-      missing.add(listener)
-      return () => void missing.delete(listener)
-    },
-    onJoined: (listener) => {
-      joined.add(listener)
-      return () => void joined.delete(listener)
-    },
+    members: roster.members,
+    onMissing: roster.onMissing,
+    onJoined: roster.onJoined,
     hold: holdings.hold,
     holder: async (holding) => {
       const id: unknown = await link.run((client) => client.eval(holderScript, 1, keys.holderPrefix + holding, keys.memberPrefix))
