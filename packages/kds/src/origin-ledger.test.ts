@@ -50,3 +50,14 @@ it('what is another process’s to write is read from it', async () => {
     [true, true, false],
   )
 })
+
+it('what was held together is one group, however long it took to note', async () => {
+  const store = createMemoryStore({ clock: new FakeClock(), log: silentLogger })
+  let at = 0
+  const ledger = openOriginLedger({ store, log: silentLogger, origin: 'global', now: () => at++ })
+  await ledger.hold([key('a'), key('b'), key('c')], 'mass-deletion')
+  assert.deepEqual(
+    ledger.held().map(({ keys }) => keys.length),
+    [3],
+  )
+})

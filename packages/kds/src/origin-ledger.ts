@@ -90,10 +90,12 @@ export function openOriginLedger({ store, log, origin, now = Date.now }: LedgerO
     }
   }
   const add = (keys: readonly ResourceKey[], reason: HoldReason): boolean => {
+    // one hold is one moment: what was held together is shown together
+    const since = timestamp(now())
     for (const item of keys) {
       const ofType = held.get(item.type) ?? new Map<string, Hold>()
       held.set(item.type, ofType)
-      ofType.set(nameKey(item), { reason, state: 'held', since: timestamp(now()) })
+      ofType.set(nameKey(item), { reason, state: 'held', since })
     }
     return keys.length > 0
   }
