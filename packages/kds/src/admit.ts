@@ -3,11 +3,11 @@
 import { BlockList, isIP } from 'node:net'
 import { hasCode, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
+import { isLoopback, plainAddress } from '@weft/foundation/net'
 import { labelKeys } from '@weft/resources'
 import type { Store } from '@weft/store'
 import { certifiesZone, zoneUriName } from './client-certificate.ts'
 import type { AdmitDecision, AdmitRequest, AdmitZone } from './contract.ts'
-import { isLoopback, plainAddress } from './loopback.ts'
 
 /** What a zone must bring: a token or certificate, or nothing. */
 export type ZoneAuthentication = 'zoneToken' | 'none'

@@ -4,6 +4,7 @@
 export const errorCodes = {
   'config/invalid': 'A setting has a wrong value. The message names the key; correct it and start again.',
   'config/unreadable': 'A file named by a setting cannot be read.',
+  'budget/exhausted': 'Too much of this came from one address or user within a minute; the message says when to try again.',
   'schema/invalid': 'A value does not have the shape its schema asks for; the violations list every field.',
   'resource/invalid': 'A resource is not valid; the violations name the fields.',
   'resource/unknown-type': 'No such resource type exists.',
