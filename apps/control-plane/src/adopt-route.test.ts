@@ -43,6 +43,7 @@ function scene(compare?: () => Promise<typeof comparison>) {
       origin: 'http://127.0.0.1',
       body: options.body === undefined ? undefined : Buffer.from(options.body),
       user: options.user ?? adminUser,
+      address: '127.0.0.1',
       header: () => '',
     }
     return (await handlers[method]?.(request))?.json

@@ -33,6 +33,7 @@ function ask(query = '', user: ApiUser = adminUser): ChangeReport {
     origin: 'http://127.0.0.1',
     body: undefined,
     user,
+    address: '127.0.0.1',
     header: () => '',
   }
   const reply = route?.handlers.GET?.(request)

@@ -16,6 +16,7 @@ const request = (user: ApiUser): ApiRequest => ({
   origin: 'http://127.0.0.1',
   body: undefined,
   user,
+  address: '127.0.0.1',
   header: () => '',
 })
 

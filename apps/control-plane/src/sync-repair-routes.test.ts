@@ -42,6 +42,7 @@ function scene() {
       origin: 'http://127.0.0.1',
       body: options.body === undefined ? undefined : Buffer.from(options.body),
       user: options.user ?? adminUser,
+      address: '127.0.0.1',
       header: () => '',
     }
     return (await handler(request)).json

@@ -20,6 +20,7 @@ const request = (method: string, body?: unknown, user = adminUser): ApiRequest =
   origin: 'http://127.0.0.1',
   body: body === undefined ? undefined : Buffer.from(JSON.stringify(body)),
   user,
+  address: '127.0.0.1',
   header: () => '',
 })
 

@@ -1,5 +1,6 @@
 // What the API server is given. Everything it does not do itself comes through these interfaces, so tests and roles differ only here.
 import type { Readable } from 'node:stream'
+import type { Attempts, Budget } from '@weft/foundation/budget'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock } from '@weft/foundation/time'
@@ -170,6 +171,16 @@ export interface DestinationHostname {
   readonly zones: readonly string[]
 }
 
+/** How much is answered in a minute. What is absent has no limit. */
+export interface ApiBudgets {
+  /** User tokens, by the address that shows them. */
+  readonly attempts?: Attempts
+  /** Questions that travel to proxies, by user, or by address of those without a name. */
+  readonly questions?: Budget
+  /** Requests that change something, by user or address. */
+  readonly writes?: Budget
+}
+
 export interface ApiServerDeps {
   readonly store: Store
   /** Absent: the store keeps none. */
@@ -186,6 +197,7 @@ export interface ApiServerDeps {
   configJson(): string
   /** Absent: bearer tokens are refused. Rejects when the token is not valid. */
   verifyUserToken?(token: string): Promise<ApiUser>
+  readonly budgets?: ApiBudgets
   /** Absent: issuing is disabled. */
   readonly tokens?: TokenIssuer
   readonly envoyAdmin?: EnvoyAdminAccess

@@ -15,6 +15,8 @@ export interface ApiRequest {
   readonly origin: string
   readonly body: Buffer | undefined
   readonly user: ApiUser
+  /** IP address of the peer, which may be a proxy in between. */
+  readonly address: string
   header(name: string): string
 }
 

@@ -1,12 +1,16 @@
 // Who asks: the operator on this machine, the holder of a user token, or nobody (contract/rest-cli-gui.md section 7.1).
 import type { IncomingMessage } from 'node:http'
-import { isIP } from 'node:net'
+import { type Attempts, uncountedAttempts } from '@weft/foundation/budget'
+import { hasCode } from '@weft/foundation/errors'
+import { isLoopback } from '@weft/foundation/net'
 import { adminUser, anonymousUser } from './access.ts'
 import type { ApiUser } from './api-deps.ts'
 import { Problem } from './problem.ts'
 
 export interface AuthenticateOptions {
   readonly localhostIsAdmin: boolean
+  /** Looks at no more tokens of an address that showed too many bad ones. Default: always looks. */
+  readonly attempts?: Attempts
   verifyUserToken?(token: string): Promise<ApiUser>
 }
 
@@ -16,18 +20,19 @@ export async function authenticate(request: IncomingMessage, options: Authentica
   if (authorization !== undefined) {
     const token = /^Bearer\s+(\S+)\s*$/i.exec(authorization)?.[1]
     // other schemes belong to proxies in between; the reference looks at bearer tokens only
-    if (token !== undefined) return withGroup(await verify(token, options))
+    if (token !== undefined) return withGroup(await verify(token, { ...options, address: request.socket.remoteAddress ?? '' }))
   }
   return options.localhostIsAdmin && isLocalOperator(request) ? adminUser : anonymousUser
 }
 
-async function verify(token: string, options: AuthenticateOptions): Promise<ApiUser> {
+async function verify(token: string, options: AuthenticateOptions & { readonly address: string }): Promise<ApiUser> {
   const refused = new Problem(401, 'Invalid authentication data', { detail: 'Unauthenticated' })
-  if (!options.verifyUserToken) throw refused
+  const { verifyUserToken, attempts = uncountedAttempts, address } = options
+  if (!verifyUserToken) throw refused
   try {
-    return await options.verifyUserToken(token)
-  } catch {
-    throw refused
+    return await attempts.check({ address, credential: token }, () => verifyUserToken(token))
+  } catch (error) {
+    throw hasCode(error, 'budget/exhausted') ? error : refused
   }
 }
 
@@ -58,9 +63,4 @@ function isLoopbackHost(host: string): boolean {
   if (!URL.canParse(`http://${host}`)) return false
   const { hostname } = new URL(`http://${host}`)
   return hostname === 'localhost' || isLoopback(hostname.replace(/^\[(.*)\]$/, '$1'))
-}
-
-function isLoopback(address: string): boolean {
-  const plain = address.replace(/^::ffff:/i, '')
-  return plain === '::1' || (isIP(plain) === 4 && plain.startsWith('127.'))
 }

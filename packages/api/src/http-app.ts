@@ -1,5 +1,6 @@
 // The HTTP side of the API: one Fastify instance that turns requests into handler calls and replies into bytes, with the reference's
 // texts and headers (contract/rest-cli-gui.md section 1). Listeners are not its business.
+import type { Budget } from '@weft/foundation/budget'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock } from '@weft/foundation/time'
@@ -9,11 +10,14 @@ import type { ApiReply, ApiRequest, ApiRoute, Method } from './api-route.ts'
 import { authenticate, type AuthenticateOptions } from './authenticate.ts'
 import { corsHeaders, isPreflight } from './cors.ts'
 import { asProblem, EmptyBadRequest, problemBody } from './problem.ts'
+import { spenderOf } from './spender.ts'
 
 export interface HttpAppOptions {
   readonly routes: readonly ApiRoute[]
   /** Who asks; absent: everyone is anonymous and nothing is checked. */
   readonly authentication: AuthenticateOptions | undefined
+  /** What each user may change. Default: without a limit. */
+  readonly writes?: Budget | undefined
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics | undefined
@@ -41,6 +45,7 @@ export function createOpenApp({ routes, clock, log }: Pick<HttpAppOptions, 'rout
 
 const anonymous: ApiUser = { name: 'mesh-system:anonymous', groups: ['mesh-system:unauthenticated'] }
 const bodyMethods = ['PUT', 'POST', 'PATCH']
+const writeMethods = [...bodyMethods, 'DELETE']
 
 /** An app with the routes; not listening. Throws a plain Error when two routes claim a path: a programming error. */
 export function createHttpApp(options: HttpAppOptions): FastifyInstance {
@@ -117,7 +122,7 @@ function routeFinder(routes: readonly ApiRoute[], urlOf: (route: ApiRoute) => st
   }
 }
 
-/** Refusals that need no body: method, media types, credentials. */
+/** Refusals that need no body: method, media types, credentials, budgets. */
 async function refuseEarly(
   route: ApiRoute,
   request: FastifyRequest,
@@ -139,7 +144,9 @@ async function refuseEarly(
   }
   if (route.open === true || !options.authentication) return undefined
   try {
-    users.set(request, await authenticate(request.raw, options.authentication))
+    const user = await authenticate(request.raw, options.authentication)
+    users.set(request, user)
+    if (writeMethods.includes(request.method)) await options.writes?.spend(spenderOf({ user, address: addressOf(request) }))
     return undefined
   } catch (error) {
     return sendProblem(error, { request, reply, log: options.log })
@@ -160,6 +167,10 @@ async function answer(route: ApiRoute, request: FastifyRequest, reply: FastifyRe
   }
 }
 
+function addressOf(request: FastifyRequest): string {
+  return request.raw.socket.remoteAddress ?? ''
+}
+
 function toApiRequest(request: FastifyRequest): ApiRequest {
   const at = request.url.indexOf('?')
   const params = new Map(Object.entries(typeof request.params === 'object' && request.params !== null ? request.params : {}))
@@ -171,6 +182,7 @@ function toApiRequest(request: FastifyRequest): ApiRequest {
     origin: `${isTls ? 'https' : 'http'}://${request.headers.host ?? ''}`,
     body: Buffer.isBuffer(request.body) ? request.body : undefined,
     user: users.get(request) ?? anonymous,
+    address: addressOf(request),
     param: (name) => {
       const value: unknown = params.get(name)
       return typeof value === 'string' ? value : ''
@@ -207,6 +219,7 @@ function sendProblem(error: unknown, { request, reply, log }: Failure): FastifyR
   const problem = asProblem(error, 'Could not process the request')
   if (problem.status >= 500) log.error({ method: request.method, path: request.routeOptions.url, err: problem.cause }, 'request failed')
   reply.code(problem.status)
+  if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', String(problem.retryAfterSeconds))
   if (problem instanceof EmptyBadRequest) return reply.send()
   return sendJson(reply, problemBody(problem))
 }

@@ -1,5 +1,6 @@
 // Errors of the API and their bodies (contract/rest-cli-gui.md sections 2.1 and 2.2). Invariant: nothing of an unexpected error reaches
 // the client; its cause is logged.
+import { retryAfterSeconds } from '@weft/foundation/budget'
 import { AppError, messageOf, type Violation } from '@weft/foundation/errors'
 
 /** A hostile body makes any number of them; people read the first ones. */
@@ -11,9 +12,16 @@ export class Problem extends Error {
   readonly status: number
   readonly title: string
   readonly violations: readonly Violation[]
+  /** When the same request may go through; goes into the `Retry-After` header. */
+  readonly retryAfterSeconds: number | undefined
 
-  constructor(status: number, title: string, details: { readonly detail: string; readonly violations?: readonly Violation[] }) {
+  constructor(
+    status: number,
+    title: string,
+    details: { readonly detail: string; readonly violations?: readonly Violation[]; readonly retryAfterSeconds?: number | undefined },
+  ) {
     super(details.detail)
+    this.retryAfterSeconds = details.retryAfterSeconds
     this.status = status
     this.title = title
     this.violations = details.violations?.slice(0, maxViolations) ?? []
@@ -101,6 +109,8 @@ function fromError(error: unknown, title: string): Problem {
       return new Problem(401, 'Invalid authentication data', { detail: 'Unauthenticated' })
     case 'api/forbidden':
       return new Problem(403, 'Access Denied', { detail: error.message })
+    case 'budget/exhausted':
+      return new Problem(429, 'Too Many Requests', { detail: error.message, retryAfterSeconds: retryAfterSeconds(error) })
     case 'api/method-not-allowed':
       return new Problem(405, 'Method not Allowed', { detail: error.message })
     default:

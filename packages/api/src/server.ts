@@ -83,13 +83,15 @@ export function createApiServer(deps: ApiServerDeps): ApiServer {
 /** The app without listeners, for tests that inject requests. */
 export function createApiApp(deps: ApiServerDeps): FastifyInstance {
   const { settings } = deps
-  const { verifyUserToken } = deps
+  const { verifyUserToken, budgets } = deps
   return createHttpApp({
     routes: apiRoutes(deps),
     authentication: {
       localhostIsAdmin: settings.localhostIsAdmin,
+      ...(budgets?.attempts ? { attempts: budgets.attempts } : {}),
       ...(verifyUserToken ? { verifyUserToken: (token) => verifyUserToken(token) } : {}),
     },
+    writes: budgets?.writes,
     clock: deps.clock,
     log: deps.log,
     metrics: deps.metrics,

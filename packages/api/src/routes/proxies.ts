@@ -6,6 +6,7 @@ import { type ApiReply, type ApiRequest, type ApiRoute, get } from '../api-route
 import { queryFlag } from '../query-flag.ts'
 import { configDiff } from '../config-diff.ts'
 import { adminProblem, badRequest, notFound, Problem, titled } from '../problem.ts'
+import { spenderOf } from '../spender.ts'
 import { requireMesh } from '../write-resource.ts'
 
 const base = '/meshes/:mesh/dataplanes/:name'
@@ -44,6 +45,7 @@ async function envoyReply(deps: ApiServerDeps, request: ApiRequest, question: Qu
   const dataplane = dataplaneOf(deps, request, 'Could not get dataplane resource')
   const options = optionsOf(request, question.kind)
   if (!deps.envoyAdmin) throw new Problem(400, 'Could not execute admin operation', { detail: 'this control plane cannot reach proxies' })
+  await deps.budgets?.questions?.spend(spenderOf(request))
   try {
     const bytes = await deps.envoyAdmin.ask(question.kind, dataplane, options)
     return { bytes, contentType: question.kind === 'configDump' || options.format === 'json' ? 'application/json' : 'text/plain' }
