@@ -25,7 +25,7 @@ async function setUp(arriving?: () => Promise<void> | undefined) {
   const settings = { zone: 'east', federated: true, environment: 'universal' } as const
   const spiffe = { zone: 'east', environment: 'universal' } as const
   const options = { store, authenticator, settings, spiffe, ...(arriving ? { arriving } : {}) }
-  return { answers, admitted: () => admit(hello, ['t'], options), asked: () => asked }
+  return { answers, admitted: () => admit(hello, { credentials: ['t'], address: '10.0.0.9' }, options), asked: () => asked }
 }
 const keysMissing = new AppError('token/keys-missing', 'later', { retryable: true })
 

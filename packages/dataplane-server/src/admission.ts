@@ -1,4 +1,5 @@
 // Lets a proxy in: the Dataplane it speaks for is found and its credentials are good for it. The same for discovery and health discovery.
+import { type Attempts, uncountedAttempts } from '@weft/foundation/budget'
 import { AppError } from '@weft/foundation/errors'
 import type { SpiffeSettings } from '@weft/identity'
 import type { Store } from '@weft/store'
@@ -17,25 +18,35 @@ export interface AdmissionOptions {
    * again later may stay away for half a minute.
    */
   readonly arriving?: () => Promise<void> | undefined
+  /** Looks at no more credentials of an address that showed too many bad ones; streams that are open stay. Default: always looks. */
+  readonly attempts?: Attempts
+}
+
+/** What a proxy shows, and where it is. */
+export interface Shown {
+  /** All values of the `authorization` header. */
+  readonly credentials: readonly string[]
+  /** IP address of the peer. */
+  readonly address: string
 }
 
 /**
  * Resolves when the proxy may act as the Dataplane it names. A Dataplane that is stored under the name already must be one the credentials
  * are good for, too: a token bound to labels must not take over a proxy that does not have them.
- * Errors: xds/unauthenticated; token/keys-missing, or store/not-found marked retryable, when trying again later may help.
+ * Errors: xds/unauthenticated; budget/exhausted; token/keys-missing, or store/not-found marked retryable, when trying again later may help.
  */
-export async function admit(hello: ProxyHello, credentials: readonly string[], options: AdmissionOptions): Promise<void> {
+export async function admit(hello: ProxyHello, shown: Shown, options: AdmissionOptions): Promise<void> {
   try {
-    await admitNow(hello, credentials, options)
+    await admitNow(hello, shown, options)
   } catch (error) {
     const arriving = error instanceof AppError && error.retryable ? options.arriving?.() : undefined
     if (!arriving) throw error
     await arriving
-    await admitNow(hello, credentials, options)
+    await admitNow(hello, shown, options)
   }
 }
 
-async function admitNow(hello: ProxyHello, credentials: readonly string[], options: AdmissionOptions): Promise<void> {
+async function admitNow(hello: ProxyHello, { credentials, address }: Shown, options: AdmissionOptions): Promise<void> {
   const { mesh, name, document } = hello
   const stored = options.store.get({ type: 'Dataplane', mesh, name })
   const subjects: AuthSubject[] = []
@@ -44,7 +55,9 @@ async function admitNow(hello: ProxyHello, credentials: readonly string[], optio
   if (stored) subjects.push({ mesh, name, labels: stored.labels })
   const [subject] = subjects
   if (!subject) throw new AppError('store/not-found', `no Dataplane "${name}" in mesh "${mesh}"`, { retryable: true })
-  await options.authenticator.authenticate(credentials, subjects)
+  // who brings no credential makes nobody check one
+  const attempts = (credentials.length > 0 && options.attempts) || uncountedAttempts
+  await attempts.check({ address, credential: credentials.join() }, () => options.authenticator.authenticate(credentials, subjects))
   if (!options.store.get({ type: 'Mesh', mesh: '', name: mesh })) {
     throw new AppError('store/not-found', `mesh "${mesh}" does not exist`, { retryable: true })
   }

@@ -49,8 +49,13 @@ async function setUp(change: Partial<BootstrapHandlerOptions> = {}) {
     workdir: '/w',
     readinessPort: 9902,
   }
-  const ask = (fields: object = {}, call: { host?: string; accept?: string } = {}): Promise<BootstrapAnswer> =>
-    handle({ body: JSON.stringify({ ...body, ...fields }), host: call.host ?? 'localhost:5678', accept: call.accept ?? 'application/json' })
+  const ask = (fields: object = {}, call: { host?: string; accept?: string; address?: string } = {}): Promise<BootstrapAnswer> =>
+    handle({
+      body: JSON.stringify({ ...body, ...fields }),
+      host: call.host ?? 'localhost:5678',
+      accept: call.accept ?? 'application/json',
+      address: call.address ?? '10.0.0.9',
+    })
   return { store, handle, ask, token, keys }
 }
 const decoded = (answer: BootstrapAnswer) => JSON.parse(Buffer.from(JSON.parse(answer.body).bootstrap, 'base64').toString())
@@ -218,7 +223,7 @@ describe('a bootstrap that is refused', () => {
   it('for anything that is no JSON object', async () => {
     const { handle } = await setUp()
     for (const body of ['', '{', 'null', '[]', '"x"'])
-      assert.deepEqual(await handle({ body, host: 'localhost', accept: '' }), { status: 400, body: '' })
+      assert.deepEqual(await handle({ body, host: 'localhost', accept: '', address: '10.0.0.9' }), { status: 400, body: '' })
   })
 
   it('with 500 and no text when something here fails', async () => {

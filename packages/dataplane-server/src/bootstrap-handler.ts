@@ -3,6 +3,7 @@
 import type { JsonObject } from '@weft/foundation/json'
 import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
+import { type Attempts, retryAfterSeconds, uncountedAttempts } from '@weft/foundation/budget'
 import { hasCode, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import { parseCertificates, type TokenVerifier } from '@weft/identity'
@@ -21,12 +22,16 @@ export interface BootstrapCall {
   /** Value of the Host header. */
   readonly host: string
   readonly accept: string
+  /** IP address of the peer. */
+  readonly address: string
 }
 
 export interface BootstrapAnswer {
   readonly status: number
   readonly contentType?: string
   readonly body: string
+  /** When the same request may be answered. */
+  readonly retryAfterSeconds?: number
 }
 
 export interface BootstrapHandlerOptions {
@@ -41,6 +46,8 @@ export interface BootstrapHandlerOptions {
   readonly lookup: (host: string) => Promise<readonly string[]>
   /** False while meshes and secrets may still be on their way: what is missing then is not a reason to refuse. Default: always true. */
   readonly isComplete?: () => boolean
+  /** Looks at no more tokens of an address that showed too many bad ones. Default: always looks. */
+  readonly attempts?: Attempts
   readonly log: Logger
 }
 
@@ -71,6 +78,9 @@ export function createBootstrapHandler(options: BootstrapHandlerOptions): (call:
       }
       return { status: 200, contentType: 'application/json', body: JSON.stringify(body) }
     } catch (error) {
+      const later = retryAfterSeconds(error)
+      // a launcher tries again after 503, and ends after anything from 400 to 499 with a text
+      if (later !== undefined) return { status: 503, body: '', retryAfterSeconds: later }
       if (!(error instanceof Refusal)) {
         options.log.error({ mesh: request.mesh, proxy: request.name, err: messageOf(error) }, 'bootstrap failed')
         return { status: 500, body: '' }
@@ -99,7 +109,7 @@ async function makeBootstrap(
   }
   const xdsHost = settings.xdsHost || coveredHost(call.host, options.certificatePem())
   const dataplane = findDataplane(request, options)
-  await checkToken(request, dataplane.labels, options)
+  await checkToken(request, { labels: dataplane.labels, address: call.address }, options)
   const reloadable = settings.enableReloadableTokens && request.tokenPath !== ''
   const bootstrap = buildBootstrap({
     request,
@@ -156,10 +166,16 @@ function documentOf(text: string): ReturnType<typeof parseDataplane> {
 }
 
 /** Refuses a token that is surely wrong; one that cannot be judged here and now is judged on the stream. */
-async function checkToken(request: BootstrapRequest, labels: Labels, { settings, tokens }: BootstrapHandlerOptions): Promise<void> {
+async function checkToken(
+  request: BootstrapRequest,
+  { labels, address }: { readonly labels: Labels; readonly address: string },
+  { settings, tokens, attempts = uncountedAttempts }: BootstrapHandlerOptions,
+): Promise<void> {
   if (settings.authType !== 'dpToken' || request.token === '') return
   try {
-    checkClaims(await tokens.dataplane(request.token, request.mesh), { mesh: request.mesh, name: request.name, labels })
+    await attempts.check({ address, credential: request.token }, async () => {
+      checkClaims(await tokens.dataplane(request.token, request.mesh), { mesh: request.mesh, name: request.name, labels })
+    })
   } catch (error) {
     // a key may be on its way from global: the stream is refused until it is here, and the proxy keeps trying
     if (hasCode(error, 'token/keys-missing') || (hasCode(error, 'token/invalid') && error.details['reason'] === 'unknown-key')) return

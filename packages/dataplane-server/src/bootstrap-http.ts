@@ -18,7 +18,8 @@ export function bootstrapListener(handle: (call: BootstrapCall) => Promise<Boots
     readBody(request)
       .then(async (body) => {
         if (body === undefined) return { status: 413, body: '' }
-        return handle({ body, host: request.headers.host ?? '', accept: request.headers.accept ?? '' })
+        const { host = '', accept = '' } = request.headers
+        return handle({ body, host, accept, address: request.socket.remoteAddress ?? '' })
       })
       .then((answer) => send(response, answer))
       .catch((error: unknown) => {
@@ -44,6 +45,7 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
 function send(response: ServerResponse, answer: BootstrapAnswer): void {
   response.writeHead(answer.status, {
     ...(answer.contentType ? { 'content-type': answer.contentType } : {}),
+    ...(answer.retryAfterSeconds === undefined ? {} : { 'retry-after': String(answer.retryAfterSeconds) }),
     'content-length': Buffer.byteLength(answer.body),
   })
   response.end(answer.body)

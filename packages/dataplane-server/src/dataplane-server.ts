@@ -1,6 +1,7 @@
 // The server of a zone that its proxies talk to: bootstrap, discovery and health discovery on one TLS port, and the admin client.
 import { lookup as dnsLookup } from 'node:dns/promises'
 import { Server } from '@grpc/grpc-js'
+import type { Attempts } from '@weft/foundation/budget'
 import type { Component } from '@weft/foundation/lifecycle'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
@@ -41,6 +42,8 @@ export interface DataplaneServerOptions {
   readonly reviewServiceAccount?: (token: string) => Promise<ServiceAccount | undefined>
   /** False while meshes and secrets may still be on their way from global. */
   readonly isComplete?: () => boolean
+  /** Looks at no more credentials of an address that showed too many bad ones. Default: always looks. */
+  readonly attempts?: Attempts
   /** What proxies that cannot be admitted yet wait for: see `AdmissionOptions`. */
   readonly arriving?: () => Promise<void> | undefined
   readonly isRecovering?: (proxyKey: string) => boolean
@@ -100,7 +103,8 @@ export function createDataplaneServer(options: DataplaneServerOptions): Dataplan
     isConnected: (key) => lifecycle.isConnected(key),
   })
   const probes = createProbeWriter({ store, clock, log })
-  const admission = { store, authenticator, settings, spiffe, ...(options.arriving ? { arriving: options.arriving } : {}) }
+  const attempts = options.attempts ? { attempts: options.attempts } : {}
+  const admission = { store, authenticator, settings, spiffe, ...attempts, ...(options.arriving ? { arriving: options.arriving } : {}) }
   const discovery = createDiscovery({
     ...admission,
     lifecycle,
@@ -139,6 +143,7 @@ export function createDataplaneServer(options: DataplaneServerOptions): Dataplan
     port: () => port,
     lookup: options.lookup ?? (async (host) => (await dnsLookup(host, { all: true })).map(({ address }) => address)),
     ...(options.isComplete ? { isComplete: options.isComplete } : {}),
+    ...attempts,
     log,
   })
 

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { AppError } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
+import { addressOfPeer } from '@weft/foundation/net'
 import { timestamp, type Clock } from '@weft/foundation/time'
 import type { CountedType, ProxyStatusRecorder } from '@weft/insights'
 import {
@@ -76,7 +77,7 @@ export function createDiscovery(options: DiscoveryOptions): AdsService {
 
   const authenticate = async (caller: Caller, signal: AbortSignal): Promise<Peer> => {
     const hello = readNode(caller.node)
-    await admit(hello, credentialsOf(caller), options)
+    await admit(hello, { credentials: credentialsOf(caller), address: addressOfPeer(caller.address) }, options)
     await options.prepare?.(hello)
     if (signal.aborted) throw new AppError('xds/bad-request', 'the proxy is gone')
     const registration = await options.lifecycle.register(hello)

@@ -3,6 +3,7 @@
 import { type Metadata, type ServerDuplexStream, status, type UntypedServiceImplementation } from '@grpc/grpc-js'
 import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
+import { addressOfPeer } from '@weft/foundation/net'
 import type { Clock, Timer } from '@weft/foundation/time'
 import { systemNames } from '@weft/envoy'
 import { type ByteService, codec, type Messages, serviceDefinition } from '@weft/proto'
@@ -119,7 +120,7 @@ export function createHealthDiscovery(options: HealthDiscoveryOptions): HealthDi
   const onFirst = async (session: Session, message: Message): Promise<void> => {
     const hello = readNode(message.healthCheckRequest?.node)
     session.call.pause()
-    await admit(hello, credentialsOf(session.call), options)
+    await admit(hello, { credentials: credentialsOf(session.call), address: addressOfPeer(session.call.getPeer()) }, options)
     if (!sessions.has(session)) return
     options.admitted(session.call.getPeer())
     session.timer?.cancel()
@@ -217,6 +218,7 @@ export function createHealthDiscovery(options: HealthDiscoveryOptions): HealthDi
 }
 
 function codeOf(error: unknown): status {
+  if (hasCode(error, 'budget/exhausted')) return status.RESOURCE_EXHAUSTED
   if (hasCode(error, 'token/keys-missing') || (error instanceof AppError && error.retryable)) return status.UNAVAILABLE
   return status.UNKNOWN
 }

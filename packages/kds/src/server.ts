@@ -1,6 +1,7 @@
 // The end of sync at a global control plane: serves KDSSyncService and GlobalKDSService (contract/kds.md section 17.A). Event-driven: a change
 // of the store is on its way to every zone in the same turn.
 import { Server, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js'
+import { type Attempts, uncountedAttempts } from '@weft/foundation/budget'
 import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
@@ -56,6 +57,8 @@ export interface KdsServerOptions {
   readonly metrics?: Metrics
   readonly recorder: ZoneStatusRecorder
   readonly admit: AdmitZone
+  /** Looks at no more tokens of an address that showed too many bad ones; streams that are open stay. Default: always looks. */
+  readonly attempts?: Attempts
   readonly self: Omit<Self, 'storeId'>
   /** Interface to listen on. */
   readonly host: string
@@ -135,11 +138,15 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
     const connection = zonePort?.connection(facts.peerAddress)
     if (!connection || !admissions) throw new AppError('kds/not-connected', 'the connection is closed')
     const request = admitRequest(call, facts, connection)
-    const decision = await options.admit(request)
-    if (!decision.admitted) {
-      refusals.tell(facts, decision.reason)
-      throw new AppError(decision.later ? 'token/keys-missing' : 'kds/unauthenticated', decision.reason)
-    }
+    const { authorization } = request
+    // who brings no token makes nobody check one
+    const attempts = (authorization.length > 0 && options.attempts) || uncountedAttempts
+    const decision = await attempts.check({ address: connection.peerHost, credential: authorization.join() }, async () => {
+      const decided = await options.admit(request)
+      if (decided.admitted) return decided
+      refusals.tell(facts, decided.reason)
+      throw new AppError(decided.later ? 'token/keys-missing' : 'kds/unauthenticated', decided.reason)
+    })
     connection.admitted()
     refusals.forget(facts.zone)
     return { facts, admitted: decision, follow: (end) => admissions?.follow(request, decision, end) ?? (() => {}) }
@@ -354,6 +361,7 @@ function endWhenRefused(stream: ServerStream, handler: StreamHandler, follow: En
 
 function refusalStatus(error: unknown): { readonly code: status; readonly details: string } {
   const details = messageOf(error)
+  if (hasCode(error, 'budget/exhausted')) return { code: status.RESOURCE_EXHAUSTED, details }
   if (!hasCode(error, 'kds/unauthenticated')) return { code: status.UNAVAILABLE, details }
   // stock zones send no name only by mistake; the code is the one they expect then
   return { code: details.includes('metadata') ? status.INVALID_ARGUMENT : status.UNAUTHENTICATED, details }

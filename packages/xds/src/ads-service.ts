@@ -18,7 +18,8 @@ export type AdsLimits = StreamLimits & SessionLimits
 export interface AdsServiceOptions<Peer> {
   /**
    * Resolves to whatever `onStream` needs to know of the proxy. Rejects with an AppError whose message the proxy is shown: as UNAVAILABLE
-   * when it is `token/keys-missing` or retryable, else as UNKNOWN. `signal` aborts when the proxy is gone.
+   * when it is `token/keys-missing` or retryable, as RESOURCE_EXHAUSTED when it is
+   * `budget/exhausted`, else as UNKNOWN. `signal` aborts when the proxy is gone.
    */
   readonly authenticate: (caller: Caller, signal: AbortSignal) => Promise<Peer>
   /** Takes over an authenticated stream; the handlers it returns hear of all that happens on it. A throw counts as a failed authentication. */

@@ -210,8 +210,9 @@ export function endWith(call: AdsCall, code: status, details: string): void {
   call.emit('error', Object.assign(new Error(text), { code, details: text }))
 }
 
-/** contract/dataplane.md section 5.2: UNKNOWN, except for what a proxy should simply try again. */
+/** contract/dataplane.md section 5.2: UNKNOWN, except for what a proxy should simply try again, or later. */
 function codeOf(error: unknown): status {
+  if (hasCode(error, 'budget/exhausted')) return status.RESOURCE_EXHAUSTED
   const again = hasCode(error, 'token/keys-missing') || (error instanceof AppError && error.retryable)
   return again ? status.UNAVAILABLE : status.UNKNOWN
 }
