@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { startNats, withoutNats } from '../../packages/replicas/src/testing/nats-server.ts'
 import { startRedis, withoutRedis } from '../../packages/replicas/src/testing/redis-server.ts'
 import { withoutPostgres } from '../../packages/store/src/testing/postgres-server.ts'
-import { put, until } from '../../apps/demo/src/rest.ts'
+import { http, put, until } from '../../apps/demo/src/rest.ts'
 import { type ReplicaName, replicaPlanes } from './replica-planes.ts'
 import { proxyGroup } from './watched-proxy.ts'
 
@@ -25,6 +25,7 @@ test('two replicas with NATS and Redis', { skip: withoutPostgres() || withoutNat
       WEFT_NATS_PASSWORD: 'correct-horse',
       WEFT_REDIS_URL: redis.url,
       WEFT_REDIS_PASSWORD: 'staple-horse',
+      WEFT_BUDGET_QUESTIONS: '2',
     },
   })
   await Promise.all(both.map((name) => planes.start(name)))
@@ -71,6 +72,17 @@ test('two replicas with NATS and Redis', { skip: withoutPostgres() || withoutNat
       },
       patience,
     )
+  })
+
+  await t.test('share a budget', async () => {
+    const [proxy] = group.all
+    assert.ok(proxy)
+    const asks = async (at: ReplicaName): Promise<number> =>
+      (await http('GET', `${planes.api(at)}/meshes/default/dataplanes/${proxy.name}/stats`)).status
+    // no Envoy is behind the proxy: it is asked, whatever comes of it
+    for (const name of both) assert.notEqual(await asks(name), 429, name)
+    for (const name of both) assert.equal(await asks(name), 429, name)
+    for (const name of both) assert.equal(await planes.metric(name, 'budget_refusals_total', 'budget="questions"'), 1, name)
   })
 
   await t.test('without NATS everything goes on, and with it again', async () => {

@@ -1,5 +1,6 @@
 // Settings of the parts that serve proxies, and of what both roles share (contract/rest-cli-gui.md section 12).
 import { count, flag, list, none, port, span, text } from './config-schema.ts'
+import { budget } from './config-schema-budgets.ts'
 import { nats, redis } from './config-schema-replicas.ts'
 
 const hds = 'KUMA_DP_SERVER_HDS'
@@ -349,6 +350,7 @@ export const smallSections = {
       },
       nats,
       redis,
+      budget,
       leaseDuration: {
         ...span('15s'),
         env: 'WEFT_LEASE_DURATION',

@@ -41,6 +41,7 @@ export async function globalComponents(parts: SharedParts): Promise<readonly Com
       verifyToken: (token) => parts.verifier.zone(token),
       clusterId: () => clusterIdOf(store),
     }),
+    attempts: parts.budgets.zones,
     self: { instanceId: identity.instanceId, version: identity.version },
     host: '0.0.0.0',
     port: kds.grpcPort,

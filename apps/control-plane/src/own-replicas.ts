@@ -1,4 +1,5 @@
 // The replicas of this control plane: nobody but this process on a store of its own, everyone on the database with a shared one.
+import type { Tally } from '@weft/foundation/budget'
 import type { Component } from '@weft/foundation/lifecycle'
 import type { Logger } from '@weft/foundation/log'
 import type { Clock } from '@weft/foundation/time'
@@ -27,6 +28,8 @@ export interface OwnReplicas {
   readonly isShared: boolean
   /** Whether a replica, this one too, lives as far as is known. */
   isLiving(instanceId: string): boolean
+  /** Where replicas share their budgets; absent where each counts alone. */
+  readonly tally?: Tally
   readonly component: Component
 }
 
@@ -97,6 +100,7 @@ export async function createOwnReplicas(needs: OwnReplicasNeeds): Promise<OwnRep
     replicas,
     isShared: true,
     isLiving: table.isLiving,
+    ...(servers.tally ? { tally: servers.tally } : {}),
     component: {
       name: 'replicas',
       start: async () => {

@@ -1,6 +1,7 @@
 // NATS and Redis between the replicas on one database: more ways beside those that need nothing but the database. Without the settings of one
 // there is nothing of it, and the loss of one leaves what was there before.
 import { hkdfSync } from 'node:crypto'
+import type { Tally } from '@weft/foundation/budget'
 import { AppError } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
@@ -35,6 +36,8 @@ export interface JoinedServers {
   readonly paths: readonly RequestPath[]
   /** The table's, and what Redis knows. */
   readonly presence: Presence
+  /** Where budgets are shared. Absent without Redis. */
+  readonly tally: Tally | undefined
   /** Waits for neither server. */
   start(): void
   /** Says goodbye at both. */
@@ -106,11 +109,13 @@ export async function createReplicaServers(needs: ReplicaServersNeeds): Promise<
       const path =
         natsLink && byNats?.createNatsRequestPath({ link: natsLink, storeId: store.id, instanceId, key: keyOfReplicas(store), ...parts })
       const presence = redisLink && byRedis?.createRedisPresence({ link: redisLink, storeId: store.id, self, ...parts })
+      const tally = redisLink && byRedis?.createRedisTally({ link: redisLink, storeId: store.id, log })
       const stopTelling = announcer && tellLiving(table, announcer)
       return {
         announcer,
         paths: path ? [path] : [],
         presence: presence ? joinPresence(table, presence) : table,
+        tally,
         start: () => {
           presence?.start()
           redisLink?.start()

@@ -25,6 +25,7 @@ import { createDelivery, type Delivery } from '@weft/xds'
 import { type ControlPlaneConfig, isFederated, publicConfig, workDirOf } from './config.ts'
 import { type OpenedStore, openStore } from './open-store.ts'
 import { createLeadership, type Leadership } from './leadership.ts'
+import { createOwnBudgets, type OwnBudgets } from './own-budgets.ts'
 import { createOwnReplicas, type OwnReplicas, ownMember } from './own-replicas.ts'
 import { createProcessIdentity, type ProcessIdentity } from './process-identity.ts'
 import { createReplicaServers } from './replica-servers.ts'
@@ -45,6 +46,7 @@ export interface SharedParts {
   readonly durable: Omit<OpenedStore, 'store'>
   readonly leadership: Leadership
   readonly own: OwnReplicas
+  readonly budgets: OwnBudgets
   readonly place: LabelPlace
   readonly graph: Graph
   readonly mesh: MeshFacts
@@ -109,6 +111,7 @@ export async function createSharedParts(config: ControlPlaneConfig, options: Sta
     durable,
     leadership,
     own,
+    budgets: createOwnBudgets({ config, clock, log: logOf('budgets'), metrics, tally: own.tally }),
     place,
     graph,
     mesh: createMesh({
@@ -252,7 +255,7 @@ export function meshInsightsComponent({ leadership, clock, log, registry, config
 export type RoleApi = Pick<ApiServerDeps, 'envoyAdmin' | 'proxyConfig' | 'rejections' | 'routes' | 'sync'>
 
 export function httpComponents(parts: SharedParts, role: RoleApi): readonly Component[] {
-  const { store, durable, registry, clock, log, metrics, config, identity, place, tls, tokens, verifier } = parts
+  const { store, durable, registry, clock, log, metrics, config, identity, place, tls, tokens, verifier, budgets } = parts
   const settings = apiSettings(config, tls)
   const api = createApiServer({
     store,
@@ -274,6 +277,7 @@ export function httpComponents(parts: SharedParts, role: RoleApi): readonly Comp
     configJson: parts.configJson,
     mesh: parts.mesh,
     verifyUserToken: (token) => verifier.user(token),
+    budgets: { attempts: budgets.users, questions: budgets.questions, writes: budgets.writes },
     ...(config.apiServer.authn.tokens.enableIssuer ? { tokens } : {}),
     ...role,
     routes: [...(role.routes ?? []), ...trustRoutes({ store, mesh: parts.mesh, mode: config.mode, access: settings.access, log })],

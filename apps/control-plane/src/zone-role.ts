@@ -160,6 +160,7 @@ function createServer(parts: SharedParts, needs: ServerNeeds): DataplaneServer {
     store,
     tls,
     tokens: verifier,
+    attempts: parts.budgets.proxies,
     adminAuthority: needs.adminAuthority,
     snapshots: needs.snapshots,
     recorder: own.isShared ? sayingProxies(insights.proxies, own.replicas.presence) : insights.proxies,
