@@ -31,7 +31,8 @@ async function global(isSpared: (address: string) => boolean) {
   })
   const attempts = createAttempts({ budget, isFailure: (error) => hasCode(error, 'kds/unauthenticated'), isSpared })
   const { store, put } = memberOf(memoryStore())
-  const server = await running(createKdsServer(serverOptions(store, { admit, attempts })))
+  // connections that are refused everything would be closed after a while
+  const server = await running(createKdsServer(serverOptions(store, { admit, attempts, clock: new FakeClock() })))
   return {
     clock,
     put,
