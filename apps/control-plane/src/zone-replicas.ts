@@ -41,7 +41,9 @@ export function createZoneReplicas(parts: SharedParts, { facts, lifecycle, recov
     gone: (instanceId) => {
       insights.endedOf((of) => of === instanceId)
       replicaTold?.forget(instanceId)
-      for (const left of states.servedBy(instanceId)) lifecycle().adopt(left.key, left)
+      facts.together(() => {
+        for (const left of states.servedBy(instanceId)) lifecycle().adopt(left.key, left)
+      })
     },
     clock,
     log,

@@ -233,6 +233,7 @@ function factsFrom({ graph, mesh }: SharedParts, recovering: Pick<ZoneRecovery, 
       set: (key) => graph.transact('proxy accepts mTLS', () => mesh.tlsAccepting.set(key, true)),
       delete: (key) => graph.transact('proxy gone', () => mesh.tlsAccepting.delete(key)),
     },
+    together: (tell) => graph.transact('proxies', tell),
   }
 }
 

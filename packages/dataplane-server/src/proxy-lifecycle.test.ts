@@ -28,7 +28,7 @@ interface Change {
 function setUp(change: Change = {}) {
   const clock = new FakeClock()
   const store = change.store ?? createMemoryStore({ clock, log: silentLogger })
-  const { lines, sinks } = noting()
+  const { lines, changes, sinks } = noting()
   const settings = {
     ...defaultDataplaneServerSettings,
     instanceId: change.instanceId ?? 'cp-1',
@@ -58,7 +58,7 @@ function setUp(change: Change = {}) {
   /** The last state that was told of a proxy. */
   const state = (name: string): string | undefined =>
     lines.findLast((line) => line.startsWith(`state default/${name} `))?.slice(`state default/${name} `.length)
-  return { clock, store, lines, lifecycle, stored, advance, register, state }
+  return { clock, store, lines, changes, lifecycle, stored, advance, register, state }
 }
 const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `p-${i}`)
 const one = (registrations: readonly Registration[]): Registration => registrations[0] ?? assert.fail()
@@ -157,6 +157,17 @@ describe('proxies of before a restart', () => {
     assert.equal(lines.filter((line) => line.startsWith('state default/a')).length, 2)
   })
 
+  it('are degraded in one change, however many they are', async () => {
+    const before = setUp()
+    await before.register(...names(50))
+    before.lifecycle.stop()
+    for (const name of names(50)) await insight(before.store, name)
+    const { advance, state, changes } = setUp({ store: before.store, instanceId: 'cp-2' })
+    await advance(60_000)
+    assert.ok(names(50).every((name) => state(name) === '{"degraded":true}'))
+    assert.equal(changes(), 1)
+  })
+
   it('leave nothing behind when their Dataplane goes', async () => {
     const before = setUp()
     await before.register('a')
@@ -227,6 +238,18 @@ describe('streams that are lost', () => {
     await advance(delay)
     assert.equal(state('p-5'), '{"degraded":true}')
     assert.ok(names(20).every((name) => stored(name)))
+  })
+
+  it('are degraded in one change when they broke together', async () => {
+    const { register, advance, state, clock, changes } = setUp()
+    const registrations = await register(...names(50))
+    const told = changes()
+    for (const registration of registrations.slice(0, 30)) registration.ended('lost')
+    clock.advance(1)
+    for (const registration of registrations.slice(30)) registration.ended('lost')
+    await advance(delay)
+    assert.ok(names(50).every((name) => state(name) === '{"degraded":true}'))
+    assert.equal(changes() - told, 2, 'one for each of the two moments')
   })
 
   it('are not those of proxies that drained first', async () => {

@@ -11,6 +11,7 @@ import { createDepartures } from './departures.ts'
 import { isServedElsewhere, registrationOf } from './registration.ts'
 import type { ProxyHello } from './node-metadata.ts'
 import type { DataplaneServerSettings } from './settings.ts'
+import { createSharedDeadline } from './shared-deadline.ts'
 import type { EndpointState, ProxySinks } from './sinks.ts'
 
 /** How a stream ended. `closed`: by the proxy; `lost`: it broke; `stopped`: this control plane ends; `refused`: it was never served. */
@@ -173,11 +174,16 @@ export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifec
     return !store.list('Dataplane', proxy.mesh).some((each) => workloadOf(each) === workload && isLive(nameKey(each)))
   }
 
+  // streams that break together are many
+  const losses = createSharedDeadline(clock, settings.deregistrationDelayMs, (run) => sinks.together(run))
   const markLost = (proxy: Proxy): void => {
     if (proxy.left === 'lost') return
     proxy.left = 'lost'
     setState(proxy, proxy.state.draining ? { draining: true } : {})
-    after(proxy, settings.deregistrationDelayMs, () => {
+    proxy.timer?.cancel()
+    proxy.timer = losses.add(() => {
+      proxy.timer = undefined
+      if (isStopped || proxy.isLive) return
       degrade(proxy)
       after(proxy, lostRetentionMs, () => expireLost(proxy))
     })
@@ -206,7 +212,9 @@ export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifec
     const together = departures.note(proxy, clock.monotonic(), live)
     if (how === 'lost' || together.length > 0) markLost(proxy)
     else markClosed(proxy)
-    for (const other of together) if (!other.isLive) markLost(other)
+    sinks.together(() => {
+      for (const other of together) if (!other.isLive) markLost(other)
+    })
   }
 
   /** Proxies of an earlier life of this control plane that stayed away: lost, as far as it can know. Their Dataplanes stay. */
@@ -289,7 +297,7 @@ export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifec
       after(proxy, lostRetentionMs, () => expireLost(proxy))
     },
     start: () => {
-      awaiting = clock.after(returnGraceMs, degradeMissing)
+      awaiting = clock.after(returnGraceMs, () => sinks.together(degradeMissing))
       unwatch = store.watch(store.seq, (changes) => {
         for (const change of changes) {
           if (change.op !== 'delete' || change.key.type !== 'Dataplane') continue
@@ -307,6 +315,7 @@ export function createProxyLifecycle(options: ProxyLifecycleOptions): ProxyLifec
       isStopped = true
       unwatch?.()
       awaiting?.cancel()
+      losses.stop()
       for (const proxy of proxies.values()) proxy.timer?.cancel()
     },
   }

@@ -16,7 +16,7 @@ const settle = async (): Promise<void> => {
 }
 
 function replica(store: Store, clock: FakeClock, instanceId: string, living: ReadonlySet<string>) {
-  const { lines, sinks } = noting()
+  const { lines, changes, sinks } = noting()
   const facts = {
     ...sinks,
     tlsAccepting: { ...sinks.tlsAccepting, delete: (of: string) => void lines.push(`tls ${of} none`) },
@@ -45,6 +45,7 @@ function replica(store: Store, clock: FakeClock, instanceId: string, living: Rea
     states,
     lifecycle,
     lines,
+    changes,
     connect: async (name = 'a') => {
       const registration = await lifecycle.register(readNode(nodeOf(name, { 'dataplane.resource': dataplaneText(name) })))
       await settle()
@@ -78,6 +79,16 @@ function zone() {
 
 const degraded = '{"degraded":true}'
 const key = `${mesh}/a`
+
+it('what is stored of all proxies is one change of the facts of a replica that starts', async () => {
+  const { one, start } = zone()
+  const kept = Array.from({ length: 30 }, (_, n) => `p-${n}`)
+  for (const name of kept) one.lifecycle.reportDraining((await one.connect(name)).key, true)
+  await settle()
+  const three = start('three')
+  assert.ok(kept.every((name) => three.state(name) === '{"draining":true}'))
+  assert.equal(three.changes(), 1)
+})
 
 describe('what one replica notices', () => {
   it('the others know: draining, lost, ready again, mTLS', async () => {

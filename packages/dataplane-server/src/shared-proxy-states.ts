@@ -132,6 +132,13 @@ export function createSharedProxyStates(options: SharedProxyStatesOptions): Shar
     options.moved(key)
     show(key, theirs)
   }
+  const takeAll = (which: (state: State) => boolean): void =>
+    facts.together(() => {
+      for (const each of store.list(type)) {
+        const state = stateOf(each)
+        if (state && which(state)) take(nameKey(each), state)
+      }
+    })
   const follow = ({ op, key, after }: Change): void => {
     const of = nameKey(key)
     if (key.type === 'Dataplane' && op === 'delete') publish(of)
@@ -180,6 +187,7 @@ export function createSharedProxyStates(options: SharedProxyStatesOptions): Shar
           facts.tlsAccepting.delete(key)
         },
       },
+      together: (tell) => facts.together(tell),
     },
     replicas: () => new Set(store.list(type).flatMap((each) => stateOf(each)?.replica ?? [])),
     servedBy: (replica) =>
@@ -187,24 +195,17 @@ export function createSharedProxyStates(options: SharedProxyStatesOptions): Shar
         const state = stateOf(each)
         return state?.replica === replica ? [{ key: nameKey(each), ownsDataplane: state.ownsDataplane }] : []
       }),
-    returned: (replica) => {
-      for (const each of store.list(type)) {
-        const state = stateOf(each)
-        if (state?.replica === replica) take(nameKey(each), state)
-      }
-    },
+    returned: (replica) => takeAll((state) => state.replica === replica),
     isLiveElsewhere: (key) => {
       const state = stored(key)
       return state !== undefined && state.replica !== instanceId && state.degraded !== true && options.isLiving(state.replica)
     },
     start: () => {
       unwatch = store.watch(store.seq, (changes) => {
-        for (const each of changes) follow(each)
+        if (!changes.some(({ key }) => key.type === type || key.type === 'Dataplane')) return
+        facts.together(() => changes.forEach(follow))
       })
-      for (const each of store.list(type)) {
-        const state = stateOf(each)
-        if (state) take(nameKey(each), state)
-      }
+      takeAll(() => true)
     },
     stop: () => {
       isStopped = true

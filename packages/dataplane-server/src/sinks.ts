@@ -26,6 +26,8 @@ export interface ProxySinks {
     set(proxyKey: string, identityKri: string): void
     delete(proxyKey: string): void
   }
+  /** Runs `tell`; what it tells of many proxies is one change of the facts. A change costs whatever follows from it, for a whole service each time. */
+  together(tell: () => void): void
 }
 
 /** Sinks that ignore everything. */
@@ -33,4 +35,5 @@ export const noSinks: ProxySinks = {
   proxies: { set: () => {}, delete: () => {} },
   endpointStates: { set: () => {}, delete: () => {} },
   tlsAccepting: { set: () => {}, delete: () => {} },
+  together: (tell) => tell(),
 }

@@ -33,15 +33,34 @@ export function signingKey(): Promise<string> {
 }
 
 /** Sinks and a recorder that note every call as a line. */
-export function noting(): { readonly lines: string[]; readonly sinks: ProxySinks; readonly recorder: ProxyStatusRecorder } {
+export function noting(): {
+  readonly lines: string[]
+  /** How many changes these are. */
+  changes(): number
+  readonly sinks: ProxySinks
+  readonly recorder: ProxyStatusRecorder
+} {
   const lines: string[] = []
-  const note = (line: string): void => void lines.push(line)
+  let changes = 0
+  let isTogether = false
+  const note = (line: string): void => {
+    lines.push(line)
+    if (!isTogether) changes += 1
+  }
   return {
     lines,
+    changes: () => changes,
     sinks: {
       proxies: { set: (key) => note(`proxy ${key}`), delete: (key) => note(`no proxy ${key}`) },
       endpointStates: { set: (key, state) => note(`state ${key} ${JSON.stringify(state)}`), delete: (key) => note(`state ${key} none`) },
       tlsAccepting: { set: (key, kri) => note(`tls ${key} ${kri}`), delete: () => {} },
+      together: (tell) => {
+        const before = lines.length
+        isTogether = true
+        tell()
+        isTogether = false
+        if (lines.length > before) changes += 1
+      },
     },
     recorder: {
       connected: ({ name }) => note(`connected ${name}`),
