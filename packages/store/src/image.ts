@@ -46,8 +46,7 @@ interface Watcher {
 /** An image of a state that was loaded by the caller. */
 export function createImage(options: ImageOptions): Image {
   const { clock, log } = options
-  const state = createState()
-  for (const resource of options.resources) state.put(resource)
+  const state = createState(options.resources)
   const changeLog = createChangeLog({
     clock,
     seq: options.seq,

@@ -26,8 +26,8 @@ export interface State {
 
 const none: readonly Resource[] = Object.freeze([])
 
-/** An empty state. */
-export function createState(): State {
+/** A state of these resources; of several with one key the last counts. They are sorted once, in whatever order they come. */
+export function createState(resources: Iterable<Resource> = []): State {
   const types = new Map<string, TypeGroup>()
   let size = 0
 
@@ -52,6 +52,14 @@ export function createState(): State {
       group.shared = false
     }
     return group.sorted
+  }
+
+  for (const resource of resources) groupFor(resource).group.byName.set(resource.name, resource)
+  for (const kind of types.values()) {
+    for (const group of kind.byMesh.values()) {
+      group.sorted = [...group.byName.values()].sort((a, b) => compareText(a.name, b.name))
+      size += group.sorted.length
+    }
   }
 
   return {
