@@ -9,8 +9,11 @@ export type Filter = (resource: Resource) => boolean
 
 const keyPattern = /^filter\[(.*)\]$/s
 
-/** Filters by name and labels, for every list. `template`: the route in the reference's spelling, for field paths. */
-export function listFilter(query: URLSearchParams, template: string, title: string): Filter {
+/**
+ * Filters by name and labels, for every list; undefined where the query asks for none. `template`: the route in the reference's spelling, for
+ * field paths.
+ */
+export function listFilter(query: URLSearchParams, template: string, title: string): Filter | undefined {
   const name = query.get('name') ?? ''
   const labels = new Map<string, string>()
   const violations: Violation[] = []
@@ -23,13 +26,14 @@ export function listFilter(query: URLSearchParams, template: string, title: stri
     else labels.set(inner.slice('labels.'.length), value)
   }
   rejectInvalid(title, violations)
+  if (name === '' && labels.size === 0) return undefined
   return (resource) =>
     (name === '' || resource.name.includes(name)) &&
     [...labels].every(([key, value]) => Object.hasOwn(resource.labels, key) && resource.labels[key] === value)
 }
 
-/** The further filters of Dataplane lists: `tag` and `gateway`. */
-export function dataplaneFilter(query: URLSearchParams, template: string, title: string): Filter {
+/** The further filters of Dataplane lists, `tag` and `gateway`; undefined where the query asks for none. */
+export function dataplaneFilter(query: URLSearchParams, template: string, title: string): Filter | undefined {
   const tags = new Map<string, string>()
   for (const tag of query.getAll('tag')) {
     const at = tag.indexOf(':')
@@ -40,6 +44,7 @@ export function dataplaneFilter(query: URLSearchParams, template: string, title:
   if (!['', 'true', 'false', 'builtin', 'delegated'].includes(gateway)) {
     rejectInvalid(title, [{ field: `${template}.gateway`, message: 'must be one of true, false, delegated' }])
   }
+  if (gateway === '' && tags.size === 0) return undefined
   return (resource) => {
     const gatewayTags = gatewayOf(resource)
     if (gateway === 'builtin') return false

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { silentLogger } from '@weft/foundation/log'
+import { FakeClock } from '@weft/foundation/time'
+import type { Resource } from '@weft/resources'
+import { createMemoryStore, type Store } from '@weft/store'
 import { type Role, timeout, withApi } from './api-scene.fixture.ts'
 
 const mesh = { type: 'Mesh', name: 'm' }
@@ -20,6 +24,22 @@ describe('lists', () => {
       assert.deepEqual([last['items'][0]['name'], last['next']], ['t4', null])
       assert.deepEqual((await get('/meshtimeouts?offset=99')).json, { total: 5, items: [], next: null })
     }))
+
+  it('a page of everything looks at nothing beyond it', async () => {
+    const store = createMemoryStore({ clock: new FakeClock(), log: silentLogger })
+    const looked = new Set<string>()
+    const watched = (resource: Resource): Resource =>
+      new Proxy(resource, { get: (of, field) => (looked.add(of.name), Reflect.get(of, field) as unknown) })
+    const list: Store['list'] = (type, of) => store.list(type, of).map(watched)
+    await withApi({ deps: { store: { ...store, list } } }, async ({ put, get }) => {
+      await fill(put, 40)
+      looked.clear()
+      const page = (await get('/meshes/m/meshtimeouts?size=3&offset=3')).json
+      assert.deepEqual([page['total'], page['items'].length, looked.size], [40, 3, 3])
+      await get('/meshes/m/meshtimeouts?size=3&name=t')
+      assert.equal(looked.size, 40)
+    })
+  })
 
   it('wrong sizes and offsets', () =>
     withApi({}, async ({ get }) => {

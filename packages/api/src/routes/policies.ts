@@ -31,7 +31,7 @@ function kindRoutes(deps: ApiServerDeps, kind: ResourceDescriptor, base: string)
     const keep = listFilter(request.query, `${template}/_resources/dataplanes`, title)
     return deps.store
       .list('Dataplane', policy.mesh)
-      .filter((dataplane) => keep(dataplane) && policySelects(policy, viewOf(dataplane), { shadow: true }))
+      .filter((dataplane) => (keep?.(dataplane) ?? true) && policySelects(policy, viewOf(dataplane), { shadow: true }))
   }
   const list = (request: ApiRequest) => {
     const page = pageOf(selected(request), request, title)

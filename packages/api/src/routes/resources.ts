@@ -54,7 +54,10 @@ export function selectResources(deps: ApiServerDeps, kind: ResourceDescriptor, s
   requireKindAccess(deps, kind, request)
   const keep = listFilter(request.query, template, listTitle)
   const keepDataplane = kind.type === 'Dataplane' ? dataplaneFilter(request.query, template, listTitle) : undefined
-  return deps.store.list(kind.type, mesh).filter((resource) => keep(resource) && (keepDataplane?.(resource) ?? true))
+  const all = deps.store.list(kind.type, mesh)
+  // a page of everything costs what the page costs, however long the list is
+  if (!keep && !keepDataplane) return all
+  return all.filter((resource) => (keep?.(resource) ?? true) && (keepDataplane?.(resource) ?? true))
 }
 
 function listReply(deps: ApiServerDeps, kind: ResourceDescriptor, scene: ListScene): ApiReply {

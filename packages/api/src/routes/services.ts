@@ -18,7 +18,7 @@ export function serviceRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
       const service = destination(deps, request, 'MeshService')
       const keep = listFilter(request.query, '/meshes/{mesh}/meshservices/{name}/_dataplanes', title)
       const page = pageOf(
-        deps.store.list('Dataplane', service.mesh).filter((found) => keep(found) && isBehind(found, service)),
+        deps.store.list('Dataplane', service.mesh).filter((found) => (keep?.(found) ?? true) && isBehind(found, service)),
         request,
         title,
       )
