@@ -1,8 +1,9 @@
 // What a budget gives and refuses, alone and with others, and what it costs when everybody comes at once.
 import assert from 'node:assert/strict'
+import { Writable } from 'node:stream'
 import { describe, it } from 'node:test'
 import { hasCode } from '../errors/index.ts'
-import { type Logger, silentLogger } from '../log/index.ts'
+import { createLogger } from '../log/index.ts'
 import { createMetrics } from '../metrics/index.ts'
 import { FakeClock } from '../time/index.ts'
 import { type Budget, type BudgetOptions, createBudget, retryAfterSeconds, type SharedCount, type Tally } from './index.ts'
@@ -18,8 +19,14 @@ function scene(options: Partial<BudgetOptions> = {}): Scene {
   const clock = new FakeClock()
   const metrics = createMetrics()
   const lines: string[] = []
-  const note = (fields: object, text?: string): void => void lines.push(JSON.stringify({ ...fields, text }))
-  const log = { ...silentLogger, warn: note, debug: note } as Logger // the levels that a budget uses
+  const destination = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      const { time: _, ...line } = JSON.parse(chunk.toString())
+      lines.push(JSON.stringify(line))
+      done()
+    },
+  })
+  const log = createLogger({ level: 'debug', destination })
   const budget = createBudget({ name: 'questions', limit: 3, refusal: 'too many questions', clock, log, metrics, ...options })
   return {
     budget,
@@ -65,7 +72,7 @@ describe('a budget of one process', () => {
     assert.throws(() => budget.require('203.0.113.9'), exhausted(60))
     assert.equal(await budget.count('203.0.113.9'), false)
     budget.require('203.0.113.10')
-    assert.deepEqual(lines, ['{"budget":"questions","key":"203.0.113.9","limit":3,"text":"a budget is used up"}'])
+    assert.deepEqual(lines, ['{"level":"warn","budget":"questions","from":"203.0.113.9","limit":3,"msg":"a budget is used up"}'])
     clock.advance(60_000)
     budget.require('203.0.113.9')
   })

@@ -100,7 +100,7 @@ export function createBudget(options: BudgetOptions): Budget {
     const used = Math.max(own, await hear(id, use))
     if (use.used >= limit && !use.isTold) {
       use.isTold = true
-      log.warn({ budget: name, key: key.slice(0, 100), limit }, 'a budget is used up')
+      log.warn({ budget: name, from: key.slice(0, 100), limit }, 'a budget is used up')
     }
     return used > limit ? use : undefined
   }
