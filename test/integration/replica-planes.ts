@@ -37,10 +37,16 @@ const roleOf = (name: ReplicaName): Role => (name.startsWith('global') ? 'global
 /** Among the ports of a control plane, after those that each opens: where zones connect to a global. */
 const kdsPort = 6
 
-/** Databases are ready; nothing else runs yet. A standalone zone has no global. */
-export async function replicaPlanes(
-  options: { readonly standalone?: boolean; readonly env?: Readonly<Record<string, string>> } = {},
-): Promise<ReplicaPlanes> {
+export interface ReplicaPlanesOptions {
+  /** The zone has no global. */
+  readonly standalone?: boolean
+  /** The second global has a database of its own: it is no replica but another federation. */
+  readonly otherGlobal?: boolean
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** Databases are ready; nothing else runs yet. */
+export async function replicaPlanes(options: ReplicaPlanesOptions = {}): Promise<ReplicaPlanes> {
   const dataDir = mkdtempSync(join(tmpdir(), 'wr-'))
   const server = await startPostgres()
   const names: readonly ReplicaName[] = ['global-1', 'global-2', 'zone-1', 'zone-2']
@@ -49,18 +55,24 @@ export async function replicaPlanes(
   const portOf = (name: ReplicaName, at: number): number => ports[names.indexOf(name) * each + at] ?? 0
   const failures: string[] = []
   const processes = createProcesses(dataDir, (name, code) => failures.push(`${name} ended with ${code}`))
-  const databases: Record<Role, string> = { global: await server.createDatabase(), zone: await server.createDatabase() }
+  const [ofGlobal, ofZone] = [await server.createDatabase(), await server.createDatabase()]
+  const databases: Record<ReplicaName, string> = {
+    'global-1': ofGlobal,
+    'global-2': options.otherGlobal ? await server.createDatabase() : ofGlobal,
+    'zone-1': ofZone,
+    'zone-2': ofZone,
+  }
   const globals = await createBalancer([portOf('global-1', kdsPort), portOf('global-2', kdsPort)])
   const tokenFile = join(dataDir, 'zone-token')
-  const storeOf = (role: Role): Record<string, string> => ({
+  const storeIn = (database: string): Record<string, string> => ({
     KUMA_STORE_TYPE: 'postgres',
     KUMA_STORE_POSTGRES_PORT: String(server.port),
     KUMA_STORE_POSTGRES_USER: 'weft',
     KUMA_STORE_POSTGRES_PASSWORD: 'anything',
-    KUMA_STORE_POSTGRES_DB_NAME: databases[role],
+    KUMA_STORE_POSTGRES_DB_NAME: database,
   })
-  for (const role of ['global', 'zone'] as const) {
-    const migrated = await runWeft(['migrate', 'up'], storeOf(role))
+  for (const database of new Set(Object.values(databases))) {
+    const migrated = await runWeft(['migrate', 'up'], storeIn(database))
     if (migrated.code !== 0) throw new Error(migrated.err)
   }
   const federated = {
@@ -86,7 +98,7 @@ export async function replicaPlanes(
           KUMA_INTER_CP_CATALOG_INSTANCE_ADDRESS: '127.0.0.1',
           KUMA_INTER_CP_CATALOG_HEARTBEAT_INTERVAL: '1s',
           KUMA_MULTIZONE_GLOBAL_KDS_GRPC_PORT: String(portOf(name, kdsPort)),
-          ...storeOf(role),
+          ...storeIn(databases[name]),
           ...ofRole[role],
           ...options.env,
         },

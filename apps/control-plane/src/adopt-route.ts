@@ -4,10 +4,17 @@
 import { type AccessRules, type ApiRequest, type ApiRoute, Problem, requireRight } from '@weft/api'
 import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
 import { checkSchema } from '@weft/foundation/schema'
-import type { KdsClient } from '@weft/kds'
+import type { Adoption, GlobalComparison } from '@weft/kds'
+
+/** The session with global, here or with another replica of the zone. Errors: as those of `KdsClient`, replicas/... */
+export interface AdoptionEnd {
+  adoption(): Adoption | Promise<Adoption>
+  compare(): Promise<GlobalComparison>
+  adopt(clusterId: string, actor: string): Promise<void>
+}
 
 export interface AdoptRouteOptions {
-  readonly sync: Pick<KdsClient, 'adoption' | 'adopt' | 'compare'>
+  readonly sync: AdoptionEnd
   readonly access: AccessRules
 }
 
@@ -18,7 +25,7 @@ export function adoptRoute({ sync, access }: AdoptRouteOptions): ApiRoute {
     path: '/_weft/adopt',
     handlers: {
       GET: async ({ query, user }) => {
-        const adoption = sync.adoption()
+        const adoption = await sync.adoption()
         if (query.get('compare') !== 'true' || !adoption.otherGlobal) return { json: adoption }
         requireRight(access, 'adminResources', { user, action: 'comparing with another global' })
         try {
@@ -36,7 +43,7 @@ export function adoptRoute({ sync, access }: AdoptRouteOptions): ApiRoute {
           if (!hasCode(error, 'kds/other-global')) throw error
           throw new Problem(409, 'Could not adopt another global', { detail: messageOf(error) })
         }
-        return { json: sync.adoption() }
+        return { json: await sync.adoption() }
       },
     },
   }

@@ -1,17 +1,9 @@
 // A zone control plane, federated or standalone: serves proxies, gives them identities, and keeps in touch with its global.
-import type { ApiRoute, ApiServerDeps } from '@weft/api'
+import type { ApiServerDeps } from '@weft/api'
 import { createDataplaneServer, type DataplaneServer, type DataplaneServerSettings, type ProxySinks } from '@weft/dataplane-server'
 import type { Component } from '@weft/foundation/lifecycle'
 import type { AdminAuthority } from '@weft/identity'
-import {
-  createKdsClient,
-  createOwnChanges,
-  createStoreLease,
-  type HeldSelection,
-  type KdsClient,
-  type OwnChanges,
-  type ZoneCredentials,
-} from '@weft/kds'
+import { createKdsClient, createOwnChanges, createStoreLease, type KdsClient, type OwnChanges, type ZoneCredentials } from '@weft/kds'
 import { resolveHosts } from '@weft/mesh'
 import { createProbe, createReachability, type Reachability } from '@weft/reachability'
 import { nameKey, type Resource } from '@weft/resources'
@@ -26,13 +18,11 @@ import { createProxyPipeline, type ProxyPipeline } from './proxy-pipeline.ts'
 import { type EnvoyAdminOfReplicas, envoyAdminOfReplicas, proxyConfigOfReplicas, proxyHolding } from './replica-questions.ts'
 import { apiSettings, massDeleteGuard } from './role-settings.ts'
 import { createSnapshotBoard } from './snapshot-board.ts'
-import { adoptRoute } from './adopt-route.ts'
-import { byLeader } from './sync-of-replicas.ts'
-import { type SyncEnd, syncRepairRoutes } from './sync-repair-routes.ts'
 import { createIssuer, issuerComponent, sharedAdminAuthority } from './zone-identities.ts'
 import { createZoneListing } from './zone-listing.ts'
 import { createZoneReplicas, type ZoneReplicas } from './zone-replicas.ts'
 import { createZoneRecovery, type ZoneRecovery } from './zone-recovery.ts'
+import { zoneSyncByLeader, zoneSyncRoutes } from './zone-sync.ts'
 
 /** Filled in while the parts are made; read by parts made before it. */
 export interface ZoneLink {
@@ -82,7 +72,7 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink): Promis
   const changes = createOwnChanges({ ...parts, zone: config.multizone.zone.name })
   if (reachability) link.client = createClient(parts, { admin, recovering, reachability, changes })
   const { client } = link
-  const sync = client && syncByLeader(parts, client)
+  const sync = client && zoneSyncByLeader(parts, client)
   const hosts = hostsComponent(parts)
   const meshInsights = meshInsightsComponent(parts)
   const monitoring = monitoringComponents(parts)
@@ -112,35 +102,12 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink): Promis
       routes: [
         recovering.route,
         ...changeRoutes({ registry: parts.registry, access: apiSettings(config, parts.tls).access, report: changes.report }),
-        ...(client && sync ? syncRoutes(parts, client, sync) : []),
+        ...(sync ? zoneSyncRoutes(parts, sync) : []),
       ],
       ...(sync && reachability ? { sync: { ...sync, reachability: () => reachability.row() } } : {}),
     }),
     leadership.handover,
   ]
-}
-
-/** What an operator decides about sync. */
-function syncRoutes({ config, tls, log }: SharedParts, client: KdsClient, sync: SyncEnd): readonly ApiRoute[] {
-  const { access } = apiSettings(config, tls)
-  return [...syncRepairRoutes({ sync, access, log }), adoptRoute({ sync: client, access })]
-}
-
-/** The session with global is the leader's. */
-function syncByLeader({ own: { replicas }, leadership: { lease } }: SharedParts, client: KdsClient) {
-  const leader = { replicas, lease }
-  const status = byLeader(leader, 'sync/status', async () => client.status())
-  const refusals = byLeader(leader, 'sync/refusals', async () => client.refusals())
-  const held = byLeader(leader, 'sync/held', async () => client.held())
-  const rejoin = byLeader(leader, 'sync/rejoin', async () => client.rejoin())
-  return {
-    global: () => status({}),
-    refusals: () => refusals({}),
-    held: () => held({}),
-    rejoin: () => rejoin({}),
-    approveRemoval: byLeader(leader, 'sync/approve', (which: HeldSelection) => client.approveRemoval(which)),
-    rejectRemoval: byLeader(leader, 'sync/reject', (which: HeldSelection) => client.rejectRemoval(which)),
-  }
 }
 
 interface ServerNeeds {
