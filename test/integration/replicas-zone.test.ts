@@ -4,12 +4,14 @@ import { test } from 'node:test'
 import { withoutPostgres } from '../../packages/store/src/testing/postgres-server.ts'
 import { http, put, until } from '../../apps/demo/src/rest.ts'
 import { type AdminProxy, adminProxy, counted, dumped } from './admin-proxy.ts'
+import { codec } from '../../packages/proto/src/index.ts'
 import { createBalancer } from './balancer.ts'
 import { type ReplicaName, replicaPlanes } from './replica-planes.ts'
-import { proxyGroup, services } from './watched-proxy.ts'
+import { proxyGroup, type ProxyGroupOptions, services } from './watched-proxy.ts'
 
 const patience = 120_000
 const both: readonly ReplicaName[] = ['zone-1', 'zone-2']
+const refused = { seconds: 13, words: 'no connection may take that long' } as const
 const endpointType = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment'
 
 test('two replicas of a standalone zone', { skip: withoutPostgres(), timeout: 600_000 }, async (t) => {
@@ -22,7 +24,10 @@ test('two replicas of a standalone zone', { skip: withoutPostgres(), timeout: 60
   const [one, two] = [planes.port('zone-1'), planes.port('zone-2')]
   await using toOne = await createBalancer([one, two])
   await using toTwo = await createBalancer([two, one])
-  const groups = [proxyGroup(toOne.address), proxyGroup(toTwo.address)] as const
+  let picky: string | undefined
+  const refuses: ProxyGroupOptions['refuses'] = (proxy, type, resource) =>
+    proxy === picky && type === 'cluster' && secondsToConnect(resource) === refused.seconds ? refused.words : undefined
+  const groups = [proxyGroup(toOne.address, { refuses }), proxyGroup(toTwo.address, { refuses })] as const
   const admins: AdminProxy[] = []
   t.after(() => {
     for (const group of groups) group.close()
@@ -74,6 +79,40 @@ test('two replicas of a standalone zone', { skip: withoutPostgres(), timeout: 60
     }
   })
 
+  await t.test('what an Envoy refuses, and in which words, is told by either', async () => {
+    const policy = '/meshes/default/meshtimeouts/a-refused'
+    for (const { name } of [groups[0].all[0], groups[1].all[0]].flatMap((each) => each ?? [])) {
+      picky = name
+      await put(planes.api('zone-1'), policy, {
+        type: 'MeshTimeout',
+        mesh: 'default',
+        name: 'a-refused',
+        spec: { to: [{ targetRef: { kind: 'Mesh' }, default: { connectionTimeout: `${refused.seconds}s` } }] },
+      })
+      for (const at of both) {
+        let shown = ''
+        const isTold = async (): Promise<boolean> => {
+          shown = JSON.stringify(await planes.get(at, '/_weft/rejections'))
+          return shown.includes('"name":"a-refused"') && shown.includes(refused.words) && shown.includes(`"name":"${name}"`)
+        }
+        await until(`${at} tells what ${name} refuses`, isTold, patience).catch((error: unknown) =>
+          assert.fail(`${String(error)}: ${shown}`),
+        )
+        const explained = JSON.stringify(await planes.get(at, `/meshes/default/dataplanes/${name}/_explain?policy=MeshTimeout`))
+        assert.match(explained, new RegExp(`"rejected":\\{"message":"[^"]*${refused.words}`), `${name} at ${at}`)
+      }
+      const answers = await Promise.all(both.map((at) => planes.get(at, '/_weft/rejections')))
+      assert.deepEqual(answers[0], answers[1])
+      picky = undefined
+      const removed = await http('DELETE', `${planes.api('zone-2')}${policy}`)
+      assert.equal(removed.status, 200, removed.text)
+      for (const at of both) {
+        const isOver = async (): Promise<boolean> => JSON.stringify(await planes.get(at, '/_weft/rejections')) === '{"items":[]}'
+        await until(`nothing is refused at ${at}`, isOver, patience)
+      }
+    }
+  })
+
   await t.test('a proxy that leaves one is out of the configuration of the other', async () => {
     const leaving = groups[1].add('sidecar', { index: 20, token: '' })
     const client = groups[0].all.find(({ name }) => name.startsWith('svc-4-'))
@@ -115,3 +154,7 @@ test('two replicas of a standalone zone', { skip: withoutPostgres(), timeout: 60
     )
   })
 })
+
+function secondsToConnect(cluster: Uint8Array): number {
+  return Number(codec('envoy.config.cluster.v3.Cluster').decode(cluster).connectTimeout?.seconds ?? 0)
+}

@@ -43,6 +43,8 @@ export interface ProxyGroupOptions {
   /** Hears of every loss: what was taken away or made smaller. */
   readonly onLoss?: (proxy: string, what: string) => void
   readonly onResponse?: (proxy: string, response: ReceivedResponse) => void
+  /** What a proxy says of a resource that it does not take. */
+  readonly refuses?: (proxy: string, type: SimulatedType, resource: Uint8Array) => string | undefined
 }
 
 /** Proxies of one zone: services svc-0 to svc-4, each proxy reaching the next four, half of them in other zones if there are any. */
@@ -90,6 +92,7 @@ export function proxyGroup(address: string, options: ProxyGroupOptions = {}): Pr
         node: planned.node,
         backends: kind === 'sidecar' && backends ? planned.backends : [],
         onResponse: note,
+        refuses: (type, resource) => options.refuses?.(planned.name, type, resource),
         // quick to come back, but not all at once
         random: () => 0.2 + (index % 10) / 20,
       })

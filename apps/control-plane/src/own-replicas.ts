@@ -114,6 +114,12 @@ export async function createOwnReplicas(needs: OwnReplicasNeeds): Promise<OwnRep
   }
 }
 
+/** Whether an insight says that some replica serves the proxy (`mesh/name`). */
+export function isProxyHeld(store: Store, proxyKey: string): boolean {
+  const [mesh = '', name = ''] = proxyKey.split('/')
+  return holderInStore(store, `proxy/${mesh}/${name}`) !== undefined
+}
+
 /** Who has the session of a zone, or whom the insight of a zone or a proxy names. */
 function holderInStore(store: Store, holding: Holding): string | undefined {
   const [kind, first = '', name = ''] = holding.split('/')

@@ -15,6 +15,8 @@ import { changeRoutes } from './change-routes.ts'
 import { monitoringComponents } from './monitoring.ts'
 import { sayingProxies } from './held-streams.ts'
 import { createProxyPipeline, type ProxyPipeline } from './proxy-pipeline.ts'
+import { isProxyHeld } from './own-replicas.ts'
+import { rejectionsOfReplicas } from './rejections-of-replicas.ts'
 import { type EnvoyAdminOfReplicas, envoyAdminOfReplicas, proxyConfigOfReplicas, proxyHolding } from './replica-questions.ts'
 import { apiSettings, massDeleteGuard } from './role-settings.ts'
 import { createSnapshotBoard } from './snapshot-board.ts'
@@ -98,7 +100,7 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink): Promis
     ...httpComponents(parts, {
       envoyAdmin: admin,
       proxyConfig: proxyConfigOfReplicas(parts.own.replicas, (dataplane) => isHere(server, dataplane), configAccess(parts, pipeline)),
-      rejections: pipeline.rejections,
+      rejections: rejections(parts, { server, pipeline }),
       routes: [
         recovering.route,
         ...changeRoutes({ registry: parts.registry, access: apiSettings(config, parts.tls).access, report: changes.report }),
@@ -311,6 +313,20 @@ function adminAccess({ own: { replicas } }: SharedParts, server: DataplaneServer
     holding: proxyHolding,
     isHere: (dataplane) => isHere(server, dataplane),
     ask: async (kind, proxy, options) => Buffer.from(await askAdmin(server, kind, { proxy, options })),
+  })
+}
+
+function rejections(
+  { own: { replicas }, store, log }: SharedParts,
+  { server: { lifecycle }, pipeline }: { readonly server: DataplaneServer; readonly pipeline: ProxyPipeline },
+): NonNullable<ApiServerDeps['rejections']> {
+  return rejectionsOfReplicas({
+    replicas,
+    local: pipeline,
+    proxies: () => store.list('Dataplane').map(nameKey),
+    isHere: (proxyKey) => lifecycle.isConnected(proxyKey),
+    isHeld: (proxyKey) => isProxyHeld(store, proxyKey),
+    log,
   })
 }
 

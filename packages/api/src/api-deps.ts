@@ -5,7 +5,7 @@ import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock } from '@weft/foundation/time'
 import type { TokenIssuer } from '@weft/identity'
-import type { InspectionSource } from '@weft/inspect'
+import type { InspectionSource, RejectedPolicy } from '@weft/inspect'
 import type { Registry, Resource } from '@weft/resources'
 import type { History, Store } from '@weft/store'
 import type { ApiRoute } from './api-route.ts'
@@ -181,6 +181,13 @@ export interface ApiBudgets {
   readonly writes?: Budget
 }
 
+/** What Envoys refused, each as whoever serves its proxy knows it. */
+export interface RejectionsAccess {
+  of(dataplane: Resource): Promise<readonly RejectedPolicy[]>
+  /** By proxy (`mesh/name`); only those with any. */
+  all(): Promise<ReadonlyMap<string, readonly RejectedPolicy[]>>
+}
+
 export interface ApiServerDeps {
   readonly store: Store
   /** Absent: the store keeps none. */
@@ -205,7 +212,7 @@ export interface ApiServerDeps {
   /** The facts that inspection reads. Absent: nothing can be inspected. */
   readonly mesh?: InspectionSource['mesh']
   /** What Envoys refused; only where proxies are served. */
-  readonly rejections?: NonNullable<InspectionSource['rejections']>
+  readonly rejections?: RejectionsAccess
   /** Absent in a standalone zone. */
   readonly sync?: SyncAccess
   /** A fresh RSA key as PEM, made off the main thread. */

@@ -85,8 +85,8 @@ function heldBack({ source }: Inspected, policy: Resource): JsonObject {
 function rejectionOf({ source, fact }: Inspected, policy: Resource): JsonObject {
   const rejected = source.rejections?.(fact.key).find((each) => each.policy.type === policy.type && each.policy.name === policy.name)
   if (!rejected) return {}
-  const { message, resources, instead } = rejected
-  return { rejected: { message, resources, running: instead ? 'the last version that was accepted' : 'nothing of it' } }
+  const { message, resources, hasEarlier } = rejected
+  return { rejected: { message, resources, running: hasEarlier ? 'the last version that was accepted' : 'nothing of it' } }
 }
 
 function unselectedPolicy(dataplane: Inspected, policy: Resource): readonly JsonObject[] {

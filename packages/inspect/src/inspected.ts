@@ -51,9 +51,9 @@ export interface InspectionSource {
 
 /** A change of a policy that a proxy does not have because its Envoy refused it. */
 export interface RejectedPolicy {
-  readonly policy: Resource
-  /** What the proxy has of it; undefined when nothing. */
-  readonly instead: Resource | undefined
+  readonly policy: Pick<Resource, 'type' | 'mesh' | 'name' | 'labels'>
+  /** The proxy has the version that it accepted last; false: it has nothing of it. */
+  readonly hasEarlier: boolean
   readonly resources: readonly string[]
   /** Envoy's words. */
   readonly message: string

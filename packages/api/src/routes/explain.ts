@@ -1,6 +1,14 @@
 // Why a dataplane is configured as it is. A zone answers for its own dataplanes from its running facts; a global for every zone, from a view of
 // that zone computed when asked.
-import { explainDataplane, type ExplainSight, type Perspective, type PerspectiveOf, type PolicySync, zonePerspectives } from '@weft/inspect'
+import {
+  explainDataplane,
+  type ExplainSight,
+  type Perspective,
+  type PerspectiveOf,
+  type PolicySync,
+  type RejectedPolicy,
+  zonePerspectives,
+} from '@weft/inspect'
 import { displayName, kriText, labelKeys, nameKey, type Resource } from '@weft/resources'
 import type { ApiServerDeps } from '../api-deps.ts'
 import { type ApiReply, type ApiRequest, type ApiRoute, get } from '../api-route.ts'
@@ -19,8 +27,11 @@ export function explainRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
   }
   const hereOf = async (resource: Resource): Promise<Perspective> => {
     const { mode, zone } = deps.controlPlane
-    if (mode === 'zone')
-      return { zone, source: { store, registry, mesh, sync: await syncWith(deps, 'global'), ...(rejections ? { rejections } : {}) } }
+    if (mode === 'zone') {
+      const refused = (await rejections?.of(resource)) ?? []
+      const source = { store, registry, mesh, sync: await syncWith(deps, 'global') }
+      return { zone, source: { ...source, rejections: (proxyKey) => (proxyKey === nameKey(resource) ? refused : []) } }
+    }
     const owner = resource.labels[labelKeys.zone] ?? ''
     const found = await perspectiveOf(owner, resource.mesh)
     if (!found)
@@ -35,7 +46,7 @@ export function explainRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
       if (!explained) throw new Problem(503, 'Service unavailable', { detail: 'the facts of this dataplane are not there yet' })
       return { json: explained }
     }),
-    get('/_weft/rejections', () => ({ json: { items: rejections ? rejectedPolicies(deps, rejections) : [] } })),
+    get('/_weft/rejections', async () => ({ json: { items: rejections ? rejectedPolicies(deps, await rejections.all()) : [] } })),
   ]
 }
 
@@ -60,18 +71,21 @@ function ownerOf({ labels }: Resource): string | undefined {
 }
 
 /** Every policy that some Envoy refused, by policy, with the proxies that go on without it. */
-function rejectedPolicies({ store, registry }: ApiServerDeps, rejections: NonNullable<ApiServerDeps['rejections']>): readonly object[] {
+function rejectedPolicies(
+  { store, registry }: ApiServerDeps,
+  rejections: ReadonlyMap<string, readonly RejectedPolicy[]>,
+): readonly object[] {
   const byPolicy = new Map<
     string,
     { readonly type: string; readonly mesh: string; readonly name: string; readonly kri: string; readonly proxies: object[] }
   >()
   for (const dataplane of store.list('Dataplane')) {
-    for (const { policy, message, resources, instead } of rejections(nameKey(dataplane))) {
+    for (const { policy, message, resources, hasEarlier } of rejections.get(nameKey(dataplane)) ?? []) {
       const { type, mesh, name } = policy
       const key = `${type}/${mesh}/${name}`
       const short = registry.get(type)?.short ?? ''
       const entry = byPolicy.get(key) ?? { type, mesh, name, kri: kriText(short, policy), proxies: [] }
-      entry.proxies.push({ name: dataplane.name, message, resources, runs: instead ? 'last accepted version' : 'nothing of it' })
+      entry.proxies.push({ name: dataplane.name, message, resources, runs: hasEarlier ? 'last accepted version' : 'nothing of it' })
       byPolicy.set(key, entry)
     }
   }

@@ -127,6 +127,41 @@ test('a resource that cannot be read is refused by name; the rest of the respons
   assert.equal((await answered(stream, 'cluster', [cluster('good')])).errorDetail, undefined)
 })
 
+test('a resource that it is told not to take is refused in the words given, and what it had of it stays', limit, async () => {
+  const isSlow = (resource: Uint8Array): boolean =>
+    Number(codec('envoy.config.cluster.v3.Cluster').decode(resource).connectTimeout?.seconds ?? 0) > 5
+  await using scene = await setUp({ refuses: (type, resource) => (type === 'cluster' && isSlow(resource) ? 'too slow' : undefined) })
+  const { server, proxy } = scene
+  proxy.connect()
+  const stream = await server.stream()
+  await stream.next()
+  assert.equal((await answered(stream, 'cluster', [cluster('backend')])).errorDetail, undefined)
+  await stream.next()
+  const nack = await answered(stream, 'cluster', [cluster('backend', { connectTimeoutMs: 7000, version: '2' })])
+  assert.deepEqual([nack.errorDetail?.code, nack.errorDetail?.message], [3, 'backend: too slow'])
+  assert.equal(proxy.held.cluster.get('backend')?.version, '1')
+})
+
+test('a silent one asks for what it needs and answers nothing until it is told to, on that stream', limit, async () => {
+  await using scene = await setUp()
+  const { server, proxy } = scene
+  proxy.connect()
+  const stream = await server.stream()
+  await stream.next()
+  proxy.keepSilent()
+  stream.send('cluster', [cluster('backend')])
+  assert.deepEqual((await stream.next()).resourceNamesSubscribe, ['backend'])
+  stream.send('endpoint', [assignment('backend', [1])])
+  assert.equal(typeOf(await stream.next()), 'listener')
+  assert.equal(
+    stream.requests.some(({ responseNonce }) => responseNonce !== undefined && responseNonce !== ''),
+    false,
+  )
+  proxy.answer()
+  assert.deepEqual([(await stream.next()).responseNonce, (await stream.next()).responseNonce], ['1', '2'])
+  assert.equal((await answered(stream, 'listener', [])).responseNonce, '3')
+})
+
 test('follows changed references: asks for new names, gives up and forgets old ones', limit, async () => {
   await using scene = await setUp()
   const { server, proxy } = scene

@@ -1,4 +1,4 @@
-// An Envoy as its zone sees it: delta ADS over TLS, subscriptions that follow what it holds, every response ACKed, no traffic.
+// An Envoy as its zone sees it: delta ADS over TLS, subscriptions that follow what it holds, responses ACKed unless told otherwise, no traffic.
 // What it holds outlives a lost stream; the next stream resumes with the versions held.
 import { messageOf } from '@weft/foundation/errors'
 import { type Clock, systemClock, type Timer } from '@weft/foundation/time'
@@ -33,8 +33,10 @@ export interface SimulatedProxyOptions {
   readonly node: ProxyNode
   /** Clusters that must be there, with a preferred endpoint and a listener of the same name, before the proxy is complete. */
   readonly backends?: readonly string[]
-  /** Called after each response was applied and acknowledged, or refused. */
+  /** Called after each response was applied and acknowledged, refused, or left unanswered. */
   readonly onResponse?: (proxy: SimulatedProxy, response: ReceivedResponse) => void
+  /** What it says of a resource that it does not take: the response is answered with a NACK, and what it had of that name stays. */
+  readonly refuses?: (type: SimulatedType, resource: Uint8Array) => string | undefined
   readonly clock?: Clock
   /** Jitter of the back-off, in [0, 1). */
   readonly random?: () => number
@@ -48,7 +50,7 @@ export interface ReceivedResponse {
   readonly removed: readonly string[]
   /** Payload, names and versions of all resources. */
   readonly bytes: number
-  /** True when a resource could not be read, and the response was answered with a NACK. */
+  /** True when a resource could not be read or was not taken, and the response was answered with a NACK. */
   readonly isRefused: boolean
 }
 
@@ -88,6 +90,8 @@ export class SimulatedProxy {
   #call: GrpcCall | undefined
   #retry: Timer | undefined
   #pauseMs = firstPauseMs
+  /** Answers that it keeps to itself; undefined while it answers. */
+  #kept: Messages['envoy.service.discovery.v3.DeltaDiscoveryRequest'][] | undefined
 
   constructor(options: SimulatedProxyOptions) {
     this.#options = options
@@ -139,6 +143,18 @@ export class SimulatedProxy {
     this.#forgetStream()
   }
 
+  /** From now on it takes what comes and answers nothing, until `answer`. */
+  keepSilent(): void {
+    this.#kept ??= []
+  }
+
+  /** Answers what it left unanswered on this stream, and everything from now on. */
+  answer(): void {
+    const kept = this.#kept ?? []
+    this.#kept = undefined
+    for (const each of kept) this.#send(each)
+  }
+
   #ended(reason: string): void {
     this.#call = undefined
     this.lastError = reason
@@ -156,6 +172,12 @@ export class SimulatedProxy {
     this.isConnected = false
     this.readyAt = undefined
     this.completeAt = undefined
+    if (this.#kept) this.#kept = []
+  }
+
+  #answerWith(answer: Messages['envoy.service.discovery.v3.DeltaDiscoveryRequest']): void {
+    if (this.#kept) this.#kept.push(answer)
+    else this.#send(answer)
   }
 
   #send(request: Messages['envoy.service.discovery.v3.DeltaDiscoveryRequest']): void {
@@ -204,14 +226,14 @@ export class SimulatedProxy {
     const answer = { typeUrl: response.typeUrl ?? '', responseNonce: response.nonce ?? '' }
     const type = simulatedTypes.find((candidate) => simulatedTypeUrls[candidate] === response.typeUrl)
     if (!type) {
-      this.#send(answer)
+      this.#answerWith(answer)
       return
     }
     const resources = new Map<string, HeldResource>()
     let bytes = 0
     let problem: string | undefined
     for (const { name = '', version = '', resource } of response.resources ?? []) {
-      const item = tryReading(type, version, resource)
+      const item = this.#options.refuses?.(type, resource?.value ?? new Uint8Array()) ?? tryReading(type, version, resource)
       if (typeof item === 'string') {
         problem ??= `${name}: ${item}`
         continue
@@ -225,7 +247,7 @@ export class SimulatedProxy {
     this.isConnected = true
     this.#subscriptions[type].answered = true
     // INVALID_ARGUMENT is 3
-    this.#send(problem === undefined ? answer : { ...answer, errorDetail: { code: 3, message: problem } })
+    this.#answerWith(problem === undefined ? answer : { ...answer, errorDetail: { code: 3, message: problem } })
     const at = this.#clock.monotonic()
     this.#follow(type)
     this.#options.onResponse?.(this, { type, at, resources, removed, bytes, isRefused: problem !== undefined })
