@@ -12,6 +12,17 @@ const patience = 180_000
 const globals: readonly ReplicaName[] = ['global-1', 'global-2']
 const zones: readonly ReplicaName[] = ['zone-1', 'zone-2']
 
+/** As `GET /_weft/changes` shows it. */
+interface Changes {
+  readonly items: readonly {
+    readonly seq: number
+    readonly originSeq?: number
+    readonly zones: readonly { readonly zone: string; readonly state: string }[]
+  }[]
+  readonly zones: readonly unknown[]
+  readonly proxies?: readonly { readonly proxy: string; readonly what: string }[]
+}
+
 interface Listed {
   readonly items?: readonly { readonly name: string; readonly labels?: Readonly<Record<string, string>> }[]
 }
@@ -64,6 +75,20 @@ test('a federation of replicas', { skip: withoutPostgres(), timeout: 900_000 }, 
     return last?.['disconnectTime'] ? undefined : last?.['globalInstanceId']
   }
 
+  const changes = async (at: ReplicaName): Promise<Changes> =>
+    ((await planes.get(at, '/_weft/changes?type=MeshTimeout')) as Changes | undefined) ?? { items: [], zones: [] }
+  /** The newest change of a MeshTimeout at global, and how far it is as a replica of global or of the zone says. */
+  const newest = async (): Promise<number> => (await changes('global-2')).items[0]?.seq ?? 0
+  const stateOf = async (seq: number, at: ReplicaName): Promise<string | undefined> => {
+    const isGlobal = globals.includes(at)
+    const found = (await changes(at)).items.find((change) => (isGlobal ? change.seq : change.originSeq) === seq)
+    return found?.zones.find(({ zone }) => zone === 'east')?.state
+  }
+  const hasArrived = async (at: readonly ReplicaName[]): Promise<void> => {
+    const seq = await newest()
+    for (const each of at) await until(`${each} says that it arrived`, async () => (await stateOf(seq, each)) === 'acked', patience)
+  }
+
   await t.test('a policy of either global reaches proxies of either zone replica', async () => {
     for (let index = 0; index < 2 * services; index++) groups[index % 2]?.add('sidecar', { index, token: '' })
     await until('all proxies are complete', async () => all().every(({ proxy }) => proxy.completeAt !== undefined), patience)
@@ -113,6 +138,49 @@ test('a federation of replicas', { skip: withoutPostgres(), timeout: 900_000 }, 
     }
   })
 
+  await t.test('a change has arrived when it has at the proxies of both zone replicas, whichever replica is asked', async () => {
+    const planesOfAll = [...globals, ...zones]
+    for (const group of groups) {
+      const { name, proxy } = group.all[0] ?? assert.fail()
+      proxy.keepSilent()
+      await put(planes.api('global-1'), '/meshes/default/meshtimeouts/a-slow', {
+        type: 'MeshTimeout',
+        mesh: 'default',
+        name: 'a-slow',
+        spec: { to: [{ targetRef: { kind: 'Mesh' }, default: { connectionTimeout: `${++seconds}s` } }] },
+      })
+      await until(
+        'both globals have it',
+        async () => {
+          const [a, b] = await Promise.all(globals.map(changes))
+          return a?.items[0] !== undefined && a.items[0].seq === b?.items[0]?.seq
+        },
+        patience,
+      )
+      const seq = await newest()
+      for (const at of zones) {
+        let shown: unknown
+        const isNamed = async (): Promise<boolean> => {
+          const { items, proxies = [] } = await changes(at)
+          shown = proxies
+          return items[0]?.originSeq === seq && proxies.length === 1 && proxies[0]?.proxy === `default/${name}`
+        }
+        await until(`${at} waits for ${name} alone`, isNamed, patience).catch((error: unknown) =>
+          assert.fail(`${String(error)}: ${JSON.stringify(shown)}`),
+        )
+      }
+      for (const at of planesOfAll) {
+        await until(`${at} shows it in the zone`, async () => ['stored', 'pushed'].includes((await stateOf(seq, at)) ?? ''), patience)
+      }
+      proxy.answer()
+      await hasArrived(planesOfAll)
+      for (const pair of [globals, zones]) {
+        const [a, b] = await Promise.all(pair.map(changes))
+        assert.deepEqual(a?.items[0], b?.items[0])
+      }
+    }
+  })
+
   await t.test('kill -9 of the global that has the zone: the zone comes to the other, and nothing is lost', async () => {
     const ids = await Promise.all(globals.map((name) => planes.instanceId(name)))
     await until('the first has it', async () => (await isConnectedTo('global-2')) === ids[0], patience)
@@ -120,6 +188,7 @@ test('a federation of replicas', { skip: withoutPostgres(), timeout: 900_000 }, 
     await planes.kill('global-1')
     await until('the other has it', async () => (await isConnectedTo('global-2')) === ids[1], patience)
     await reaches('global-2', zones)
+    await hasArrived(['global-2', ...zones])
     for (const { losses } of groups) assert.deepEqual([losses.removed, losses.shrunk], [[], []])
   })
 
@@ -132,6 +201,7 @@ test('a federation of replicas', { skip: withoutPostgres(), timeout: 900_000 }, 
     await until('it leads', async () => planes.log(left).includes('lease is ours'), patience)
     await until('all follow again', async () => all().every(({ proxy }) => proxy.isConnected && proxy.completeAt !== undefined), patience)
     await reaches('global-2', [left])
+    await hasArrived(['global-2', left])
     for (const { losses } of groups) assert.deepEqual([losses.removed, losses.shrunk], [[], []])
     for (const { name } of all()) assert.ok(!(await config(left, name)).includes('DEGRADED'), name)
   })

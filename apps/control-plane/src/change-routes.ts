@@ -7,7 +7,7 @@ import type { Registry } from '@weft/resources'
 export interface ChangeRoutesOptions {
   readonly registry: Registry
   readonly access: AccessRules
-  report(selection: ChangeSelection): ChangeReport
+  report(selection: ChangeSelection): Promise<ChangeReport>
 }
 
 const defaultLimit = 100
@@ -15,16 +15,13 @@ const maxLimit = 1_000
 const filters = ['type', 'mesh', 'name'] as const
 
 export function changeRoutes({ registry, access, report }: ChangeRoutesOptions): readonly ApiRoute[] {
-  const handler = (request: ApiRequest): { readonly json: ChangeReport } => {
-    const { query, user } = request
-    const isAdmin = hasRight(access, 'adminResources', user)
-    const isShown = (type: string): boolean => isAdmin || registry.get(type)?.rest?.adminOnly !== true
-    const { items, zones, ...rest } = report({
-      limit: limitOf(query.get('limit')),
-      fits: (change) => isShown(change.type) && filters.every((key) => !query.has(key) || change[key] === query.get(key)),
-    })
-    const shown = zones.map(({ zone, types }) => ({ zone, types: types.filter(({ type }) => isShown(type)) }))
-    return { json: { items, zones: shown, ...rest } }
+  const adminOnly = registry.all.filter(({ rest }) => rest?.adminOnly === true).map(({ type }) => type)
+  const handler = async ({ query, user }: ApiRequest): Promise<{ readonly json: ChangeReport }> => {
+    const without = hasRight(access, 'adminResources', user) ? [] : adminOnly
+    const filter = Object.fromEntries(filters.flatMap((key) => (query.has(key) ? [[key, query.get(key) ?? '']] : [])))
+    const { zones, ...rest } = await report({ limit: limitOf(query.get('limit')), ...filter, without })
+    const shown = zones.map(({ zone, types }) => ({ zone, types: types.filter(({ type }) => !without.includes(type)) }))
+    return { json: { ...rest, zones: shown } }
   }
   return [{ path: '/_weft/changes', handlers: { GET: handler } }]
 }

@@ -5,6 +5,7 @@ import { type ClientAuthorities, loadClientAuthorities, loadServerTls, type Serv
 import { createKdsServer, createZoneAdmission, type HeldSelection } from '@weft/kds'
 import { labelKeys, nameKey, type Resource } from '@weft/resources'
 import { changeRoutes } from './change-routes.ts'
+import { globalChangesOfReplicas } from './changes-of-replicas.ts'
 import { workDirOf } from './config.ts'
 import { sayingZones } from './held-streams.ts'
 import { envoyAdminOfReplicas, type NamedDataplane, zoneHolding } from './replica-questions.ts'
@@ -94,7 +95,7 @@ export async function globalComponents(parts: SharedParts): Promise<readonly Com
       },
       routes: [
         ...syncRepairRoutes({ sync: { ...decisions, refusals: sync.refusals }, access, log }),
-        ...changeRoutes({ registry, access, report: (selection) => server.changes(selection) }),
+        ...changeRoutes({ registry, access, report: globalChangesOfReplicas(parts.own.replicas, server, log) }),
       ],
     }),
     parts.leadership.handover,

@@ -12,6 +12,8 @@ import { readFileSync } from 'node:fs'
 import { type SharedParts, httpComponents, meshComponent, meshInsightsComponent, startupComponent, storeComponent } from './shared-parts.ts'
 import { type ControlPlaneConfig, isFederated } from './config.ts'
 import { changeRoutes } from './change-routes.ts'
+import { zoneChangesOfReplicas } from './changes-of-replicas.ts'
+import { deliveryOfReplicas } from './delivery-of-replicas.ts'
 import { monitoringComponents } from './monitoring.ts'
 import { sayingProxies } from './held-streams.ts'
 import { createProxyPipeline, type ProxyPipeline } from './proxy-pipeline.ts'
@@ -74,6 +76,7 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink): Promis
   const changes = createOwnChanges({ ...parts, zone: config.multizone.zone.name })
   if (reachability) link.client = createClient(parts, { admin, recovering, reachability, changes })
   const { client } = link
+  const deliveries = deliveryOfReplicas({ ...parts, replicas: parts.own.replicas, log: log.child({ component: 'replicas' }) })
   const sync = client && zoneSyncByLeader(parts, client)
   const hosts = hostsComponent(parts)
   const meshInsights = meshInsightsComponent(parts)
@@ -81,11 +84,12 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink): Promis
   return [
     storeComponent(parts),
     parts.own.component,
+    deliveryComponent(parts),
+    deliveries,
     meshComponent(parts),
     startupComponent(parts),
     parts.insights,
     changes,
-    deliveryComponent(parts),
     ...(meshInsights ? [meshInsights] : []),
     listing,
     ...(client ? [leadership.while({ name: 'kds-client', outlivesTerm: true, make: () => client })] : []),
@@ -103,7 +107,11 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink): Promis
       rejections: rejections(parts, { server, pipeline }),
       routes: [
         recovering.route,
-        ...changeRoutes({ registry: parts.registry, access: apiSettings(config, parts.tls).access, report: changes.report }),
+        ...changeRoutes({
+          registry: parts.registry,
+          access: apiSettings(config, parts.tls).access,
+          report: zoneChangesOfReplicas(parts, changes, deliveries),
+        }),
         ...(sync ? zoneSyncRoutes(parts, sync) : []),
       ],
       ...(sync && reachability ? { sync: { ...sync, reachability: () => reachability.row() } } : {}),

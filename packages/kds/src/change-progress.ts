@@ -33,8 +33,12 @@ export interface ChangeProgressOptions {
 }
 
 export interface ChangeProgress {
-  /** Follows a new stream to a place. Changes from before the first one are not waited for. */
+  /** The place is there: what changes from now on is followed to it, by whichever process sends it. */
+  known(place: string): void
+  /** Follows a new stream to a place. Changes from before it was known, or else before its first stream, are not waited for. */
   trace(place: string): SendingTrace
+  /** Another process has the streams to the place: when changes come there is not to be timed here before the next stream. */
+  elsewhere(place: string): void
   /** What a place says of itself. What cannot be true is ignored and counted. */
   reported(place: string, progress: readonly TypeProgress[]): void
   /** The same, true for all types. */
@@ -61,6 +65,8 @@ interface Lane {
 
 interface Place {
   readonly since: number
+  /** What was committed up to here may have come there by another process's stream, so that its time is only an upper bound. */
+  streamsSince: number | undefined
   readonly lanes: Map<string, Lane>
 }
 
@@ -83,7 +89,7 @@ export function createChangeProgress(options: ChangeProgressOptions): ChangeProg
     'What zones said of their progress that cannot be true.',
   )
   const placeOf = (name: string): Place => {
-    const place = places.get(name) ?? { since: store.seq, lanes: new Map() }
+    const place = places.get(name) ?? { since: store.seq, streamsSince: undefined, lanes: new Map() }
     places.set(name, place)
     return place
   }
@@ -105,7 +111,7 @@ export function createChangeProgress(options: ChangeProgressOptions): ChangeProg
     const marks = marksOf(change, place)
     const ms = Math.max(0, clock.monotonic() - change.at)
     marks[stage] = ms
-    seconds?.observe(ms / 1000, { stage })
+    if (change.seq > (places.get(place)?.streamsSince ?? 0)) seconds?.observe(ms / 1000, { stage })
   }
   const advance = (place: string, lane: Lane): void => {
     const pushed = takeUpTo(lane.unpushed, lane.pushed)
@@ -140,8 +146,10 @@ export function createChangeProgress(options: ChangeProgressOptions): ChangeProg
   for (const type of options.types) options.feed.on(type, committed)
 
   return {
+    known: (name) => void placeOf(name),
     trace: (name) => {
       const place = placeOf(name)
+      place.streamsSince ??= store.seq
       return {
         sent: (type, { upTo, carries }) => {
           const lane = laneOf(place, type)
@@ -172,6 +180,10 @@ export function createChangeProgress(options: ChangeProgressOptions): ChangeProg
         },
       }
     },
+    elsewhere: (name) => {
+      const place = places.get(name)
+      if (place) place.streamsSince = undefined
+    },
     reported: (name, progress) => {
       for (const told of progress.slice(0, maxReported)) {
         const lane = places.get(name)?.lanes.get(told.type)
@@ -190,9 +202,10 @@ export function createChangeProgress(options: ChangeProgressOptions): ChangeProg
       }
     },
     forget: (name) => void places.delete(name),
-    report: ({ limit, fits }) => ({
-      items: recent.newest(limit, fits).map((change) => viewOf(change, places)),
-      zones: [...places].map(([zone, { lanes }]) => ({ zone, types: [...lanes].map(positionsOf) })),
+    report: (selection) => ({
+      items: recent.newest(selection.limit, (change) => isSelected(change, selection)).map((change) => viewOf(change, places)),
+      // of a place without a stream nothing is known
+      zones: [...places].flatMap(([zone, { lanes }]) => (lanes.size === 0 ? [] : [{ zone, types: [...lanes].map(positionsOf) }])),
     }),
   }
 }
@@ -201,6 +214,11 @@ function marksOf(change: FollowedChange, place: string): Marks {
   const marks = change.marks.get(place) ?? {}
   change.marks.set(place, marks)
   return marks
+}
+
+function isSelected(change: FollowedChange, { type, mesh, name, without }: ChangeSelection): boolean {
+  const isWanted = (wanted: string | undefined, value: string): boolean => wanted === undefined || wanted === value
+  return isWanted(type, change.type) && isWanted(mesh, change.mesh) && isWanted(name, change.name) && !without?.includes(change.type)
 }
 
 /** Takes the changes up to a position out of a list, and drops those that nobody can see any more. */

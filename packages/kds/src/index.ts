@@ -28,6 +28,7 @@ export type {
 export { silentRecorder } from './contract.ts'
 export { defaultMassDelete, type MassDeleteGuard } from './mass-delete-guard.ts'
 export { type GlobalIdentity, type GlobalPin, pinConfig } from './global-pin.ts'
+export { type ChangesOfReplica, mergeChanges } from './merge-changes.ts'
 export { createOwnChanges, type OwnChanges, type OwnChangesOptions } from './own-changes.ts'
 export { parseGlobalAddress } from './global-channel.ts'
 export { isLoopbackTarget } from './loopback.ts'

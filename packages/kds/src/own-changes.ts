@@ -42,6 +42,8 @@ export function createOwnChanges({ store, registry, clock, log, metrics, zone, d
       const types = registry.all.filter(isSentToZones).map((kind) => kind.type)
       const followed = createChangeProgress({ store, feed, clock, metrics, types, local: zone })
       const unfollow = delivery.onProgress(() => followed.delivered(zone, delivery))
+      // what an earlier leader sent, or will send before this process leads, counts too
+      followed.known('global')
       progress = followed
       stop = () => {
         unfollow()

@@ -244,12 +244,18 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
         types: registry.all.filter(isSentToZones).map((kind) => kind.type),
       })
       changes = followed
-      feed.on('Zone', (gone) => {
-        for (const { op, key } of gone) if (op === 'delete') followed.forget(key.name)
+      // another replica may have its streams now, and this one get them later
+      for (const { name } of store.list('Zone')) followed.known(name)
+      feed.on('Zone', (zones) => {
+        for (const { op, key } of zones) {
+          if (op === 'delete') followed.forget(key.name)
+          else followed.known(key.name)
+        }
       })
       const trustBoard = createTrustBoard({ store, feed, isShared: (trust) => options.isTrustShared?.(trust) ?? false })
       const live = followAdmissions({ admit: options.admit, feed, clock, log })
       admissions = live
+      shared?.onElsewhere((zone) => followed.elsewhere(zone))
       const unfollow = shared?.follow()
       closeFeed = () => {
         unfollow?.()

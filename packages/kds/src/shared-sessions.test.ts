@@ -151,3 +151,27 @@ test('what is known goes with the Zone', async () => {
   await settle()
   assert.deepEqual(store.list('Config'), [])
 })
+
+test('a replica is told when another takes the session of a zone, also of one that it never had', async () => {
+  const clock = new FakeClock()
+  const store = createMemoryStore({ clock, log: silentLogger })
+  const open = (instanceId: string) => createSharedSessions({ store, log: silentLogger, instanceId, isAnswering: async () => true })
+  const [a, b] = [open('a'), open('b')]
+  const told: string[] = []
+  a.onElsewhere((zone) => told.push(zone))
+  a.follow()
+  b.follow()
+  const identity = { storeId: 's', epoch: 1, instanceId: 'z' }
+  b.taken('east', identity)
+  await settle()
+  assert.deepEqual(told, ['east'])
+  a.taken('west', identity)
+  await settle()
+  assert.deepEqual(told, ['east'], 'its own is not elsewhere')
+  b.left('east')
+  a.taken('east', identity)
+  await settle()
+  b.taken('east', { ...identity, epoch: 2 })
+  await settle()
+  assert.deepEqual(told, ['east', 'east'])
+})

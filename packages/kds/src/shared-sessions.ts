@@ -28,6 +28,8 @@ export interface SharedSessions {
   left(zone: string): void
   /** Called when another replica took the session of a zone that this one has. */
   onLost(listener: (zone: string, to: StoredSession) => void): void
+  /** Called when it is read that another replica has the session of a zone, also of one that was never here. */
+  onElsewhere(listener: (zone: string) => void): void
   /** Follows the store until the function returned is called. */
   follow(): () => void
 }
@@ -54,6 +56,11 @@ export function createSharedSessions(options: SharedSessionsOptions): SharedSess
   /** Writes under way: until they are done the store may still show what was before. */
   const writing = new Map<string, number>()
   const listeners = new Set<(zone: string, to: StoredSession) => void>()
+  const elsewhereListeners = new Set<(zone: string) => void>()
+  const elsewhere = (zone: string): StoredSession | undefined => {
+    const stored = read(store, zone)
+    return stored && stored.replica !== '' && stored.replica !== instanceId && !own.has(zone) ? stored : undefined
+  }
 
   const look = (zone: string): void => {
     if (!own.has(zone) || writing.has(zone)) return
@@ -67,6 +74,10 @@ export function createSharedSessions(options: SharedSessionsOptions): SharedSess
     own.delete(zone)
     log.info({ zone, replica: stored.replica }, 'another replica has the session of the zone')
     for (const listener of listeners) listener(zone, stored)
+  }
+  const moved = (zone: string): void => {
+    look(zone)
+    if (elsewhere(zone)) for (const listener of elsewhereListeners) listener(zone)
   }
   const write = (zone: string, session: StoredSession): void => {
     writing.set(zone, (writing.get(zone) ?? 0) + 1)
@@ -86,10 +97,7 @@ export function createSharedSessions(options: SharedSessionsOptions): SharedSess
       })
   }
   return {
-    elsewhere: (zone) => {
-      const stored = read(store, zone)
-      return stored && stored.replica !== '' && stored.replica !== instanceId && !own.has(zone) ? stored : undefined
-    },
+    elsewhere,
     fence: (zone) => read(store, zone)?.fence,
     isAnswering: options.isAnswering,
     taken: (zone, identity) => {
@@ -102,10 +110,11 @@ export function createSharedSessions(options: SharedSessionsOptions): SharedSess
       if (stored?.replica === instanceId) write(zone, { ...stored, replica: '' })
     },
     onLost: (listener) => void listeners.add(listener),
+    onElsewhere: (listener) => void elsewhereListeners.add(listener),
     follow: () =>
       store.watch(store.seq, (changes) => {
         for (const { op, key } of changes) {
-          if (key.type === 'Config' && key.name.startsWith(prefix)) look(key.name.slice(prefix.length))
+          if (key.type === 'Config' && key.name.startsWith(prefix)) moved(key.name.slice(prefix.length))
           if (key.type === 'Zone' && op === 'delete' && store.get(keyOf(key.name)) && !own.has(key.name)) forget(key.name)
         }
       }),

@@ -189,10 +189,14 @@ export interface ZonePositions {
   readonly types: readonly TypePositions[]
 }
 
-/** Which of the newest changes are asked for. */
+/** Which of the newest changes are asked for. Plain data: another replica may be asked. */
 export interface ChangeSelection {
   readonly limit: number
-  readonly fits?: (change: { readonly type: string; readonly mesh: string; readonly name: string }) => boolean
+  readonly type?: string
+  readonly mesh?: string
+  readonly name?: string
+  /** Types that are not shown. */
+  readonly without?: readonly string[]
 }
 
 /** What `GET /_weft/changes` shows. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { createDelivery, type Delivery } from './delivery.ts'
+import { createDelivery, type Delivery, undetermined } from './delivery.ts'
 import type { Content } from './testing/simulated-envoy.ts'
 import { World } from './testing/world.ts'
 
@@ -157,6 +157,60 @@ test('work ahead of the streams holds its commit, hands it on to what it marks, 
   stream.turned(none, 2)
   assert.equal(await figures(delivery), '5/5')
   assert.deepEqual(delivery.waiting(5), [])
+})
+
+test('a position is reached when every process that serves proxies has reached it; the others hear what is reached here', async () => {
+  let position = 1
+  const delivery = createDelivery(() => position)
+  position = 4
+  delivery.moved()
+  delivery.elsewhere('b', undetermined)
+  assert.equal(await figures(delivery), '1/1', 'nothing is known of the other')
+  assert.deepEqual(delivery.here, { pushed: 4, acked: 4, refusing: 0 })
+  delivery.elsewhere('b', { pushed: 3, acked: 2, refusing: 1 })
+  assert.equal(await figures(delivery), '3/2 refused by 1')
+  delivery.elsewhere('b', { pushed: 2, acked: 1, refusing: 0 })
+  delivery.elsewhere('c', { pushed: 9, acked: 9, refusing: 2 })
+  assert.equal(await figures(delivery), '3/2 refused by 2', 'an old position does not count')
+  delivery.elsewhere('b', { pushed: 9, acked: 9, refusing: 0 })
+  assert.equal(await figures(delivery), '4/4 refused by 2', 'others may be ahead of what is here')
+  delivery.elsewhere('d', undetermined)
+  position = 5
+  delivery.moved()
+  assert.equal(await figures(delivery), '4/4 refused by 2')
+  delivery.elsewhere('c', undefined)
+  delivery.elsewhere('d', undefined)
+  assert.equal(await figures(delivery), '5/5', 'who is not waited for holds nothing')
+})
+
+test('what is written here because of a commit is waited for at the other processes, too', async () => {
+  let position = 1
+  const delivery = createDelivery(() => position)
+  delivery.elsewhere('b', { pushed: 1, acked: 1, refusing: 0 })
+  position = 2
+  const written = delivery.hold()
+  position = 3
+  delivery.passOn(written, 3)
+  delivery.elsewhere('b', { pushed: 2, acked: 2, refusing: 0 })
+  assert.equal(await figures(delivery), '1/1', 'the other has sent what was written at 2, not what follows from it')
+  delivery.elsewhere('b', { pushed: 3, acked: 2, refusing: 0 })
+  assert.equal(await figures(delivery), '3/1')
+  delivery.elsewhere('b', { pushed: 3, acked: 3, refusing: 0 })
+  assert.equal(await figures(delivery), '3/3')
+})
+
+test('a listener is told of what is reached here while others hold it', async () => {
+  let position = 1
+  const delivery = createDelivery(() => position)
+  delivery.elsewhere('b', undetermined)
+  const told: string[] = []
+  delivery.onProgress(() => told.push(`${delivery.acked} of ${delivery.here.acked}`))
+  position = 2
+  delivery.moved()
+  await turn()
+  delivery.moved()
+  await turn()
+  assert.deepEqual(told, ['1 of 2'])
 })
 
 test('the proxies that are waited for are named, the longest one first', () => {

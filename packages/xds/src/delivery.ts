@@ -1,7 +1,8 @@
 // How far what was committed has come on the way to proxies. A position (a sequence number of the store) is pushed once everything that follows
 // from what was committed up to it has been sent on every stream, and acked once every proxy has accepted or refused that. Streams, and
 // whatever works ahead of them, hold the position that their pending work follows from; the lowest one held is how far things are. Knows
-// nothing of what the work is, and costs a stream two comparisons while it has nothing to do.
+// nothing of what the work is, and costs a stream two comparisons while it has nothing to do. Where several processes serve proxies from one
+// store, each tells the others how far its own are, and the lowest of all is how far things are.
 import type { Backlog } from './backlog.ts'
 import { LowWater } from './low-water.ts'
 
@@ -25,12 +26,24 @@ export interface WaitingProxy {
   readonly since?: number
 }
 
-export interface Delivery {
+/** How far proxies are. */
+export interface DeliveryFigures {
   readonly pushed: number
   readonly acked: number
   /** Proxies that refuse something they should have. */
   readonly refusing: number
-  /** Called after changes of these figures, at most once a turn. Returns the unsubscriber. */
+}
+
+/** Its own figures are those of all processes. */
+export interface Delivery extends DeliveryFigures {
+  /** Of the proxies that this process serves. */
+  readonly here: DeliveryFigures
+  /**
+   * How far the proxies of another process are, as it said last; `undetermined` while it has said nothing, which holds everything, and
+   * undefined from when it is not waited for. Positions of a process never fall: a lower one is old and does not count.
+   */
+  elsewhere(process: string, figures: DeliveryFigures | undefined): void
+  /** Called after changes of any of these figures, at most once a turn. Returns the unsubscriber. */
   onProgress(listener: () => void): () => void
   /** More was committed; to be called for every commit, also when nothing follows from it. */
   moved(): void
@@ -43,8 +56,16 @@ export interface Delivery {
   within(position: number, work: () => void): void
   /** Follows the stream of a proxy until it is closed. */
   stream(proxy: string): StreamDelivery
-  /** Those that are not done, the one that is waited for longest first. */
+  /** Those of this process that are not done, in the order of `longestFirst`. */
   waiting(limit: number): readonly WaitingProxy[]
+}
+
+/** Of a process that has not said how far its proxies are. */
+export const undetermined: DeliveryFigures = { pushed: 0, acked: 0, refusing: 0 }
+
+/** The proxy that is waited for longest comes first, those that are not waited for last. */
+export function longestFirst(a: WaitingProxy, b: WaitingProxy): number {
+  return (a.since ?? Number.POSITIVE_INFINITY) - (b.since ?? Number.POSITIVE_INFINITY) || (a.proxy < b.proxy ? -1 : 1)
 }
 
 interface Sent {
@@ -65,25 +86,39 @@ export function createDelivery(position: () => number): Delivery {
   const refusing = new Set<StreamDelivery>()
   const open = new Map<StreamDelivery, () => WaitingProxy | undefined>()
   const listeners = new Set<() => void>()
-  const told = { pushed: position(), acked: position(), refusing: 0 }
+  const others = new Map<string, DeliveryFigures>()
+  const here = { pushed: position(), acked: position(), refusing: 0 }
+  const told = { ...here }
   let cause: number | undefined
   let isScheduled = false
 
-  const reached = (held: LowWater): number => {
-    let low = (held.first ?? position() + 1) - 1
+  const heldFrom = (held: LowWater): number => (held.first ?? position() + 1) - 1
+  const reached = (at: number): number => {
+    let low = at
     // the last first: what it waits for may be what another one waits for
     for (const [from, to] of [...passed].sort(([a], [b]) => b - a)) if (low < to) low = Math.min(low, from - 1)
     return low
   }
+  const settle = (figures: { -readonly [F in keyof DeliveryFigures]: number }, { pushed, acked, refusing }: DeliveryFigures): boolean => {
+    const isNews = pushed > figures.pushed || acked > figures.acked || refusing !== figures.refusing
+    figures.pushed = Math.max(figures.pushed, pushed)
+    figures.acked = Math.max(figures.acked, Math.min(acked, figures.pushed))
+    figures.refusing = refusing
+    return isNews
+  }
   const look = (): void => {
     isScheduled = false
-    const [pushed, acked] = [reached(unsent), reached(unanswered)]
-    const isNews = pushed > told.pushed || acked > told.acked || refusing.size !== told.refusing
-    told.pushed = Math.max(told.pushed, pushed)
-    told.acked = Math.max(told.acked, Math.min(acked, told.pushed))
-    told.refusing = refusing.size
+    const own = { pushed: heldFrom(unsent), acked: heldFrom(unanswered), refusing: refusing.size }
+    const all = [own, ...others.values()]
+    const acked = reached(Math.min(...all.map((each) => each.acked)))
+    const isNewsHere = settle(here, { ...own, pushed: reached(own.pushed), acked: reached(own.acked) })
+    const isNews = settle(told, {
+      pushed: reached(Math.min(...all.map((each) => each.pushed))),
+      acked,
+      refusing: all.reduce((sum, each) => sum + each.refusing, 0),
+    })
     for (const from of passed.keys()) if (from <= acked) passed.delete(from)
-    if (isNews) for (const listener of listeners) listener()
+    if (isNewsHere || isNews) for (const listener of listeners) listener()
   }
   const changed = (): void => {
     if (isScheduled) return
@@ -160,6 +195,18 @@ export function createDelivery(position: () => number): Delivery {
     get refusing() {
       return told.refusing
     },
+    get here() {
+      return { ...here }
+    },
+    elsewhere: (process, figures) => {
+      const before = others.get(process)
+      if (!figures) others.delete(process)
+      else {
+        const { pushed, acked, refusing: theirs } = figures
+        others.set(process, { pushed: Math.max(pushed, before?.pushed ?? 0), acked: Math.max(acked, before?.acked ?? 0), refusing: theirs })
+      }
+      changed()
+    },
     onProgress: (listener) => {
       listeners.add(listener)
       return () => void listeners.delete(listener)
@@ -186,7 +233,7 @@ export function createDelivery(position: () => number): Delivery {
     waiting: (limit) =>
       [...open.values()]
         .flatMap((look) => look() ?? [])
-        .sort((a, b) => (a.since ?? Number.POSITIVE_INFINITY) - (b.since ?? Number.POSITIVE_INFINITY) || (a.proxy < b.proxy ? -1 : 1))
+        .sort(longestFirst)
         .slice(0, limit),
   }
 }

@@ -4,7 +4,15 @@ export type { Caller } from './ads-session.ts'
 export { createCell } from './cell.ts'
 export type { EncodedResource, ProxySnapshot, ResourceCell, XdsType } from './contract.ts'
 export type { DeltaRequest, ProxyNode } from './delta-request.ts'
-export { createDelivery, type Delivery, type StreamDelivery, type WaitingProxy } from './delivery.ts'
+export {
+  createDelivery,
+  type Delivery,
+  type DeliveryFigures,
+  longestFirst,
+  type StreamDelivery,
+  undetermined,
+  type WaitingProxy,
+} from './delivery.ts'
 export { DeltaStream, type DeltaStreamOptions } from './delta-stream.ts'
 export { encodeResource, type ResourceNeeds } from './encode-resource.ts'
 export type { AckEvent, CloseReason, NackEvent, SentEvent, StreamEvents, TypeCounters } from './stream-events.ts'
