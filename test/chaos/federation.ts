@@ -75,6 +75,8 @@ export interface ChaosFederationOptions {
 }
 
 const portsOfPlane = 7
+/** Patience with the start of a control plane on a busy machine. */
+const startMs = 120_000
 
 /** Chooses ports and opens the links; no control plane runs yet. */
 export async function chaosFederation(options: ChaosFederationOptions): Promise<ChaosFederation> {
@@ -149,10 +151,14 @@ export async function chaosFederation(options: ChaosFederationOptions): Promise<
             ...options.env?.(place, dataDir),
           },
         })
-        await until(`API of ${place}`, async () => {
-          if (crashes.length > 0) throw new Error(crashes.join('; '))
-          return (await http('GET', api)).status === 200
-        })
+        await until(
+          `API of ${place}`,
+          async () => {
+            if (crashes.length > 0) throw new Error(crashes.join('; '))
+            return (await http('GET', api)).status === 200
+          },
+          startMs,
+        )
         if (place !== 'global') return
         // made once, by the global they belong to
         for (const zone of zones)

@@ -4,8 +4,8 @@ import type { Violation } from './invariants.ts'
 import type { Round } from './plan.ts'
 import type { Stage } from './stage.ts'
 
-/** How long a zone that no fault touches may take to follow an edit at global meanwhile. */
-const unaffectedMs = 10_000
+/** Patience with a zone that no fault touches and that follows an edit at global meanwhile, on a machine that starts others. */
+const unaffectedMs = 60_000
 
 /** Resolves with what was found broken, in words. */
 export async function runRound(stage: Stage, { faults }: Round): Promise<readonly string[]> {

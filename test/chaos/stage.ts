@@ -1,6 +1,6 @@
 // A federation under chaos: control planes, proxies, writers and observers, and the judgement of all invariants once it is quiet again.
 import { identity, permission, zoneAddress } from '../../apps/demo/src/resources.ts'
-import { getJson, http, put, until } from '../../apps/demo/src/rest.ts'
+import { getJson, http, until } from '../../apps/demo/src/rest.ts'
 import { type ProxyGroup, proxyGroup, services } from '../integration/watched-proxy.ts'
 import { authorLabel, isObject, travels } from './canonical.ts'
 import { type ChaosFederation, chaosFederation, type Plane } from './federation.ts'
@@ -49,8 +49,10 @@ export interface StageOptions {
   readonly layout?: LayoutName
 }
 
-/** Longest time that quiet places may differ. */
-const convergenceMs = 30_000
+/** Patience with places that are quiet and differ: a proxy that was refused often comes back after up to 30 s, and a busy machine is slow. */
+const convergenceMs = 120_000
+/** Patience with a control plane that is started, or asked, on a busy machine. */
+const answerMs = 120_000
 
 /** Starts everything; resolves when all proxies have all they need and the writers write. */
 export async function createStage({ random, keep = false, layout = 'files' }: StageOptions): Promise<Stage> {
@@ -206,9 +208,9 @@ export async function createStage({ random, keep = false, layout = 'files' }: St
   try {
     await federation.plane('global').start()
     await Promise.all(federation.zones.map((zone) => federation.plane(zone).start()))
-    await put(api('global'), '/meshes/default', { type: 'Mesh', name: 'default', labels: { [authorLabel]: 'global' } })
-    await put(api('global'), '/meshes/default/meshidentities/identity', identity)
-    await put(api('global'), '/meshes/default/meshtrafficpermissions/callers', permission(['east', 'west']))
+    await insist(api('global'), '/meshes/default', { type: 'Mesh', name: 'default', labels: { [authorLabel]: 'global' } })
+    await insist(api('global'), '/meshes/default/meshidentities/identity', identity)
+    await insist(api('global'), '/meshes/default/meshtrafficpermissions/callers', permission(['east', 'west']))
     for (const place of federation.places) {
       observers.set(place, createObserver(place, { api: api(place), history }))
       // randomness of their own: what they draw depends on time, and must not change the plan
@@ -223,11 +225,11 @@ export async function createStage({ random, keep = false, layout = 'files' }: St
     await until(
       'all proxies complete',
       async () => [...fleets.values()].every(({ all }) => all.every(({ proxy }) => proxy.completeAt !== undefined)),
-      60_000,
+      answerMs,
     )
-    await stage.follows(federation.zones, 30_000)
+    await stage.follows(federation.zones, answerMs)
     // a zone that loses its memory before global knows its proxies waits for them as long as any zone does
-    await until('all places agree', async () => (await converged()).length === 0, 60_000)
+    await until('all places agree', async () => (await converged()).length === 0, answerMs)
     isWatching = true
     for (const observer of observers.values()) observer.start()
     for (const writer of writers.values()) writer.resume()
@@ -249,9 +251,10 @@ function logOf({ database, databaseName }: ChaosFederation, { place, store, work
   return Promise.resolve(readChangeLog(place, workFolder))
 }
 
-/** What a control plane itself finds wrong with the chain of its history. */
+/** What a control plane itself finds wrong with the chain of its history. No answer is no finding. */
 async function brokenChain({ place, api }: Plane): Promise<readonly Violation[]> {
-  const report = await getJson(`${api}/_weft/audit/verify`)
+  let report: unknown
+  await until(`${place} verifies its chain`, async () => (report = await getJson(`${api}/_weft/audit/verify`, answerMs)) !== undefined, answerMs)
   if (isObject(report) && report['ok'] === true) return []
   return [{ invariant: 'gap-free-log', text: `${place}: its chain does not verify: ${JSON.stringify(report)}` }]
 }
@@ -259,10 +262,14 @@ async function brokenChain({ place, api }: Plane): Promise<readonly Violation[]>
 /** A zone has the mesh and its identity. */
 async function settled({ federation }: Stage, zone: Place): Promise<void> {
   const { api } = federation.plane(zone)
-  await until(`mesh and identity in ${zone}`, async () => {
-    const list = await getJson(`${api}/meshes/default/meshidentities`)
-    return isObject(list) && Array.isArray(list['items']) && list['items'].length > 0
-  })
+  await until(
+    `mesh and identity in ${zone}`,
+    async () => {
+      const list = await getJson(`${api}/meshes/default/meshidentities`)
+      return isObject(list) && Array.isArray(list['items']) && list['items'].length > 0
+    },
+    answerMs,
+  )
 }
 
 /** What an operator writes at a zone. */
@@ -270,7 +277,20 @@ async function writeZone({ federation }: Stage, zone: Place): Promise<void> {
   const index = federation.zones.indexOf(zone)
   // the stage's zones are the demo's
   const address = zoneAddress(zone as Parameters<typeof zoneAddress>[0], 10_001 + index)
-  await put(federation.plane(zone).api, `/meshes/default/meshzoneaddresses/${zone}-ingress`, address)
+  await insist(federation.plane(zone).api, `/meshes/default/meshzoneaddresses/${zone}-ingress`, address)
+}
+
+/** Writes a resource until it is taken: a busy control plane may not answer in time. What it refuses for good is thrown. */
+async function insist(api: string, path: string, resource: object): Promise<void> {
+  await until(
+    `PUT ${path} at ${api}`,
+    async () => {
+      const { status, text } = await http('PUT', `${api}${path}`, resource)
+      if (status !== 0 && status !== 503 && status >= 400) throw new Error(`PUT ${path}: ${status} ${text}`)
+      return status === 200 || status === 201
+    },
+    answerMs,
+  )
 }
 
 /**
@@ -294,7 +314,7 @@ async function remember(stage: Stage, { api, place }: Plane): Promise<void> {
       const made = itemsOf(ours).filter((item) => isObject(item['labels']) && item['labels'][authorLabel] === place)
       return made.length > 0 && made.every((item) => listed.get(displayNameOf(item)) === JSON.stringify(item['spec']))
     },
-    60_000,
+    answerMs,
   )
 }
 
@@ -308,10 +328,14 @@ function displayNameOf({ name, labels }: Record<string, unknown>): unknown {
 
 async function tokenFor(api: string, workload: string): Promise<string> {
   let token = ''
-  await until(`a token for ${workload}`, async () => {
-    const answer = await http('POST', `${api}/tokens/dataplane`, { mesh: 'default', workload, validFor: '1h' })
-    token = answer.text.trim()
-    return answer.status === 200
-  })
+  await until(
+    `a token for ${workload}`,
+    async () => {
+      const answer = await http('POST', `${api}/tokens/dataplane`, { mesh: 'default', workload, validFor: '1h' })
+      token = answer.text.trim()
+      return answer.status === 200
+    },
+    answerMs,
+  )
   return token
 }

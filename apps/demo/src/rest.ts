@@ -7,13 +7,13 @@ export interface HttpAnswer {
   readonly text: string
 }
 
-/** One HTTP request on loopback; never throws. */
-export function http(method: string, url: string, body?: unknown): Promise<HttpAnswer> {
+/** One HTTP request on loopback; never throws. `patienceMs` is how long the other side may say nothing. */
+export function http(method: string, url: string, body?: unknown, patienceMs = 3000): Promise<HttpAnswer> {
   return new Promise((done) => {
     const text = body === undefined ? undefined : JSON.stringify(body)
     const sent = request(
       url,
-      { method, timeout: 3000, agent: false, headers: text === undefined ? {} : { 'content-type': 'application/json' } },
+      { method, timeout: patienceMs, agent: false, headers: text === undefined ? {} : { 'content-type': 'application/json' } },
       (response) => {
         const chunks: Buffer[] = []
         response.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -34,8 +34,8 @@ export async function put(api: string, path: string, resource: object): Promise<
 }
 
 /** A JSON answer, or undefined when there is none with status 200. */
-export async function getJson(url: string): Promise<unknown> {
-  const answer = await http('GET', url)
+export async function getJson(url: string, patienceMs?: number): Promise<unknown> {
+  const answer = await http('GET', url, undefined, patienceMs)
   try {
     return answer.status === 200 ? JSON.parse(answer.text) : undefined
   } catch {

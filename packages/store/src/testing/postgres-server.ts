@@ -137,8 +137,8 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
     const first = child?.pid
     if (first === undefined) return
     // the first one first: it could start others
-    process.kill(first, signal)
-    for (const { pid } of childrenOf(first)) process.kill(pid, signal)
+    sendTo(first, signal)
+    for (const { pid } of childrenOf(first)) sendTo(pid, signal)
   }
   const stop = async (signal: NodeJS.Signals = 'SIGQUIT'): Promise<void> => {
     const running = child
@@ -193,10 +193,7 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
         // asked of the system, because the server takes no connection while it recovers from the last one
         const backends = childrenOf(child?.pid ?? 0).filter(({ title }) => / 127\.0\.0\.1\(\d+\)/.test(title))
         const victim = backends[Math.floor(chosen * backends.length)]
-        if (victim) {
-          process.kill(victim.pid, 'SIGKILL')
-          return
-        }
+        if (victim && sendTo(victim.pid, 'SIGKILL')) return
         await delay(20)
       }
     },
@@ -209,6 +206,16 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
       await stop()
       rmSync(dir, { recursive: true, force: true })
     },
+  }
+}
+
+/** False when the process has ended meanwhile. */
+function sendTo(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false
+    throw error
   }
 }
 
