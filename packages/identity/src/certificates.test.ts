@@ -14,6 +14,7 @@ import {
   loadCertificateAuthority,
   parseCertificates,
 } from './certificates.ts'
+import { toleratedSkewMs } from './clock-skew.ts'
 import { basicConstraints, distinguishedName, type KeyUsage, keyUsage, signedCertificate, subjectOf } from './certificate-form.ts'
 import { generateKeyPair, privateKeyPem, publicKeyDer, type KeyType } from './key-pair.ts'
 
@@ -70,7 +71,7 @@ describe('mesh authority', () => {
     ],
     [
       'one of the future',
-      async () => ({ ...(await createMeshCa({ trustDomain, now })), allowSelfSigned: true, now: now - 60_000 }),
+      async () => ({ ...(await createMeshCa({ trustDomain, now })), allowSelfSigned: true, now: now - 2 * toleratedSkewMs }),
       /not valid before/,
     ],
     [
@@ -137,7 +138,7 @@ describe('workload certificate', () => {
       assert.equal(leaf.subjectAltName, `URI:${spiffeId}`)
       assert.ok(leaf.verify(ca.certificate.publicKey))
       assert.equal(leaf.ca, false)
-      assert.equal(Date.parse(leaf.validFrom), now - 10_000)
+      assert.equal(Date.parse(leaf.validFrom), now - toleratedSkewMs)
       assert.equal(Date.parse(leaf.validTo), now + 3_600_000)
       assert.deepEqual(leaf.keyUsage, ['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2'])
       assert.equal(leaf.publicKey.asymmetricKeyType, { 'ec-p256': 'ec', 'rsa-2048': 'rsa', ed25519: 'ed25519' }[keyType])

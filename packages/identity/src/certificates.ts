@@ -15,12 +15,11 @@ import {
   signedCertificate,
   subjectKeyId,
 } from './certificate-form.ts'
+import { toleratedSkewMs } from './clock-skew.ts'
 import { generateKeyPair, importPrivateKey, type KeyPair, type KeyType, privateKeyPem, publicKeyDer } from './key-pair.ts'
 import { issueLeaf } from './leaf-certificate.ts'
 
 const tenYearsMs = 10 * 365 * 86_400_000
-/** Certificates are valid a little before they are made, so that a peer whose clock is slow accepts them. */
-const backdateMs = 10_000
 /** Lifetime of a workload certificate when the identity sets none (contract/resources.md section 8). */
 export const defaultSvidLifetimeMs = 120 * 3_600_000
 
@@ -79,7 +78,7 @@ export async function createMeshCa(options: {
   readonly keyType?: KeyType
 }): Promise<CertificateAndKey> {
   const keys = await generateKeyPair(options.keyType ?? 'ec-p256')
-  const notBefore = options.now - backdateMs
+  const notBefore = options.now - toleratedSkewMs
   const notAfter = options.now + tenYearsMs
   const certificatePem = await selfSign(
     {
@@ -143,14 +142,14 @@ export async function loadCertificateAuthority(options: {
 }
 
 /**
- * Issues a workload certificate: URI SAN only, empty subject, backdated by 10 s (contract/dataplane.md section 11.1).
+ * Issues a workload certificate: URI SAN only, empty subject (contract/dataplane.md section 11.1), backdated by the tolerated skew.
  * It never outlives the authority.
  */
 export async function issueSvid(
   authority: CertificateAuthority,
   request: { readonly spiffeId: string; readonly lifetimeMs: number; readonly now: number; readonly keys: KeyPair },
 ): Promise<IssuedSvid> {
-  const notBefore = request.now - backdateMs
+  const notBefore = request.now - toleratedSkewMs
   const notAfter = Math.min(request.now + request.lifetimeMs, Date.parse(authority.certificate.validTo))
   const leaf = await issueLeaf(authority, request.keys, {
     commonName: undefined,
@@ -183,7 +182,7 @@ export function createClientCertificate(options: OwnCertificate): Promise<Certif
 
 async function createOwnCertificate({ hosts, commonName, now }: OwnCertificate, purpose: KeyPurpose): Promise<CertificateAndKey> {
   const keys = await generateKeyPair('ec-p256')
-  const notBefore = now - backdateMs
+  const notBefore = now - toleratedSkewMs
   const notAfter = now + tenYearsMs
   const certificatePem = await selfSign(
     {
@@ -207,7 +206,7 @@ export function createEnvoyAdminCa(now: number): Promise<CertificateAndKey> {
 /** A root for connections of the control plane itself: ten years, CN as named. */
 export async function createControlPlaneCa(commonName: string, now: number): Promise<CertificateAndKey> {
   const keys = await generateKeyPair('ec-p256')
-  const notBefore = now - backdateMs
+  const notBefore = now - toleratedSkewMs
   const notAfter = now + tenYearsMs
   const certificatePem = await selfSign(
     {
@@ -234,7 +233,7 @@ export async function issueAdminCertificate(
   request: { readonly usage: 'server' | 'client'; readonly name: string; readonly now: number },
 ): Promise<CertificateAndKey> {
   const keys = await generateKeyPair('ec-p256')
-  const notBefore = request.now - backdateMs
+  const notBefore = request.now - toleratedSkewMs
   const notAfter = Math.min(request.now + tenYearsMs, Date.parse(authority.certificate.validTo))
   const certificatePem = await issueLeaf(authority, keys, {
     commonName: request.name.slice(0, 64),

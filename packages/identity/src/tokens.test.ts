@@ -68,7 +68,7 @@ describe('issued tokens', () => {
       Type: '',
       Workload: 'w',
       iat: now - 5,
-      nbf: now - 5,
+      nbf: now - 300,
       exp: now + 3600,
     })
   })

@@ -4,9 +4,11 @@ import { randomUUID } from 'node:crypto'
 import { SignJWT, decodeProtectedHeader, jwtVerify, decodeJwt, type JWTPayload } from 'jose'
 import { AppError, messageOf } from '@weft/foundation/errors'
 import type { Clock } from '@weft/foundation/time'
+import { toleratedSkewMs } from './clock-skew.ts'
 import type { KeyRing, TokenKind } from './signing-keys.ts'
 
 const tenYearsMs = 10 * 365 * 24 * 3_600_000
+/** Of the time of issue, as Kuma does (contract/dataplane.md section 5.1). */
 const backdateSeconds = 5
 
 export interface DataplaneTokenClaims {
@@ -71,7 +73,7 @@ export function createTokenIssuer(options: { readonly keys: KeyRing; readonly cl
       .setProtectedHeader({ alg: 'RS256', kid: key.kid, typ: 'JWT' })
       .setJti(randomUUID())
       .setIssuedAt(now - backdateSeconds)
-      .setNotBefore(now - backdateSeconds)
+      .setNotBefore(now - toleratedSkewMs / 1000)
       .setExpirationTime(now + Math.floor((validForMs || tenYearsMs) / 1000))
     return jwt.sign(key.privateKey)
   }

@@ -5,7 +5,7 @@ import { after, describe, it } from 'node:test'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { AppError } from '@weft/foundation/errors'
 import { silentLogger } from '@weft/foundation/log'
-import { systemClock } from '@weft/foundation/time'
+import { type Clock, FakeClock, systemClock } from '@weft/foundation/time'
 import { issueReplicaIdentity, type ReplicaIdentity } from '@weft/identity'
 import { maxBodyBytes } from '../answer.ts'
 import type { Member } from '../contract.ts'
@@ -28,8 +28,8 @@ function authorityStore(): AuthorityStore {
   return store as unknown as AuthorityStore
 }
 
-const identityOf = (store: AuthorityStore, instanceId: string): Promise<ReplicaIdentity> =>
-  issueReplicaIdentity({ store, clock: systemClock, instanceId })
+const identityOf = (store: AuthorityStore, instanceId: string, clock: Clock = systemClock): Promise<ReplicaIdentity> =>
+  issueReplicaIdentity({ store, clock, instanceId })
 
 interface Changing extends ReplicaTls {
   readonly current: ReplicaIdentity
@@ -60,12 +60,12 @@ interface Node {
   readonly tls: Changing
 }
 
-async function cluster(...ids: readonly string[]) {
+async function cluster(ids: readonly string[], clockOf: (id: string) => Clock = () => systemClock) {
   const store = authorityStore()
   const members = new Map<string, Member>()
   const nodes: Node[] = []
   for (const id of ids) {
-    const tls = changing(await identityOf(store, id))
+    const tls = changing(await identityOf(store, id, clockOf(id)))
     const path = createInterCpPath({
       host: '127.0.0.1',
       port: 0,
@@ -94,7 +94,7 @@ async function cluster(...ids: readonly string[]) {
 const request = (topic: string, text = '', limitMs = 60_000) => ({ topic, body: Buffer.from(text), limitMs })
 
 describe('the inter-CP port', async () => {
-  const replicas = await cluster('one-1111', 'two-2222')
+  const replicas = await cluster(['one-1111', 'two-2222'])
   after(() => replicas.close())
   const [one, two] = [replicas.node(0), replicas.node(1)]
   two.path.serve('echo', async (body, from) => Buffer.concat([Buffer.from(`${from}: `), body]))
@@ -126,7 +126,7 @@ describe('the inter-CP port', async () => {
   it('tells a replica that does not answer from one that cannot be reached', async () => {
     await assert.rejects(one.path.ask('two-2222', request('silent', '', 50)), { code: 'replicas/timeout' })
     await assert.rejects(one.path.ask('nobody', request('echo')), { code: 'replicas/unreachable' })
-    const gone = await cluster('gone-1')
+    const gone = await cluster(['gone-1'])
     await gone.close()
     replicas.members.set('gone-1', { instanceId: 'gone-1', address: { host: '127.0.0.1', port: gone.node(0).port } })
     await assert.rejects(one.path.ask('gone-1', request('echo')), { code: 'replicas/unreachable' })
@@ -144,6 +144,23 @@ describe('the inter-CP port', async () => {
   it('does not talk to another instance at the address of the one that is meant', async () => {
     replicas.members.set('old-0000', { instanceId: 'old-0000', address: { host: '127.0.0.1', port: two.port } })
     await assert.rejects(one.path.ask('old-0000', request('echo')), { code: 'replicas/unreachable' })
+  })
+
+  it('takes and gives answers where clocks are minutes apart, whoever made the authority', async () => {
+    const ahead = new FakeClock(Date.now() + 240_000)
+    const ids = ['fast-1', 'slow-2']
+    for (const order of [ids, ids.toReversed()]) {
+      const apart = await cluster(order, (id) => (id.startsWith('fast') ? ahead : systemClock))
+      try {
+        for (const { path, id } of apart.nodes) {
+          const other = order.find((each) => each !== id) ?? ''
+          apart.nodes.find((node) => node.id === other)?.path.serve('name', async () => Buffer.from(other))
+          assert.equal(Buffer.from(await path.ask(other, request('name'))).toString(), other)
+        }
+      } finally {
+        await apart.close()
+      }
+    }
   })
 
   describe('towards strangers', () => {
