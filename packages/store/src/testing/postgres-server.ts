@@ -19,6 +19,8 @@ export interface PostgresServerOptions {
   readonly config?: readonly string[]
   /** PEM files of a server that offers TLS. */
   readonly tls?: { readonly certificate: string; readonly key: string; readonly ca?: string }
+  /** Makes it a standby of this one, whose changes it follows; read-only until it is promoted. */
+  readonly standbyOf?: PostgresServer
 }
 
 export interface PostgresServer {
@@ -89,26 +91,16 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   const data = join(dir, 'data')
   writeFileSync(join(dir, 'password'), password)
   own(join(dir, 'password'))
-  execFileSync(
-    join(bin, 'initdb'),
-    [
-      '-D',
-      data,
-      '-U',
-      'weft',
-      '-E',
-      'UTF8',
-      '--locale=C',
-      '-A',
-      'trust',
-      '--pwfile',
-      join(dir, 'password'),
-      '--no-sync',
-      '--no-instructions',
-    ],
-    { stdio: ['ignore', 'ignore', 'pipe'], cwd: dir, ...user },
-  )
-  writeConfig(data, dir, options, own)
+  const run = (program: string, args: readonly string[]): void =>
+    void execFileSync(join(bin, program), args, { stdio: ['ignore', 'ignore', 'pipe'], cwd: dir, ...user })
+  if (options.standbyOf) {
+    const from = ['-h', '127.0.0.1', '-p', String(options.standbyOf.port), '-U', 'weft']
+    run('pg_basebackup', ['-D', data, ...from, '--write-recovery-conf', '--checkpoint=fast', '--no-sync'])
+  } else {
+    const made = ['-U', 'weft', '-E', 'UTF8', '--locale=C', '-A', 'trust', '--pwfile', join(dir, 'password')]
+    run('initdb', ['-D', data, ...made, '--no-sync', '--no-instructions'])
+    writeConfig(data, dir, options, own)
+  }
   let child: ChildProcess | undefined
   let port = await freePort()
   const start = async (): Promise<void> => {
@@ -297,7 +289,7 @@ async function launch({ bin, data, port, user }: Launch): Promise<ChildProcess> 
     // read to the end, also when nobody waits any more: a full pipe would stop the server
     createInterface({ input: child.stderr }).on('line', (line) => {
       if (lines.push(line) > 100) lines.shift()
-      if (line.includes('ready to accept connections')) resolve()
+      if (/ready to accept (read-only )?connections/.test(line)) resolve()
     })
   })
   const stopWithUs = (): void => void child.kill('SIGQUIT')

@@ -4,6 +4,8 @@ import { once } from 'node:events'
 
 export interface TcpRelay extends AsyncDisposable {
   readonly port: number
+  /** Where new connections go. */
+  target: number
   /** False: bytes of the server stay away, connections stay open. */
   isFlowing: boolean
   /** False: notifications are taken out, as a pooler that shares sessions does. */
@@ -16,7 +18,7 @@ export interface TcpRelay extends AsyncDisposable {
 export async function createTcpRelay(target: number): Promise<TcpRelay> {
   const pairs = new Set<readonly [Socket, Socket]>()
   const server = createServer((client) => {
-    const upstream = connect({ port: target, host: '127.0.0.1' })
+    const upstream = connect({ port: relay.target, host: '127.0.0.1' })
     const pair = [client, upstream] as const
     pairs.add(pair)
     const end = (): void => {
@@ -47,6 +49,7 @@ export async function createTcpRelay(target: number): Promise<TcpRelay> {
   }
   const relay: TcpRelay = {
     port: address.port,
+    target,
     isFlowing: true,
     passesNotifications: true,
     cut,
