@@ -1,9 +1,9 @@
-// Preloaded into a control plane under test: on SIGUSR2 its wall clock jumps by the milliseconds that the file behind CHAOS_CLOCK_FILE holds,
-// as after a correction by NTP or a resumed machine. The monotonic clock goes on, as it does then.
+// Preloaded into a control plane under test: its wall clock is CHAOS_CLOCK_AHEAD_MS ahead, and on SIGUSR2 jumps to what the file behind
+// CHAOS_CLOCK_FILE holds, as after a correction by NTP or a resumed machine. The monotonic clock goes on, as it does then.
 import { readFileSync } from 'node:fs'
 
 const RealDate = Date
-let offsetMs = 0
+let offsetMs = Number(process.env.CHAOS_CLOCK_AHEAD_MS ?? 0)
 
 class ShiftedDate extends RealDate {
   constructor(...parts) {

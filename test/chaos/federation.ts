@@ -2,7 +2,6 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { createProcesses } from '../../apps/demo/src/processes.ts'
 import { http, until, zoneToken } from '../../apps/demo/src/rest.ts'
 import { type PostgresServer, startPostgres } from '../../packages/store/src/testing/postgres-server.ts'
@@ -12,6 +11,7 @@ import { freePorts } from '../e2e/zone.ts'
 import { faultyLink, type FaultyLink } from './faulty-link.ts'
 import type { Place } from './history.ts'
 import type { StoreKind } from './layout.ts'
+import { shiftedClock } from './shifted-clock.ts'
 
 export interface Plane {
   readonly place: Place
@@ -144,8 +144,7 @@ export async function chaosFederation(options: ChaosFederationOptions): Promise<
             KUMA_DP_SERVER_PORT: String(port(place, 3)),
             KUMA_INTER_CP_SERVER_PORT: String(port(place, 4)),
             KUMA_MONITORING_ASSIGNMENT_SERVER_PORT: String(port(place, 5)),
-            NODE_OPTIONS: `--import=${pathToFileURL(join(import.meta.dirname, 'clock-shift.mjs')).href}`,
-            CHAOS_CLOCK_FILE: clockFile,
+            ...shiftedClock(0, clockFile),
             ...(database && store === 'postgres' ? postgresEnv(database, place) : {}),
             ...own(place),
             ...options.env?.(place, dataDir),

@@ -4,8 +4,7 @@ import { test } from 'node:test'
 import { identity } from '../../apps/demo/src/resources.ts'
 import { getJson, http, until } from '../../apps/demo/src/rest.ts'
 import { withoutPostgres } from '../../packages/store/src/testing/postgres-server.ts'
-import { isObject } from '../chaos/canonical.ts'
-import type { Role } from './control-planes.ts'
+import { ledWork } from './led-work.ts'
 import { leadingPlanes, otherOf, patienceMs, putDataplane, type ReplicaName, replicaNames } from './leading-planes.ts'
 import { proxyGroup, services } from './watched-proxy.ts'
 
@@ -20,34 +19,10 @@ const policy = (seconds: number): object => ({
 })
 
 test('two replicas of a global and of a zone', { skip: withoutPostgres(), timeout: 900_000 }, async (t) => {
-  const planes = await leadingPlanes(leaseMs)
+  const planes = await leadingPlanes({ leaseMs })
   t.after(() => planes[Symbol.asyncDispose]())
-  let made = 0
+  const { put, generated, shown, writersOf, isFencedThroughout } = ledWork(planes)
 
-  const serviceAt = async (name: ReplicaName, service: string): Promise<unknown> => {
-    const found = await getJson(`${planes.api(name)}/meshes/default/meshservices/${service}`)
-    return isObject(found) && isObject(found['status']) && Array.isArray(found['status']['vips']) ? found['status']['vips'] : undefined
-  }
-  /** A write that has to be taken, whenever a busy machine gets to it. */
-  const put = (name: ReplicaName, path: string, resource: object): Promise<unknown> =>
-    until(
-      `PUT ${path} at ${name}`,
-      async () => [200, 201].includes((await http('PUT', `${planes.api(name)}/meshes/default/${path}`, resource)).status),
-      patienceMs,
-    )
-  /** Registers a workload at a replica, and waits for what the leader makes of it at `at`. */
-  const generated = async (through: ReplicaName, at: readonly ReplicaName[]): Promise<string> => {
-    made += 1
-    const workload = `work-${made}`
-    await until(
-      `${workload} is registered`,
-      async () => [200, 201].includes(await putDataplane(planes.api(through), workload, `10.0.0.${made}`)),
-      patienceMs,
-    )
-    for (const name of at)
-      await until(`service ${workload} at ${name}`, async () => (await serviceAt(name, workload)) !== undefined, patienceMs)
-    return workload
-  }
   const shows = (name: ReplicaName, seconds: number): Promise<unknown> =>
     until(
       `${seconds}s at ${name}`,
@@ -57,27 +32,6 @@ test('two replicas of a global and of a zone', { skip: withoutPostgres(), timeou
         ),
       patienceMs,
     )
-  const writersOf = async (role: Role, resource: string): Promise<readonly string[]> => [
-    ...new Set((await planes.ledWrites(role)).filter((write) => write.resource === resource).map(({ by }) => by)),
-  ]
-  /** Nobody ever wrote as leader who was not the leader in the very transaction. */
-  const isFencedThroughout = async (): Promise<void> => {
-    for (const role of ['global', 'zone'] as const) {
-      const writes = await planes.ledWrites(role)
-      assert.ok(writes.length > 0)
-      assert.deepEqual(
-        writes.filter(({ by, leader }) => by !== leader),
-        [],
-        `${role}: every such write is the leader's`,
-      )
-      const epochs = writes.map(({ epoch }) => epoch)
-      assert.deepEqual(
-        epochs,
-        epochs.toSorted((a, b) => a - b),
-        'epochs only grow',
-      )
-    }
-  }
   const groups = { a: proxyGroup(planes.proxies('zone-a')), b: proxyGroup(planes.proxies('zone-b')) }
   t.after(() => {
     groups.a.close()
@@ -145,7 +99,7 @@ test('two replicas of a global and of a zone', { skip: withoutPostgres(), timeou
       assert.deepEqual(await writersOf('zone', `MeshService ${workload}`), [next.zone])
       for (const name of Object.values(paused)) planes.signal(name, 'SIGCONT')
       // it has read what the other did, and looked at its lease: had it anything to write, it would have by now
-      await until(`${workload} at ${paused.zone}`, async () => (await serviceAt(paused.zone, workload)) !== undefined, patienceMs)
+      await shown(workload, paused.zone)
       for (const name of Object.values(paused)) await until(`${name} knows`, async () => losts(name) > (known[name] ?? 0), patienceMs)
       const later = await generated(paused.zone, ['zone-a', 'zone-b'])
       const writes = await planes.ledWrites('zone')
@@ -170,7 +124,7 @@ test('two replicas of a global and of a zone', { skip: withoutPostgres(), timeou
     await put('global-a', 'meshtimeouts/slow', policy(2))
     await shows(next, 2)
     await planes.start(killed)
-    await until(`${workload} at ${killed}`, async () => (await serviceAt(killed, workload)) !== undefined, patienceMs)
+    await shown(workload, killed)
     await isFencedThroughout()
     assert.deepEqual(losses(), none)
   })

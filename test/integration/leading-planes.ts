@@ -1,6 +1,7 @@
 // Two global and two zone control planes, each pair on one PostgreSQL database that writes down which of them wrote what, and who led when it did:
 // every process has a user of its own there.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createProcesses, type Processes } from '../../apps/demo/src/processes.ts'
@@ -9,6 +10,7 @@ import { migrateUp } from '../../packages/store/src/postgres/migrate.ts'
 import { type PostgresServer, startPostgres } from '../../packages/store/src/testing/postgres-server.ts'
 import { root } from '../../tools/run-command.ts'
 import { isObject } from '../chaos/canonical.ts'
+import { shiftedClock } from '../chaos/shifted-clock.ts'
 import { freePorts } from '../e2e/zone.ts'
 import { basicSettings, type Role, zone } from './control-planes.ts'
 
@@ -34,6 +36,8 @@ export interface LedWrite {
 export interface LeadingPlanes extends AsyncDisposable {
   readonly server: PostgresServer
   readonly processes: Processes
+  /** Of a role, on the server. */
+  database(role: Role): string
   api(name: ReplicaName): string
   /** `host:port` that proxies connect to. */
   proxies(name: ReplicaName): string
@@ -70,8 +74,15 @@ const noteSql = `
   END $$;
   CREATE TRIGGER note AFTER INSERT ON weft.log FOR EACH ROW EXECUTE FUNCTION public.note()`
 
-/** Databases are ready; no control plane runs yet. `leaseMs`: how long a leader may be silent. */
-export async function leadingPlanes(leaseMs: number): Promise<LeadingPlanes> {
+export interface LeadingPlanesOptions {
+  /** How long a leader may be silent. */
+  readonly leaseMs: number
+  /** By how much the wall clock of a replica is ahead of the database's; 0 by default. */
+  readonly aheadMs?: (name: ReplicaName) => number
+}
+
+/** Databases are ready; no control plane runs yet. */
+export async function leadingPlanes({ leaseMs, aheadMs = () => 0 }: LeadingPlanesOptions): Promise<LeadingPlanes> {
   const dataDir = mkdtempSync(join(tmpdir(), 'wl-'))
   // what was committed has to survive its kill
   const server = await startPostgres({ durable: true })
@@ -90,6 +101,8 @@ export async function leadingPlanes(leaseMs: number): Promise<LeadingPlanes> {
   const processes = createProcesses(dataDir, (name, code) => failures.push(`${name} ended with ${code}`))
   const api = (name: ReplicaName): string => `http://127.0.0.1:${port(name, 0)}`
   const tokenFile = join(dataDir, 'zone-token')
+  // the same for all replicas, as operators are told: each verifies what the others signed
+  const historyKey = randomBytes(32).toString('hex')
   /** Every instance id there was. */
   const instances = new Map<string, ReplicaName>()
   const log = (name: ReplicaName): string => readFileSync(join(processes.folder(name), 'log'), 'utf8')
@@ -109,10 +122,12 @@ export async function leadingPlanes(leaseMs: number): Promise<LeadingPlanes> {
   return {
     server,
     processes,
+    database: (role) => databases[role],
     api,
     proxies: (name) => `127.0.0.1:${port(name, 3)}`,
     start: async (name) => {
       const role = roleOf(name)
+      giveHistoryKey(join(dataDir, name), historyKey)
       processes.start(name, join(root, 'weft'), {
         args: ['cp', 'run'],
         env: {
@@ -125,6 +140,7 @@ export async function leadingPlanes(leaseMs: number): Promise<LeadingPlanes> {
           KUMA_STORE_POSTGRES_PASSWORD: 'anything',
           KUMA_STORE_POSTGRES_DB_NAME: databases[role],
           WEFT_LEASE_DURATION: `${leaseMs}ms`,
+          ...shiftedClock(aheadMs(name)),
           ...ofRole[role],
         },
       })
@@ -190,6 +206,13 @@ export async function leadingPlanes(leaseMs: number): Promise<LeadingPlanes> {
       rmSync(dataDir, { recursive: true, force: true })
     },
   }
+}
+
+/** Lays the key of the history where a control plane would make one of its own. */
+function giveHistoryKey(workDir: string, key: string): void {
+  const folder = join(workDir, 'store')
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'history.key'), key, { mode: 0o600 })
 }
 
 /** The status of a response; 0 when there was none. */
