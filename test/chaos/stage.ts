@@ -254,7 +254,11 @@ function logOf({ database, databaseName }: ChaosFederation, { place, store, work
 /** What a control plane itself finds wrong with the chain of its history. No answer is no finding. */
 async function brokenChain({ place, api }: Plane): Promise<readonly Violation[]> {
   let report: unknown
-  await until(`${place} verifies its chain`, async () => (report = await getJson(`${api}/_weft/audit/verify`, answerMs)) !== undefined, answerMs)
+  await until(
+    `${place} verifies its chain`,
+    async () => (report = await getJson(`${api}/_weft/audit/verify`, answerMs)) !== undefined,
+    answerMs,
+  )
   if (isObject(report) && report['ok'] === true) return []
   return [{ invariant: 'gap-free-log', text: `${place}: its chain does not verify: ${JSON.stringify(report)}` }]
 }

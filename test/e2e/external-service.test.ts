@@ -72,7 +72,7 @@ const external = (port: number, verification: object): object => ({
 
 test('a service outside the mesh is reached over the egress, checked, permitted, and only there', {
   skip: missing,
-  timeout: 120_000,
+  timeout: 400_000,
 }, async () => {
   await using origin = await startOrigin()
   await using zone = await startZone()

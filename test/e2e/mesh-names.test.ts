@@ -13,7 +13,7 @@ const missing = envoyBinary ? false : 'no Envoy binary: set ENVOY_PATH'
 
 test('a service is called by its name; names come and go with services; other names are asked of the resolver of this host', {
   skip: missing,
-  timeout: 120_000,
+  timeout: 400_000,
 }, async () => {
   await using zone = await startZone({ KUMA_IPAM_MESH_SERVICE_CIDR: '127.241.0.0/16' })
   await using outside = await startResolver('192.0.2.1')

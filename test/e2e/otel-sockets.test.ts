@@ -43,7 +43,7 @@ async function httpReceiver() {
   }
 }
 
-test('all three signals reach the backend that the launcher is told of, and follow it', { skip: missing, timeout: 120_000 }, async () => {
+test('all three signals reach the backend that the launcher is told of, and follow it', { skip: missing, timeout: 400_000 }, async () => {
   await using zone = await startZone()
   await using receiver = await httpReceiver()
   const backend = await zone.workload('backend-1', 'backend')

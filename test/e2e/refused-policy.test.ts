@@ -26,7 +26,7 @@ const unknownPolicy = JSON.stringify({
 
 test('a policy that Envoy refuses is found, named and left out; the rest of the change takes effect', {
   skip: missing,
-  timeout: 120_000,
+  timeout: 400_000,
 }, async () => {
   await using zone = await startZone()
   const backend = await zone.workload('backend-1', 'backend')

@@ -131,7 +131,7 @@ const collectorAt = (name: string, port: number): object => ({
 
 test('a log line in a file, at a TCP server and at an OpenTelemetry collector, a span, and metrics of proxy and application', {
   skip: missing,
-  timeout: 120_000,
+  timeout: 400_000,
 }, async () => {
   await using zone = await startZone()
   const url = await pair(zone)
@@ -201,7 +201,7 @@ test('a log line in a file, at a TCP server and at an OpenTelemetry collector, a
 
 test('metrics of proxy and application at an OpenTelemetry collector, also after it was away', {
   skip: missing,
-  timeout: 120_000,
+  timeout: 400_000,
 }, async () => {
   await using zone = await startZone()
   const url = await pair(zone)

@@ -70,7 +70,7 @@ test('a service renamed 200 times and a route flipped between two services: 0 fa
   assert.deepEqual([...traffic.failures], [], `of ${traffic.sent} requests`)
 })
 
-test('one healthy and one degraded endpoint: the degraded one gets no request', { skip: missing, timeout: 120_000 }, async () => {
+test('one healthy and one degraded endpoint: the degraded one gets no request', { skip: missing, timeout: 400_000 }, async () => {
   await using zone = await startZone({ KUMA_XDS_DATAPLANE_DEREGISTRATION_DELAY: '60s' })
   const first = await zone.workload('one', 'web')
   // the second proxy has a stream and a service but no Envoy between, so that its stream can end while the service goes on
@@ -124,7 +124,7 @@ test('one healthy and one degraded endpoint: the degraded one gets no request', 
   }
 })
 
-test('an identity turned on in a permissive mesh: 0 failures at 200 requests a second', { skip: missing, timeout: 120_000 }, async () => {
+test('an identity turned on in a permissive mesh: 0 failures at 200 requests a second', { skip: missing, timeout: 400_000 }, async () => {
   await using zone = await startZone()
   const web = await zone.workload('web-1', 'web')
   const port = await zone.freePort()

@@ -22,7 +22,7 @@ function copyOfPolicies(): Disposable & { readonly src: string } {
   return { src, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) }
 }
 
-test('a folder and a line make a policy that takes effect', { timeout: 60_000 }, () => {
+test('a folder and a line make a policy that takes effect', { timeout: 400_000 }, () => {
   using copy = copyOfPolicies()
   const files = blocks('file')
   assert.deepEqual([...new Set([...files.keys()].map((name) => name.split('/')[0]))], ['mesh-server-name'], 'one folder')

@@ -65,7 +65,7 @@ function answerPings(socket: Socket): void {
   })
 }
 
-test('a zone that does not read is cut off, while another follows every change', { timeout: 120_000 }, async () => {
+test('a zone that does not read is cut off, while another follows every change', { timeout: 400_000 }, async () => {
   const clock = new FakeClock()
   const metrics = createMetrics()
   const store = memoryStore()
@@ -147,7 +147,7 @@ async function deafGlobal(): Promise<{ readonly server: Http2Server; readonly po
   return { server, port: typeof address === 'object' ? (address?.port ?? 0) : 0, reset }
 }
 
-test('a global that does not read is cut off by its zone, with what waits for it bounded', { timeout: 120_000 }, async () => {
+test('a global that does not read is cut off by its zone, with what waits for it bounded', { timeout: 400_000 }, async () => {
   const clock = new FakeClock()
   const metrics = createMetrics()
   const store = memoryStore()

@@ -45,16 +45,16 @@ test('a policy written at global is seen stored in its zone, pushed and acked by
   await planes.start('global')
   await planes.put('global', '/meshes/default', { type: 'Mesh', name: 'default', meshServices: { mode: 'Exclusive' } })
   await planes.start('zone')
-  await until('the mesh in the zone', async () => (await planes.get('zone', '/meshes/default')) !== undefined, 30_000)
+  await until('the mesh in the zone', async () => (await planes.get('zone', '/meshes/default')) !== undefined)
   const received: string[] = []
   const group = proxyGroup(planes.proxies, { onResponse: (proxy, { type }) => received.push(`${proxy} ${type}`) })
   try {
     for (let index = 0; index < 2 * services; index++) group.add('sidecar', { index, token: '' })
-    await until('all proxies complete', async () => group.all.every(({ proxy }) => proxy.completeAt !== undefined), 60_000)
+    await until('all proxies complete', async () => group.all.every(({ proxy }) => proxy.completeAt !== undefined))
     for (const seconds of [7, 8]) {
       received.length = 0
       await planes.put('global', '/meshes/default/meshtimeouts/first', timeout(seconds))
-      await until('acked', async () => stateIn(await changeOf(planes, 'global', { name: 'first' })) === 'acked', 30_000)
+      await until('acked', async () => stateIn(await changeOf(planes, 'global', { name: 'first' })) === 'acked')
       assert.equal(new Set(received.map((line) => line.split(' ')[0])).size, group.all.length, 'every proxy had got it by then')
       const change = await changeOf(planes, 'global', { name: 'first' })
       const [there] = change?.zones ?? []
@@ -72,11 +72,7 @@ test('a policy written at global is seen stored in its zone, pushed and acked by
       return proxies.length === 0
     })
     await planes.remove('global', '/meshes/default/meshtimeouts/first')
-    await until(
-      'the deletion acked',
-      async () => stateIn(await changeOf(planes, 'global', { name: 'first', op: 'delete' })) === 'acked',
-      30_000,
-    )
+    await until('the deletion acked', async () => stateIn(await changeOf(planes, 'global', { name: 'first', op: 'delete' })) === 'acked')
     const metrics = await http('GET', `${planes.diagnostics('global')}/metrics`)
     assert.match(metrics.text, /kds_convergence_seconds_count\{stage="acked"\} [1-9]/)
   } finally {

@@ -24,7 +24,7 @@ const without = ((): string | false => {
   }
 })()
 
-test('a control plane whose disk is full', { skip: without, timeout: 240_000 }, async () => {
+test('a control plane whose disk is full', { skip: without, timeout: 500_000 }, async () => {
   await using planes = await controlPlanes({ env: { KUMA_STORE_TYPE: 'embedded', KUMA_DEFAULTS_SKIP_HOSTNAME_GENERATORS: 'true' } })
   await planes.start('global')
   const put = (n: number) => http('PUT', `${planes.api('global')}${path(n)}`, policy(n))

@@ -17,7 +17,7 @@ spec:
       default: { connectionTimeout: ${seconds}s }
 `
 
-test('a backup restores a control plane, here and in another place; a running one refuses', { timeout: 120_000 }, async () => {
+test('a backup restores a control plane, here and in another place; a running one refuses', { timeout: 400_000 }, async () => {
   const dir = await mkdtemp(join(tmpdir(), 'wb-'))
   const file = join(dir, 'zone.backup')
   await using planes = await controlPlanes({ standalone: true, env: { KUMA_STORE_TYPE: '' } })
@@ -63,7 +63,7 @@ test('a backup restores a control plane, here and in another place; a running on
   }
 })
 
-test('history, difference, rollback and audit of a real control plane survive its death', { timeout: 120_000 }, async () => {
+test('history, difference, rollback and audit of a real control plane survive its death', { timeout: 400_000 }, async () => {
   const dir = await mkdtemp(join(tmpdir(), 'wh-'))
   await using planes = await controlPlanes({ standalone: true, env: { KUMA_STORE_TYPE: '' } })
   const weft = (...args: readonly string[]) => runWeft(args, { WEFT_ADDRESS: planes.api('zone') })

@@ -88,7 +88,7 @@ async function talk(port: number): Promise<void> {
 
 test('connections that fail and answers that come are told apart for HTTP and TCP, and a probe is answered by Envoy itself', {
   skip: envoyBinary ? false : 'no Envoy binary: set ENVOY_PATH',
-  timeout: 60_000,
+  timeout: 400_000,
 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'we-'))
   const silent = new Set<Socket>()

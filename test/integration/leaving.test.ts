@@ -38,7 +38,8 @@ async function assignmentOf(
 const stored = async (planes: ControlPlanes, name: string): Promise<boolean> =>
   (await planes.get('zone', `/meshes/default/dataplanes/${name}`)) !== undefined
 
-const env = { KUMA_DP_SERVER_AUTHN_DP_PROXY_TYPE: 'none', KUMA_XDS_DATAPLANE_DEREGISTRATION_DELAY: '3s' }
+/** The delay is long enough to see what is there before it is over, on a busy machine too. */
+const env = { KUMA_DP_SERVER_AUTHN_DP_PROXY_TYPE: 'none', KUMA_XDS_DATAPLANE_DEREGISTRATION_DELAY: '15s' }
 
 test('a proxy that closes its stream is the last choice at once and goes after the delay; many at once are lost and stay', async (t) => {
   await using planes = await controlPlanes({ standalone: true, env })
@@ -47,7 +48,7 @@ test('a proxy that closes its stream is the last choice at once and goes after t
   const group = proxyGroup(planes.proxies)
   try {
     for (let index = 0; index < 4 * services; index++) group.add('sidecar', { index, token: '' })
-    await until('all proxies complete', async () => group.all.every(({ proxy }) => proxy.completeAt !== undefined), 60_000)
+    await until('all proxies complete', async () => group.all.every(({ proxy }) => proxy.completeAt !== undefined))
     // svc-0 is reached by svc-1, and is served by the proxies 0, 5, 10 and 15
     const view = { client: 'svc-1-1', service: 'svc-0' }
     const before = await assignmentOf(planes, view)
@@ -57,27 +58,19 @@ test('a proxy that closes its stream is the last choice at once and goes after t
     const leaving = group.all[0]
     assert.ok(leaving)
     leaving.proxy.close()
-    const ms = await until(
-      'degraded',
-      async () => (await assignmentOf(planes, view)).endpoints.some((line) => line.endsWith(' DEGRADED')),
-      2_000,
-    )
+    const ms = await until('degraded', async () => (await assignmentOf(planes, view)).endpoints.some((line) => line.endsWith(' DEGRADED')))
     t.diagnostic(`degraded ${Math.round(ms)} ms after the stream was closed`)
     const degraded = await assignmentOf(planes, view)
     assert.deepEqual([degraded.endpoints.length, degraded.factor], [4, 10_000])
     assert.equal(await stored(planes, leaving.name), true)
-    await until('removed', async () => !(await stored(planes, leaving.name)), 10_000)
-    await until('gone', async () => (await assignmentOf(planes, view)).endpoints.length === 3, 2_000)
+    await until('removed', async () => !(await stored(planes, leaving.name)))
+    await until('gone', async () => (await assignmentOf(planes, view)).endpoints.length === 3)
     assert.equal((await assignmentOf(planes, view)).factor, undefined)
 
     // more than a fifth at once: the network or this control plane, not they
     const lost = group.all.slice(5, 16)
     for (const { proxy } of lost) proxy.close()
-    await until(
-      'all three degraded',
-      async () => (await assignmentOf(planes, view)).endpoints.every((line) => line.endsWith(' DEGRADED')),
-      10_000,
-    )
+    await until('all three degraded', async () => (await assignmentOf(planes, view)).endpoints.every((line) => line.endsWith(' DEGRADED')))
     const kept = await assignmentOf(planes, view)
     assert.deepEqual([kept.endpoints.length, kept.factor], [3, 10_000])
     for (const { name } of lost) assert.equal(await stored(planes, name), true, `${name} is still there`)
@@ -85,7 +78,6 @@ test('a proxy that closes its stream is the last choice at once and goes after t
     await until(
       'one is back',
       async () => (await assignmentOf(planes, view)).endpoints.filter((line) => line.endsWith(' HEALTHY')).length === 1,
-      10_000,
     )
   } finally {
     group.close()
@@ -106,11 +98,8 @@ test('an endpoint whose address is a name is found', async () => {
       networking: { address: 'localhost', inbound: [{ port: 8080, name: 'main', protocol: 'http' }] },
     })
     const client = group.add('sidecar', { index: 1, token: '', backends: false })
-    await until(
-      'resolved',
-      async () =>
-        (await assignmentOf(planes, { client: client.name, service: 'svc-0' })).endpoints.some((line) => /^(127\.0\.0\.1|::1) /.test(line)),
-      10_000,
+    await until('resolved', async () =>
+      (await assignmentOf(planes, { client: client.name, service: 'svc-0' })).endpoints.some((line) => /^(127\.0\.0\.1|::1) /.test(line)),
     )
   } finally {
     group.close()

@@ -15,7 +15,7 @@ const timeoutPolicy = (seconds: number): object => ({
 })
 const path = '/meshes/default/meshtimeouts/slow'
 
-test('a federation on PostgreSQL', { skip: withoutPostgres(), timeout: 300_000 }, async (t) => {
+test('a federation on PostgreSQL', { skip: withoutPostgres(), timeout: 580_000 }, async (t) => {
   const server = await startPostgres({
     access: ['host all stranger 127.0.0.1/32 scram-sha-256', 'host all all 127.0.0.1/32 trust'],
   })

@@ -18,8 +18,8 @@ test('two replicas with NATS and Redis', { skip: withoutPostgres() || withoutNat
     standalone: true,
     env: {
       KUMA_DP_SERVER_AUTHN_DP_PROXY_TYPE: 'none',
-      // rows last for 15 s: what is known sooner is known by Redis
-      KUMA_INTER_CP_CATALOG_HEARTBEAT_INTERVAL: '5s',
+      // rows last for 45 s: what is known sooner is known by Redis, on a busy machine too
+      KUMA_INTER_CP_CATALOG_HEARTBEAT_INTERVAL: '15s',
       WEFT_NATS_URL: nats.url,
       WEFT_NATS_USER: 'weft',
       WEFT_NATS_PASSWORD: 'correct-horse',

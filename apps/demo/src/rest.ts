@@ -8,7 +8,7 @@ export interface HttpAnswer {
 }
 
 /** One HTTP request on loopback; never throws. `patienceMs` is how long the other side may say nothing. */
-export function http(method: string, url: string, body?: unknown, patienceMs = 3000): Promise<HttpAnswer> {
+export function http(method: string, url: string, body?: unknown, patienceMs = 30_000): Promise<HttpAnswer> {
   return new Promise((done) => {
     const text = body === undefined ? undefined : JSON.stringify(body)
     const sent = request(
@@ -43,8 +43,8 @@ export async function getJson(url: string, patienceMs?: number): Promise<unknown
   }
 }
 
-/** Asks again every few milliseconds until the answer is true; resolves with the milliseconds it took. */
-export async function until(what: string, ask: () => Promise<boolean>, timeoutMs = 30_000): Promise<number> {
+/** Asks again every few milliseconds until the answer is true; resolves with the milliseconds it took. Patient with a busy machine. */
+export async function until(what: string, ask: () => Promise<boolean>, timeoutMs = 120_000): Promise<number> {
   const start = performance.now()
   while (!(await ask())) {
     if (performance.now() - start > timeoutMs) throw new Error(`${what}: not within ${timeoutMs / 1000} s`)

@@ -144,8 +144,8 @@ describe('redaction', () => {
 
   it('takes no longer for hostile text', () => {
     const text = `"key":"authorization","value":"${'\\\\'.repeat(200_000)}`
-    const start = performance.now()
+    const start = process.cpuUsage()
     assert.equal(redactAuthorization(text), text)
-    assert.ok(performance.now() - start < 2000)
+    assert.ok(process.cpuUsage(start).user < 2_000_000, 'microseconds of the processor')
   })
 })

@@ -15,6 +15,8 @@ import { createSilenceWatch } from './silence-watch.ts'
 import { createTlsPort, silenceMs, type TlsPort } from './tls-port.ts'
 
 let port: TlsPort
+/** The time that strangers are given. */
+let patience = new FakeClock()
 /** The time in which silence is measured. */
 let passing = new FakeClock()
 let number = 0
@@ -25,6 +27,7 @@ let reload: (material: TlsMaterial) => void = () => {}
 beforeEach(async () => {
   peers = []
   over = []
+  patience = new FakeClock()
   passing = new FakeClock()
   const material = await createServerCertificate({ hosts: ['localhost'], commonName: 'one', now: Date.now() })
   const grpc = new Server({ 'grpc.keepalive_time_ms': 100, 'grpc.keepalive_timeout_ms': 60_000, 'grpc.enable_channelz': 0 })
@@ -53,7 +56,7 @@ beforeEach(async () => {
     http: (_, response) => response.end('http'),
     clock: systemClock,
     log: silentLogger,
-    strangers: { limit: 20, patienceMs: 3000 },
+    strangers: { clock: patience, limit: 20, patienceMs: 3000 },
     silence: createSilenceWatch({ clock: passing, limitMs: silenceMs }),
   })
   number = await port.listen()
@@ -166,7 +169,8 @@ it('closes connections that never become a proxy, too many and in time, and none
     socket.on('close', () => closed++)
     return socket
   })
-  await until(() => closed >= 30, 'too many')
+  await until(() => closed === 30, 'too many')
+  patience.advance(3000)
   await until(() => closed === 50, 'in time')
   assert.equal(proxy.raw.destroyed, false)
   for (const socket of crowd) socket.destroy()

@@ -6,7 +6,7 @@ import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
 import { AppError, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
-import { createStrangers, peerOf } from '@weft/foundation/net'
+import { createStrangers, peerOf, type StrangersOptions } from '@weft/foundation/net'
 import type { Clock } from '@weft/foundation/time'
 import type { ServerTls } from '@weft/foundation/tls'
 import { createSilenceWatch, type SilenceWatch } from './silence-watch.ts'
@@ -35,7 +35,7 @@ export interface TlsPortOptions {
   readonly clock: Clock
   readonly log: Logger
   /** Bounds of connections without an admitted proxy: at most so many (8192), each for so long (60 s). */
-  readonly strangers?: { readonly limit: number; readonly patienceMs: number }
+  readonly strangers?: Partial<StrangersOptions>
   /** Finds half-open connections; its own by default. */
   readonly silence?: SilenceWatch
 }

@@ -89,7 +89,7 @@ test('expressions that would keep a compiler or a proxy busy are refused with th
   const patch = (modification: object): readonly string[] =>
     refusals('MeshProxyPatch', { default: { appendModifications: [{ virtualHost: { match: {}, ...modification } }] } })
   for (const value of bombs) {
-    const started = performance.now()
+    const started = process.cpuUsage()
     assert.deepEqual(route({ path: { type: 'RegularExpression', value } }), [`spec.to[0].rules[0].matches[0].path.value | ${message}`])
     assert.deepEqual(route({ headers: [{ type: 'RegularExpression', name: 'a', value }] }), [
       `spec.to[0].rules[0].matches[0].headers[0].value | ${message}`,
@@ -110,7 +110,7 @@ test('expressions that would keep a compiler or a proxy busy are refused with th
     )
     const jsonPatches = [{ op: 'add', path: '/routes/0/match/safeRegex/regex', value }]
     assert.match(patch({ operation: 'Patch', jsonPatches })[0] ?? '', /jsonPatches\[0\]\.value \| not a regular expression/)
-    assert.ok(performance.now() - started < 1000, value.slice(0, 40))
+    assert.ok(process.cpuUsage(started).user < 2_000_000, `${value.slice(0, 40)}: microseconds of the processor`)
   }
   assert.deepEqual(route({ path: { type: 'RegularExpression', value: '/[a-z]{1,10}(/.*)?' } }), [])
 })

@@ -2,7 +2,7 @@
 import { until } from '../../../apps/demo/src/rest.ts'
 import { jsonResource } from '../../../packages/kds/src/testing/raw-zone.ts'
 import type { ChaosFederation } from '../federation.ts'
-import type { Fault, FaultKind } from '../fault.ts'
+import { type Fault, type FaultKind, pause } from '../fault.ts'
 import type { Random } from '../random.ts'
 import { type ScriptedPeer, scriptedPeer, type ScriptedPeerOptions } from '../scripted-peer.ts'
 import type { Stage } from '../stage.ts'
@@ -14,7 +14,31 @@ export function peerFault(
   { touches = [], cutsOff = [] }: Partial<Pick<Fault, 'touches' | 'cutsOff'>> = {},
 ): FaultKind {
   const zone = `mallory-${name.replaceAll(/[^a-z0-9]+/g, '-')}`
-  return { name, draw: (random): Fault => ({ name, touches: [zone, ...touches], cutsOff, run: (stage) => run(stage, zone, random) }) }
+  const runs = (random: Random) => async (stage: Stage) => {
+    if (touches.includes('global')) return run(stage, zone, random)
+    for (;;) {
+      const global = stage.federation.plane('global')
+      const { pid } = global
+      try {
+        return await run(stage, zone, random)
+      } catch (error) {
+        // another fault may end global under the peer, which proves nothing then: it comes again
+        await pause(1_000)
+        if (pid !== undefined && global.pid === pid) throw error
+      }
+    }
+  }
+  return { name, draw: (random): Fault => ({ name, touches: [zone, ...touches], cutsOff, run: runs(random) }) }
+}
+
+/** Waits until something holds, as long as a call goes on. */
+export async function whileOpen(call: { readonly ended: Promise<unknown> }, what: string, ask: () => Promise<boolean>): Promise<void> {
+  let isOver = false
+  void call.ended.then(() => (isOver = true))
+  await until(what, async () => {
+    if (isOver) throw new Error(`${what}: the call ended before`)
+    return ask()
+  })
 }
 
 /** A peer that brings what admits it. Global may be away for a moment: other faults run at the same time. */
@@ -28,7 +52,7 @@ export async function admitted(
     token = await federation.token(zone).catch(() => '')
     return token !== ''
   }
-  await until(`a token for ${zone}`, ask, 15_000)
+  await until(`a token for ${zone}`, ask)
   return scriptedPeer({ port: federation.kdsPort, zone, ...more, headers: { authorization: `Bearer ${token}`, ...more.headers } })
 }
 

@@ -246,11 +246,14 @@ export const ackOf = (bytes: Uint8Array): Uint8Array => {
   return requests.encode({ typeUrl, responseNonce: nonce })
 }
 
-/** Resolves once `isTrue`, looking again after every turn of the event loop; fails after five seconds. */
+/** Patience with a busy machine. */
+const patienceMs = 120_000
+
+/** Resolves once `isTrue`, looking again after every turn of the event loop; fails when it is never so. */
 export async function until(isTrue: () => boolean, what: string): Promise<void> {
   const start = systemClock.monotonic()
   while (!isTrue()) {
-    if (systemClock.monotonic() - start > 5000) throw new Error(`never happened: ${what}`)
+    if (systemClock.monotonic() - start > patienceMs) throw new Error(`never happened: ${what}`)
     await new Promise((resolve) => setImmediate(resolve))
   }
 }

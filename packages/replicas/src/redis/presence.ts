@@ -18,6 +18,8 @@ export interface RedisPresenceOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics?: Metrics | undefined
+  /** How long its key lives without a beat; 3,000 ms by default. */
+  readonly keyMs?: number
 }
 
 export interface RedisPresence extends Presence {
@@ -65,7 +67,7 @@ export function createRedisPresence(options: RedisPresenceOptions): RedisPresenc
     try {
       const said = JSON.stringify(self)
       const answer: unknown = await link.run((client) =>
-        client.eval(beatScript, 2, ownKey, keys.members, self.instanceId, said, ttlMs, keys.memberPrefix),
+        client.eval(beatScript, 2, ownKey, keys.members, self.instanceId, said, options.keyMs ?? ttlMs, keys.memberPrefix),
       )
       if (!isStopped && Array.isArray(answer)) take(answer[0] === 1, answer.slice(1).flatMap(readMember))
     } catch (error) {
