@@ -4,6 +4,7 @@ import { AppError, messageOf } from '@weft/foundation/errors'
 import type { Type } from 'protobufjs'
 import protojson from 'protobufjs/ext/protojson.js'
 import type { Messages } from './gen/messages.ts'
+import { compileEncoder } from './lazy-codegen.ts'
 import { prunedRoot } from './root.ts'
 import { verifyMessage } from './verify.ts'
 
@@ -55,10 +56,13 @@ export function codec<K extends MessageName>(name: K): Codec<Messages[K]> {
   return found as Codec<Messages[K]>
 }
 
-/** Compiles the coding functions of `names` now, so that the first message of a kind is as fast as the second. */
+/** Compiles the encoders of `names` now, so that the first message of a kind is encoded as fast as the second. */
 export function warm(names: readonly MessageName[]): void {
   const { types } = prunedRoot()
-  for (const name of names) types.get(name)?.setup()
+  for (const name of names) {
+    const type = types.get(name)
+    if (type) compileEncoder(type)
+  }
 }
 
 /** A codec around a reflected type, which is looked up at the first use. */

@@ -8,6 +8,7 @@ import 'protobufjs/ext/protojson.js'
 import type { Root } from 'protobufjs'
 import { readFlatStrings } from './flat-strings.ts'
 import { type HardenedRoot, harden } from './harden.ts'
+import { compileSeparately } from './lazy-codegen.ts'
 import { protoFiles } from './proto-files.ts'
 
 /** Beside the sources, or beside the folder a bundled program lies in. */
@@ -41,6 +42,7 @@ export function buildRoot(set: Uint8Array, protoTexts: readonly string[]): Root 
   const root = protobuf.Root.fromDescriptor(set)
   for (const text of protoTexts) protobuf.parse(text, root)
   root.resolveAll()
+  compileSeparately(root)
   return root
 }
 
