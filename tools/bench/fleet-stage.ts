@@ -2,6 +2,7 @@
 import type { Expectation, FleetReport } from '../../packages/testkit/src/fleet/fleet-report.ts'
 import { type FleetProcess, spawnFleet } from '../../packages/testkit/src/fleet/fleet-process.ts'
 import type { FleetState } from '../../packages/testkit/src/fleet/fleet.ts'
+import { answeringIngress } from './answering-ingress.ts'
 import type { Federation } from './federation.ts'
 import { cpuSecondsOf, usageOf, type Usage } from './processes-usage.ts'
 import { meshName } from './resources.ts'
@@ -19,6 +20,8 @@ export interface FleetStage {
   readonly own: string
   readonly other: string
   fleet(zone: string): FleetProcess
+  /** Where the zone's ingress is said to be; probes are answered there. */
+  ingressPort(zone: string): number
   /** Starts the fleets' processes; their proxies start with `startProxies`. */
   spawnFleets(): void
   startProxies(): Promise<void>
@@ -57,6 +60,7 @@ export async function createFleetStage(context: RunContext, size: StageSize, sto
   const { options, session } = context
   const zones = Array.from({ length: size.zones }, (_, index) => `zone-${index + 1}`)
   const federation = await context.federation(zones, store)
+  const ingresses = new Map(await Promise.all(zones.map(async (zone) => [zone, await answeringIngress()] as const)))
   const fleets = new Map<string, FleetProcess>()
   const fleet = (zone: string): FleetProcess => {
     const found = fleets.get(zone)
@@ -76,6 +80,7 @@ export async function createFleetStage(context: RunContext, size: StageSize, sto
     own: zones[0] ?? '',
     other: zones.at(-1) ?? '',
     fleet,
+    ingressPort: (zone) => ingresses.get(zone)?.port ?? 0,
     spawnFleets: () => {
       session.signal.throwIfAborted()
       const { services, reachable, probes } = options
@@ -120,6 +125,7 @@ export async function createFleetStage(context: RunContext, size: StageSize, sto
       session.spentCpuSeconds += stage.fleetCpuSeconds()
       await Promise.all([...fleets.values()].map((each) => each.stop()))
       await federation.stop()
+      for (const ingress of ingresses.values()) ingress.close()
     },
   }
   return stage

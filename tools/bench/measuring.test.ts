@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
+import { systemClock } from '../../packages/foundation/src/time/index.ts'
+import { createProbe } from '../../packages/reachability/src/probe.ts'
+import { answeringIngress } from './answering-ingress.ts'
 import { freeRange } from './port-range.ts'
 import { cpuSecondsOf, machineCpuSeconds, secondsOf, usageOf } from './processes-usage.ts'
 import { pathOf, permission, zoneAddress } from './resources.ts'
@@ -51,4 +54,15 @@ test('resources go where the REST API has them', () => {
   assert.equal(pathOf({ type: 'MeshIdentity', mesh: 'default', name: 'identity' }), '/meshes/default/meshidentities/identity')
   assert.equal(pathOf(zoneAddress('zone-1', 1)), '/meshes/default/meshzoneaddresses/zone-1-address')
   assert.equal(pathOf(permission(['zone-1'])), '/meshes/default/meshtrafficpermissions/callers')
+})
+
+test('a simulated ingress answers the probes of control planes', async () => {
+  const ingress = await answeringIngress()
+  try {
+    const probe = createProbe(systemClock)
+    const result = await probe({ address: '127.0.0.1', port: ingress.port, expectsAnswer: true })
+    assert.deepEqual([result.ok, result.ok && result.answered], [true, true])
+  } finally {
+    ingress.close()
+  }
 })

@@ -22,7 +22,7 @@ export async function measureRestart(context: RunContext, stage: FleetStage, as:
   const followed = (await stage.reports()).get(other)
   if (reached.size === 0) context.progress(`${as}: INCOMPLETE: ${stateOf(await stage.reports())}`)
   // what a memory store lost and only an operator writes
-  if (as === 'restart') await federation.writeZone(other, 10_000 + stage.size.zones)
+  if (as === 'restart') await federation.writeZone(other, stage.ingressPort(other))
   const complete = await stage.waitFor('complete', patience, [other])
   await stage.quiet(4000)
   const reports = await stage.reports()

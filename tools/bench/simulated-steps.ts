@@ -76,7 +76,7 @@ export async function measureLarge(context: RunContext): Promise<void> {
   }
 }
 
-export async function start(context: RunContext, { federation }: FleetStage): Promise<void> {
+export async function start(context: RunContext, { federation, ingressPort }: FleetStage): Promise<void> {
   federation.start('global')
   const answered = await federation.answers('global')
   if (/\/src\/main\.ts\b/.test(commandLineOf(federation.pid('global')))) {
@@ -96,7 +96,7 @@ export async function start(context: RunContext, { federation }: FleetStage): Pr
   context.putFirst('start.global', answered)
   context.putFirst('start.online', Math.max(...online))
   await federation.writeMesh()
-  for (const [index, zone] of federation.zones.entries()) await federation.writeZone(zone, 10_001 + index)
+  for (const zone of federation.zones) await federation.writeZone(zone, ingressPort(zone))
 }
 
 interface Idle {
