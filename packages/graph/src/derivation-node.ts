@@ -18,6 +18,7 @@ export class DerivationNode<I, V> extends InputDrivenNode<I, V> {
   }
 
   propagate(): void {
+    if (this.dirty.size === 0) return
     const released = new Set<string>()
     while (this.dirty.size > 0) {
       const batch = [...this.dirty]

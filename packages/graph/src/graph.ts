@@ -224,7 +224,11 @@ class IncrementalGraph implements Graph {
     if (ms > (this.#options.slowCommitMs ?? 50)) log.warn({ ms: Math.round(ms), reason }, 'slow graph commit')
     for (const failure of this.#failures.splice(0)) log.warn(failure, 'derivation keeps its last output')
     const info: CommitInfo = { id: ++this.#commits, reason }
-    const deliveries = this.#collections.flatMap((node) => node.takeDeliveries(info) ?? [])
+    const deliveries: (() => void)[] = []
+    for (const node of this.#collections) {
+      const calls = node.takeDeliveries(info)
+      if (calls) deliveries.push(...calls)
+    }
     for (const deliver of deliveries) {
       try {
         deliver()

@@ -44,19 +44,20 @@ export class IndexNode<V> extends GraphNode implements Index<V>, Consumer {
 
   propagate(): void {
     if (this.#dirty.size === 0) return
-    const changed = new Set<string>()
+    // at the start nobody has read anything yet
+    const changed = this.hasReaders ? new Set<string>() : undefined
     for (const key of this.#dirty) {
       const before = this.#keys.get(key) ?? []
       const after = this.#compute(key)
       for (const indexKey of before) if (!after.includes(indexKey)) this.#remove(indexKey, key)
       for (const indexKey of after) this.#add(indexKey, key)
-      for (const indexKey of before) changed.add(indexKey)
-      for (const indexKey of after) changed.add(indexKey)
+      for (const indexKey of before) changed?.add(indexKey)
+      for (const indexKey of after) changed?.add(indexKey)
       if (after.length === 0) this.#keys.delete(key)
       else this.#keys.set(key, after)
     }
     this.#dirty.clear()
-    this.markReaders(changed)
+    if (changed) this.markReaders(changed)
   }
 
   seed(): void {

@@ -17,6 +17,7 @@ export class UnionNode<V> extends CollectionNode<V> implements Consumer {
   }
 
   propagate(): void {
+    if (this.#dirty.size === 0) return
     for (const key of this.#dirty) this.write(key, this.#first(key))
     this.#dirty.clear()
     this.settle()
