@@ -45,6 +45,7 @@ export function deriveIdentities(
   )
   const spiffeIds = graph.map({ name: 'spiffeIds', from: inputs.dataplanes, reads: [byMesh] }, (scope, dataplane) => {
     const named = scope.lookup(byMesh, dataplane.mesh).filter((identity) => identity.names)
+    if (named.length === 0) return noIds
     const ids = matchingIdentities(
       named.map((c) => c.resource),
       dataplane.labels,
@@ -53,6 +54,9 @@ export function deriveIdentities(
   })
   return { ofDataplane, of: (dataplane) => identityOf(dataplane, byMesh.lookup(dataplane.mesh)), spiffeIds, meshesWithIdentity }
 }
+
+/** The same for every dataplane of a mesh without identities. */
+const noIds: readonly string[] = []
 
 interface UsableIdentity {
   /** Without provider and status. */

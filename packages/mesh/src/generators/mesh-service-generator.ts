@@ -52,13 +52,11 @@ export function deriveWantedServices(graph: Graph, inputs: WantedServiceInputs):
       const [first] = dataplanes
       if (!first || !scope.get(meshes, `/${first.mesh}`)) return undefined
       const serving = dataplanes.filter((dataplane) => dataplane.inbounds.length > 0)
-      const variants = serving.toSorted((a, b) => compare(a.creationTime, b.creationTime) || compare(a.name, b.name)).map(portsOf)
-      const [oldest] = variants
+      const oldest = oldestOf(serving)
       if (!oldest) return undefined
       const existing = scope.get(meshServices, key)
-      const held = existing && variants.find((ports) => structuralEqual(ports, storedPorts(existing)))
       const labels = labelPropagation && propagatedLabels(serving, labelPropagation)
-      return { workload: first.workload, ports: held ?? oldest, labels }
+      return { workload: first.workload, ports: (existing && heldPorts(serving, existing)) ?? portsOf(oldest), labels }
     },
   )
 }
@@ -124,6 +122,24 @@ export function createMeshServicePart(options: MeshServicePartOptions): Generate
 
 function isManaged(labels: Labels, settings: MeshSettings): boolean {
   return labels[labelKeys.managedBy] === meshServiceGenerator && isLocal(labels, settings)
+}
+
+function oldestOf(dataplanes: readonly DataplaneFact[]): DataplaneFact | undefined {
+  let oldest: DataplaneFact | undefined
+  for (const each of dataplanes) {
+    if (!oldest || (compare(each.creationTime, oldest.creationTime) || compare(each.name, oldest.name)) < 0) oldest = each
+  }
+  return oldest
+}
+
+/** The ports that a service has, while any of its dataplanes has them. */
+function heldPorts(dataplanes: readonly DataplaneFact[], existing: Resource): readonly WantedPort[] | undefined {
+  const stored = storedPorts(existing)
+  for (const each of dataplanes) {
+    const ports = portsOf(each)
+    if (structuralEqual(ports, stored)) return ports
+  }
+  return undefined
 }
 
 /** By port number; of several inbounds with the same number the first counts. */
