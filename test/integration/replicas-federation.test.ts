@@ -47,15 +47,18 @@ test('a federation of replicas', { skip: withoutPostgres(), timeout: 900_000 }, 
   const config = async (at: ReplicaName, name: string): Promise<string> =>
     JSON.stringify((await planes.get(at, `/meshes/default/dataplanes/${name}/_config`)) ?? null)
   let seconds = 10
-  /** A policy that is written at one global replica is in the configuration of a proxy of each zone replica. */
-  const reaches = async (from: ReplicaName, at: readonly ReplicaName[]): Promise<void> => {
+  const write = (at: ReplicaName): Promise<void> => {
     seconds += 1
-    await put(planes.api(from), '/meshes/default/meshtimeouts/a-slow', {
+    return put(planes.api(at), '/meshes/default/meshtimeouts/a-slow', {
       type: 'MeshTimeout',
       mesh: 'default',
       name: 'a-slow',
       spec: { to: [{ targetRef: { kind: 'Mesh' }, default: { connectionTimeout: `${seconds}s` } }] },
     })
+  }
+  /** A policy that is written at one global replica is in the configuration of a proxy of each zone replica. */
+  const reaches = async (from: ReplicaName, at: readonly ReplicaName[]): Promise<void> => {
+    await write(from)
     for (const group of groups) {
       const { name } = group.all[0] ?? assert.fail()
       for (const asked of at) {
@@ -87,6 +90,21 @@ test('a federation of replicas', { skip: withoutPostgres(), timeout: 900_000 }, 
   const hasArrived = async (at: readonly ReplicaName[]): Promise<void> => {
     const seq = await newest()
     for (const each of at) await until(`${each} says that it arrived`, async () => (await stateOf(seq, each)) === 'acked', patience)
+  }
+
+  const isUnderWay = async (seq: number): Promise<boolean> => ['stored', 'pushed'].includes((await stateOf(seq, 'global-2')) ?? '')
+  /** The newest change, once it is in the store of the zone; while a proxy is silent it comes no further. */
+  const newestUnderWay = async (): Promise<number> => {
+    let seq = 0
+    await until(
+      'the newest change is in the zone',
+      async () => {
+        seq = await newest()
+        return isUnderWay(seq)
+      },
+      patience,
+    )
+    return seq
   }
 
   await t.test('a policy of either global reaches proxies of either zone replica', async () => {
@@ -143,12 +161,7 @@ test('a federation of replicas', { skip: withoutPostgres(), timeout: 900_000 }, 
     for (const group of groups) {
       const { name, proxy } = group.all[0] ?? assert.fail()
       proxy.keepSilent()
-      await put(planes.api('global-1'), '/meshes/default/meshtimeouts/a-slow', {
-        type: 'MeshTimeout',
-        mesh: 'default',
-        name: 'a-slow',
-        spec: { to: [{ targetRef: { kind: 'Mesh' }, default: { connectionTimeout: `${++seconds}s` } }] },
-      })
+      await write('global-1')
       await until(
         'both globals have it',
         async () => {
@@ -185,8 +198,15 @@ test('a federation of replicas', { skip: withoutPostgres(), timeout: 900_000 }, 
     const ids = await Promise.all(globals.map((name) => planes.instanceId(name)))
     await until('the first has it', async () => (await isConnectedTo('global-2')) === ids[0], patience)
     for (const group of groups) group.mark()
+    const { proxy } = groups[0].all[0] ?? assert.fail()
+    proxy.keepSilent()
+    await write('global-1')
+    const underWay = await newestUnderWay()
     await planes.kill('global-1')
     await until('the other has it', async () => (await isConnectedTo('global-2')) === ids[1], patience)
+    await until('what the dead one sent is followed on', () => isUnderWay(underWay), patience)
+    proxy.answer()
+    await until('and has arrived', async () => (await stateOf(underWay, 'global-2')) === 'acked', patience)
     await reaches('global-2', zones)
     await hasArrived(['global-2', ...zones])
     for (const { losses } of groups) assert.deepEqual([losses.removed, losses.shrunk], [[], []])
@@ -197,9 +217,16 @@ test('a federation of replicas', { skip: withoutPostgres(), timeout: 900_000 }, 
     const [left] = zones.filter((name) => name !== leader)
     assert.ok(left)
     for (const group of groups) group.mark()
+    const { proxy } = groups[zones.indexOf(left)]?.all[0] ?? assert.fail()
+    proxy.keepSilent()
+    await write('global-2')
+    const underWay = await newestUnderWay()
     await planes.kill(leader)
     await until('it leads', async () => planes.log(left).includes('lease is ours'), patience)
     await until('all follow again', async () => all().every(({ proxy }) => proxy.isConnected && proxy.completeAt !== undefined), patience)
+    assert.ok(await isUnderWay(underWay), 'what came to the dead one is waited for')
+    proxy.answer()
+    await until('and has arrived', async () => (await stateOf(underWay, 'global-2')) === 'acked', patience)
     await reaches('global-2', [left])
     await hasArrived(['global-2', left])
     for (const { losses } of groups) assert.deepEqual([losses.removed, losses.shrunk], [[], []])
