@@ -40,7 +40,10 @@ export interface IdentityIssuerOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly settings: SpiffeSettings
-  /** Called with every certificate that is issued or renewed, in any order over proxies. */
+  /**
+   * Called with every certificate that is issued or renewed, and with the one that was kept when its proxy comes back; in any order over
+   * proxies.
+   */
   readonly onIssued: (proxyKey: string, svid: Svid) => void
   /**
    * True when all who must have acknowledged trust in the authority (hex SHA-256 of its certificate) of a MeshIdentity. Asked only for an

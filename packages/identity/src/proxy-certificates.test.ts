@@ -52,10 +52,18 @@ describe('certificates of proxies', () => {
     issuer.ensure('default/web-1', wanted)
     await issuer.idle()
     assert.equal(issuer.current('default/web-1'), first)
+    assert.deepEqual(
+      issued.map(([proxyKey, svid]) => [proxyKey, svid === first]),
+      [
+        ['default/web-1', true],
+        ['default/web-1', true],
+      ],
+      'told again: what was known of a proxy that went is forgotten',
+    )
     issuer.ensure('default/web-1', { ...wanted, spiffeId: 'spiffe://default.east.mesh.local/workload/other' })
     assert.equal(issuer.current('default/web-1'), undefined)
     await issuer.idle()
-    assert.equal(issued.length, 2)
+    assert.equal(issued.length, 3)
     assert.equal(issuer.current('default/web-1')?.privateKeyPem, first?.privateKeyPem)
     issuer.ensure('default/web-1', undefined)
     clock.advance(11 * 60_000)

@@ -60,6 +60,7 @@ export interface SvidIssuanceOptions {
   readonly isTrustSpread: (kri: string, fingerprint: string) => boolean
   /** The proxy holds a certificate of an earlier life of this control plane. */
   readonly holdsCertificate: (proxyKey: string, kri: string) => boolean
+  /** Called with every certificate that is issued or renewed, and with the one that was kept when its proxy comes back. */
   readonly onIssued: (proxyKey: string, svid: Svid) => void
   /** The authority of a KRI can no longer issue. */
   readonly onUnusableAuthority: (kri: string) => void
@@ -84,6 +85,8 @@ interface ProxyState {
   readonly key: string
   wanted: WantedIdentity | undefined
   svid: Svid | undefined
+  /** The certificate was told since the proxy came: what was told before it went is forgotten. */
+  isTold: boolean
   keys: KeyPair | undefined
   timer: Timer | undefined
   waiting: PendingSvid['reason'] | undefined
@@ -154,6 +157,11 @@ export function createSvidIssuance(options: SvidIssuanceOptions): SvidIssuance {
     svid.authority === fingerprint &&
     clock.now() < renewalTime(svid)
 
+  const tell = (state: ProxyState, svid: Svid): void => {
+    state.isTold = true
+    options.onIssued(state.key, svid)
+  }
+
   const serve = async (state: ProxyState): Promise<void> => {
     const wanted = state.wanted
     if (!wanted || isStopped) return
@@ -165,6 +173,7 @@ export function createSvidIssuance(options: SvidIssuanceOptions): SvidIssuance {
     if (isFresh(state.svid, wanted, issuing.authority.fingerprint)) {
       state.waiting = undefined
       armRenewal(state)
+      if (!state.isTold && state.svid) tell(state, state.svid)
       return
     }
     if (mustWait(state, wanted, issuing)) {
@@ -182,7 +191,7 @@ export function createSvidIssuance(options: SvidIssuanceOptions): SvidIssuance {
       state.waiting = undefined
       state.waitsSince = undefined
       armRenewal(state)
-      options.onIssued(state.key, svid)
+      tell(state, svid)
     } catch (error) {
       state.waiting = 'failed'
       log.warn({ proxy: state.key, kri: wanted.kri, err: messageOf(error) }, 'certificate could not be issued')
@@ -214,6 +223,7 @@ export function createSvidIssuance(options: SvidIssuanceOptions): SvidIssuance {
         if (!state?.wanted) return
         state.wanted = undefined
         state.waiting = undefined
+        state.isTold = false
         arm(state, retentionMs, () => proxies.delete(proxyKey))
         return
       }
@@ -222,6 +232,7 @@ export function createSvidIssuance(options: SvidIssuanceOptions): SvidIssuance {
           key: proxyKey,
           wanted: undefined,
           svid: undefined,
+          isTold: false,
           keys: undefined,
           timer: undefined,
           waiting: undefined,
