@@ -1,7 +1,7 @@
-// Bundles the programs into dist/: one file each starts three times faster and needs a third less memory than the sources.
+// Bundles the programs into dist/: they start three times faster and need a third less memory than the sources.
 import { build, type Plugin } from 'esbuild'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { root } from './run-command.ts'
 
 /** Program name in dist/ to its entry. */
@@ -29,9 +29,25 @@ export async function buildPrograms(base: string = root): Promise<void> {
   const dist = join(base, 'dist')
   mkdirSync(dist, { recursive: true })
   const started = new Date()
-  await build({
-    entryPoints: Object.entries(programs).map(([out, entry]) => ({ in: join(base, entry), out })),
+  const written = new Set<string>()
+  for (const [out, entry] of Object.entries(programs))
+    for (const file of await buildProgram(dist, { in: join(base, entry), out })) written.add(basename(file))
+  for (const file of written) if (file.endsWith('.mjs')) requireAscii(join(dist, file))
+  // a program that starts meanwhile finds the parts of the last build until those of this one are there
+  for (const file of readdirSync(dist)) if (/^\w+-\w+\.mjs/.test(file) && !written.has(file)) rmSync(join(dist, file))
+  writeFileSync(join(dist, 'built'), `${started.toISOString()}\n`)
+}
+
+/** Resolves with the paths of what it wrote. */
+async function buildProgram(dist: string, entry: { readonly in: string; readonly out: string }): Promise<readonly string[]> {
+  const { metafile } = await build({
+    metafile: true,
+    entryPoints: [entry],
     outdir: dist,
+    // the control plane imports its drivers when it starts with them. The others import what they may need at any time, also long after
+    // what lies here was built anew
+    splitting: entry.out === 'cp',
+    chunkNames: `${entry.out}-[hash]`,
     outExtension: { '.js': '.mjs' },
     bundle: true,
     platform: 'node',
@@ -48,8 +64,7 @@ export async function buildPrograms(base: string = root): Promise<void> {
     banner: { js: banner },
     logLevel: 'warning',
   })
-  for (const name of Object.keys(programs)) requireAscii(join(dist, `${name}.mjs`))
-  writeFileSync(join(dist, 'built'), `${started.toISOString()}\n`)
+  return Object.keys(metafile.outputs)
 }
 
 /** One character beyond Latin-1 makes the engine keep two bytes for every character of the program. Escapes do not count. */

@@ -4,15 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { silentLogger } from '../../packages/foundation/src/log/index.ts'
 import { systemClock } from '../../packages/foundation/src/time/index.ts'
-import {
-  type DurableStore,
-  loadHistoryKey,
-  migrateUp,
-  openEmbeddedStore,
-  openPostgresStore,
-  type PostgresStoreOptions,
-  type Store,
-} from '../../packages/store/src/index.ts'
+import { type DurableStore, loadHistoryKey, openEmbeddedStore, type Store } from '../../packages/store/src/index.ts'
+import { migrateUp, openPostgresStore, type PostgresStoreOptions } from '../../packages/store/src/postgres/index.ts'
 import { createNatsAnnouncer, createNatsLink, type NatsAnnouncer } from '../../packages/replicas/src/nats/index.ts'
 import { startNats, withoutNats } from '../../packages/replicas/src/testing/nats-server.ts'
 import { createTcpRelay } from '../../packages/store/src/testing/tcp-relay.ts'

@@ -1,7 +1,7 @@
 // `weft import --from-kuma-postgres`: takes what a stock control plane keeps in its database into the store of a stopped one of ours. Only reads there.
 import { checkSpec, checkStatus, coreDescriptors, createRegistry, type Registry, type Resource } from '@weft/resources'
 import { policyDescriptors } from '@weft/policies'
-import { type KumaRow, readKumaDatabase } from '@weft/store'
+import type { KumaRow } from '@weft/store/postgres'
 import type { ControlPlaneConfig } from './config.ts'
 import { type LeftOut, type Print, type WriteOptions, writeResources } from './write-resources.ts'
 
@@ -13,6 +13,7 @@ export interface ImportOptions extends WriteOptions {
 /** Resolves when the preview is printed and, with `yes`, the store has it. What our store has and the database has not stays. */
 export async function importFromKuma(config: ControlPlaneConfig, options: ImportOptions, print: Print): Promise<void> {
   const registry = createRegistry([...coreDescriptors, ...policyDescriptors])
+  const { readKumaDatabase } = await import('@weft/store/postgres')
   const rows = await readKumaDatabase(options.from)
   const { resources, leftOut } = resourcesOf(registry, rows)
   const source = {

@@ -1,12 +1,12 @@
 // `weft migrate up|status`: the schema in PostgreSQL, which a control plane never changes by itself.
 import { AppError } from '@weft/foundation/errors'
-import { migrateUp, migrationStatus } from '@weft/store'
 import type { ControlPlaneConfig } from './config.ts'
 import { postgresSettings } from './open-store.ts'
 
 /** Applies what is missing. Safe to run again, and at the same time as another. */
 export async function migrate(config: ControlPlaneConfig, print: (text: string) => void): Promise<void> {
   const settings = settingsOf(config)
+  const { migrateUp } = await import('@weft/store/postgres')
   const { applied, version } = await migrateUp(settings)
   for (const migration of applied) print(`applied ${migration.version}: ${migration.name}`)
   print(`the database ${settings.database} has schema version ${version}${applied.length === 0 ? ', nothing to do' : ''}`)
@@ -15,6 +15,7 @@ export async function migrate(config: ControlPlaneConfig, print: (text: string) 
 /** Prints the version and what is missing; resolves with whether a control plane of this version can use it. */
 export async function showMigrations(config: ControlPlaneConfig, print: (text: string) => void): Promise<boolean> {
   const settings = settingsOf(config)
+  const { migrationStatus } = await import('@weft/store/postgres')
   const { version, known, pending } = await migrationStatus(settings)
   print(`the database ${settings.database} has schema version ${version}, this program knows ${known}`)
   for (const migration of pending) print(`missing ${migration.version}: ${migration.name}`)

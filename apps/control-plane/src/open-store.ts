@@ -3,16 +3,8 @@ import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
 import type { Clock } from '@weft/foundation/time'
 import type { Registry } from '@weft/resources'
-import {
-  createMemoryStore,
-  type DurableStore,
-  loadHistoryKey,
-  openEmbeddedStore,
-  openPostgresStore,
-  type PostgresSettings,
-  type PostgresStoreOptions,
-  type Store,
-} from '@weft/store'
+import { createMemoryStore, type DurableStore, loadHistoryKey, openEmbeddedStore, type PostgresSettings, type Store } from '@weft/store'
+import type { PostgresStoreOptions } from '@weft/store/postgres'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ControlPlaneConfig, workDirOf } from './config.ts'
@@ -75,9 +67,10 @@ export async function openStore(
   return { store, history: store.history, backup: store.backup }
 }
 
-function openPostgres(config: ControlPlaneConfig, options: Omit<PostgresStoreOptions, 'settings' | 'key'>): Promise<DurableStore> {
+async function openPostgres(config: ControlPlaneConfig, options: Omit<PostgresStoreOptions, 'settings' | 'key'>): Promise<DurableStore> {
   const dir = storeFolder(config)
   mkdirSync(dir, { recursive: true, mode: 0o700 })
+  const { openPostgresStore } = await import('@weft/store/postgres')
   return openPostgresStore({
     ...options,
     settings: postgresSettings(config),
