@@ -177,6 +177,35 @@ it('subscriptions an earlier process left open are ended after a grace, those th
   await env.writer.stop()
 })
 
+it('what many proxies left open is ended workload by workload, and others get their turn meanwhile', async () => {
+  const { store, clock, writer } = setUp()
+  const workloads = 20
+  const workloadOf = (name: string): string => `w-${Number(name.slice(3)) % workloads}`
+  const open = { subscriptions: [{ id: 's', controlPlaneInstanceId: 'cp-0', connectTime: timestamp(0) }] }
+  const names = Array.from({ length: 1000 }, (_, n) => `dp-${n}`)
+  const dataplane = (name: string) => ({
+    op: 'put' as const,
+    resource: { type: 'Dataplane', mesh: 'm', name, labels: { 'kuma.io/workload': workloadOf(name) }, spec: {} },
+  })
+  await store.transact(
+    names.flatMap((name) => [dataplane(name), put('DataplaneInsight', name, 'm', open)]),
+    api,
+  )
+  await writer.start()
+  const writes: number[] = []
+  store.watch(store.seq, (changes) => writes.push(new Set(changes.map(({ key }) => workloadOf(key.name))).size))
+  clock.advance(10_000)
+  await Promise.resolve()
+  let turns = 0
+  while (names.some((name) => isOnline(insight(store, name)?.spec))) {
+    await turn()
+    turns += 1
+  }
+  assert.ok(turns >= writes.length, `${turns} turns for ${writes.length} writes`)
+  const counted = writes.reduce((sum, each) => sum + each, 0)
+  assert.ok(counted < workloads + writes.length, `workloads are counted anew ${counted} times`)
+})
+
 it('global leaves the insights of the zones alone', async () => {
   const env = setUp('global')
   const left = { subscriptions: [{ id: 'old', controlPlaneInstanceId: 'zone-cp', connectTime: '2026-01-01T00:00:00Z' }] }

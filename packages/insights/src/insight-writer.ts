@@ -1,6 +1,7 @@
 // Keeps DataplaneInsights and ZoneInsights of what this process observes. Invariant: events change memory at once; the store gets what
 // says who is connected in the same turn, counters at most every ten seconds, and never an insight without its Dataplane or Zone. Who is connected
 // goes alone: the counters of all others would be written, and synced to global, in the very moment in which a service appears.
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { JsonObject } from '@weft/foundation/json'
 import { messageOf } from '@weft/foundation/errors'
 import type { Component } from '@weft/foundation/lifecycle'
@@ -110,8 +111,7 @@ const leftoverGraceMs = 10_000
 const retryMs = 1000
 /** Proxies that start together change their insights together: one write for all that comes within this time. */
 const gatherMs = 100
-/** Of one write. Each changes the counters of every service that has one of them, so few large ones cost less than many small ones. */
-const batchSize = 1000
+const batchSize = 200
 
 /** A writer over a store. `start` also ends, after a grace, the subscriptions an earlier process left open. */
 export function createInsightWriter(options: InsightWriterOptions): InsightWriter {
@@ -212,6 +212,8 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
   const flushAll = async (which: ReadonlySet<string>): Promise<void> => {
     const texts = [...which]
     for (let at = 0; at < texts.length; at += batchSize) {
+      // a store in memory is done at once: without a pause nobody else would have a turn before the last of them
+      if (at > 0) await nextTurn()
       if (!(await writeBatch(texts.slice(at, at + batchSize)))) {
         if (!stopped) countersAlarm.within(retryMs)
         return
@@ -256,12 +258,12 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
   /** Ends subscriptions of processes that are gone. Insights that a zone reports to its global are that zone's to end. */
   const endedOf = (isGone: (instanceId: string) => boolean): void => {
     for (const type of ['DataplaneInsight', 'ZoneInsight']) {
-      for (const insight of store.list(type)) {
-        if (type === 'DataplaneInsight' && options.mode === 'global') continue
-        if (!subscriptionsOf(insight.spec).some((each) => isOpen(each) && isGone(instanceOf(each)))) continue
-        const owner = { ...insightKey(insight), type: type.replace('Insight', '') }
-        change(insightKey(insight), owner, true, (spec) => closedOf(spec, isGone, time()))
-      }
+      if (type === 'DataplaneInsight' && options.mode === 'global') continue
+      const open = store
+        .list(type)
+        .filter(({ spec }) => subscriptionsOf(spec).some((each) => isOpen(each) && isGone(instanceOf(each))))
+        .map((insight) => ({ insight: insightKey(insight), owner: { ...insightKey(insight), type: type.replace('Insight', '') } }))
+      for (const { insight, owner } of byWorkload(open, store)) change(insight, owner, true, (spec) => closedOf(spec, isGone, time()))
     }
   }
   const closeLeftovers = (): void => endedOf((of) => of !== instanceId)
@@ -362,6 +364,12 @@ function createAlarm(clock: Clock, ring: () => void): Alarm {
     },
     cancel: () => set?.timer.cancel(),
   }
+}
+
+/** Those of one workload follow each other: each write changes the counters of all workloads that have a proxy in it, and those of all their proxies. */
+function byWorkload<T extends { readonly owner: ResourceKey }>(all: readonly T[], store: Pick<Store, 'get'>): readonly T[] {
+  const groups = Map.groupBy(all, ({ owner }) => store.get(owner)?.labels[labelKeys.workload] ?? '')
+  return [...groups.values()].flat()
 }
 
 function isInsight({ type }: ResourceKey): boolean {
