@@ -103,7 +103,9 @@ export async function createStage({ random, keep = false, layout = 'files' }: St
       place,
       digests: new Map([...held].map(([key, item]) => [key, item.digest])),
     }))
-    const followed = find(writers, 'global').followed
+    // a write that was not acknowledged may have been carried out: what global holds counts, and whether it may hold that is judged apart
+    const followed = find(observers, 'global').held.get(find(writers, 'global').followed)?.value
+    if (followed === undefined) return [{ invariant: 'convergence', text: 'global lacks the policy that every proxy follows' }]
     return [
       ...judgeConvergence(holdings, travels),
       ...federation.zones.flatMap((zone) =>
@@ -148,7 +150,7 @@ export async function createStage({ random, keep = false, layout = 'files' }: St
     },
     follows: async (of, timeoutMs) => {
       const value = await find(writers, 'global').edit()
-      const newest = (): number => find(writers, 'global').followed
+      const newest = (): number => find(writers, 'global').attempted
       const hasAtLeast = (zone: Place): boolean => {
         // the writer may have gone on
         for (let each = value; each <= newest(); each++) if (behind(zone, each).length === 0) return true

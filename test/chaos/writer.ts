@@ -1,7 +1,7 @@
 // An operator of one control plane who never rests: numbered edits, one at a time, and things that come and go.
 import { request } from 'node:http'
 import { authorLabel } from './canonical.ts'
-import { type History, keyOf, type Place } from './history.ts'
+import { type History, type Key, keyOf, type Place } from './history.ts'
 import type { Random } from './random.ts'
 
 export interface Writer {
@@ -13,8 +13,10 @@ export interface Writer {
   rewrite(): Promise<void>
   /** One edit of the policy that every proxy follows; its value once acknowledged. Only at global. */
   edit(): Promise<number>
-  /** The last value that every proxy is to have; only at global. */
-  readonly followed: number
+  /** The policy that every proxy follows. Only at global. */
+  readonly followed: Key
+  /** The last value of it that was written, acknowledged or not. */
+  readonly attempted: number
   /** Answers that were neither success nor a broken connection. */
   readonly refusals: readonly string[]
 }
@@ -88,7 +90,6 @@ export function createWriter(
   const refusals: string[] = []
   let running: Promise<void> | undefined
   let isPaused = true
-  let followed = 0
 
   /** One write at a time: two in flight could be carried out in either order. */
   let last: Promise<unknown> = Promise.resolve()
@@ -108,7 +109,6 @@ export function createWriter(
     if (isDone) {
       history.add({ kind: 'acknowledged', id })
       subject.exists = !isDeletion
-      if (subject === everywhere) followed = subject.value
     } else if (!isBusy(answer.status)) refusals.push(`${place}: ${subject.path}: ${answer.status} ${answer.text.slice(0, 200)}`)
     return isDone
   }
@@ -125,8 +125,9 @@ export function createWriter(
   }
   return {
     refusals,
-    get followed() {
-      return followed
+    followed: keyOf(everywhere.type, mesh, '', everywhere.name),
+    get attempted() {
+      return everywhere.value
     },
     resume: () => {
       if (!isPaused) return
