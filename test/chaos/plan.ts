@@ -17,8 +17,8 @@ const kindsOf: Readonly<Record<LayoutName, readonly FaultKind[]>> = {
   databases: [...networkFaults, ...processFaults, ...databaseFaults],
 }
 
-/** Deaths of processes, and what happens to the database server. */
-export const crashFaults: readonly FaultKind[] = [...processFaults.filter(({ name }) => name.startsWith('kill')), ...databaseFaults]
+/** Deaths and standstill of processes and of the database server. */
+export const crashFaults: readonly FaultKind[] = [...processFaults.filter(({ name }) => name !== 'clock jump'), ...databaseFaults]
 
 /** Everything that can be injected, by name. */
 export const allKinds: readonly FaultKind[] = [...new Set(Object.values(kindsOf).flat())]
