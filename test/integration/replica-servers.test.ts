@@ -29,6 +29,12 @@ test('two replicas with NATS and Redis', { skip: withoutPostgres() || withoutNat
     },
   })
   await Promise.all(both.map((name) => planes.start(name)))
+  // the leader makes it, when it has become one
+  await until(
+    'the default mesh is at both',
+    async () => (await Promise.all(both.map((name) => planes.get(name, '/meshes/default')))).every((found) => found !== undefined),
+    patience,
+  )
   const group = proxyGroup(`127.0.0.1:${planes.port('zone-2')}`)
   t.after(() => group.close())
 
