@@ -9,8 +9,8 @@ export type Key = string
 export type Happening =
   /** A writer starts to write; `value` undefined is a deletion. */
   | { readonly kind: 'write'; readonly id: number; readonly place: Place; readonly key: Key; readonly value: number | undefined }
-  /** The control plane acknowledged that write. */
-  | { readonly kind: 'acknowledged'; readonly id: number }
+  /** The control plane acknowledged that write. `changedNothing`: what it wanted was so already, so no log has an entry of it. */
+  | { readonly kind: 'acknowledged'; readonly id: number; readonly changedNothing?: boolean }
   /** A list shows a resource that is new there, or has another value. */
   | { readonly kind: 'seen'; readonly by: string; readonly key: Key; readonly value: number | undefined }
   /** A list lacks a resource it had. */

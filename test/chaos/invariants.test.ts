@@ -13,7 +13,7 @@ const write = (id: number, value: number | undefined, of = key, place = 'global'
   key: of,
   value,
 })
-const acknowledged = (id: number): Happening => ({ kind: 'acknowledged', id })
+const acknowledged = (id: number, changedNothing = false): Happening => ({ kind: 'acknowledged', id, changedNothing })
 const seen = (by: string, value: number, of = key): Happening => ({ kind: 'seen', by, key: of, value })
 const texts = (found: readonly checks.Violation[]): readonly string[] => found.map(({ text }) => text)
 
@@ -151,5 +151,28 @@ describe('gap-free log', () => {
     assert.equal(checks.judgeLog(history, log(2, [of(1, 2), of(2, 1)])).length, 1)
     assert.equal(checks.judgeLog(history, log(1, [of(1, 1)])).length, 1)
     assert.deepEqual(checks.judgeLog([write(1, 1)], log(1, [entry(1)])), [], 'never acknowledged')
+  })
+  it('a deletion that found nothing, because one before it was carried out without an answer, has no entry of its own', () => {
+    const other = 'MeshTimeout|default||b'
+    const of = (seq: number, value: number | undefined, name = 'a'): checks.LogEntry =>
+      entry(seq, { class: 'desired', name, value, op: value === undefined ? 'delete' : 'put' })
+    const history: readonly Happening[] = [
+      write(1, 1),
+      acknowledged(1),
+      write(2, undefined),
+      write(3, 5, other),
+      acknowledged(3),
+      write(4, undefined),
+      acknowledged(4, true),
+      write(5, 6, other),
+      acknowledged(5),
+      write(6, 2),
+      acknowledged(6),
+      write(7, undefined),
+      acknowledged(7),
+    ]
+    const entries = [of(1, 1), of(2, undefined), of(3, 5, 'b'), of(4, 6, 'b'), of(5, 2), of(6, undefined)]
+    assert.deepEqual(checks.judgeLog(history, log(6, entries)), [])
+    assert.equal(checks.judgeLog(history, log(6, entries.with(3, of(4, 9, 'b')))).length, 1, 'what is missing is still found')
   })
 })

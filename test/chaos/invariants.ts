@@ -172,7 +172,10 @@ export function judgeLog(happenings: readonly Happening[], log: ChangeLogCopy): 
     before = seq
   }
   if (before !== undefined && before !== log.seq) say(`ends at ${before}, the store is at ${log.seq}`)
-  const acknowledged = new Set(happenings.flatMap((each) => (each.kind === 'acknowledged' ? [each.id] : [])))
+  // a deletion that found nothing has no entry: one of the same name before it, which nobody heard the answer of, has
+  const acknowledged = new Set(
+    happenings.flatMap((each) => (each.kind === 'acknowledged' && each.changedNothing !== true ? [each.id] : [])),
+  )
   const desired = log.entries.filter((entry) => entry.class === 'desired')
   let at = 0
   for (const each of happenings) {

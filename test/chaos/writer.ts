@@ -107,7 +107,7 @@ export function createWriter(
     // a deletion whose first answer was lost finds nothing
     const isDone = answer.status === 200 || answer.status === 201 || (isDeletion && answer.status === 404)
     if (isDone) {
-      history.add({ kind: 'acknowledged', id })
+      history.add({ kind: 'acknowledged', id, changedNothing: answer.status === 404 })
       subject.exists = !isDeletion
     } else if (!isBusy(answer.status)) refusals.push(`${place}: ${subject.path}: ${answer.status} ${answer.text.slice(0, 200)}`)
     return isDone
