@@ -47,6 +47,9 @@ test('the second start of the demo finds what was written in the first', {
     const closed = new Promise<number>((done) => child.once('close', (code) => done(code ?? -1)))
     await Promise.race([seen(), closed.then((code) => assert.fail(`the demo ended with ${code}: ${text}`))])
     child.kill('SIGINT')
+    // and once more while it stops, as a terminal does through npm
+    await until('it stops', async () => (await http('GET', `http://127.0.0.1:${base + 81}`)).status !== 200, 60_000)
+    child.kill('SIGINT')
     // ended before or after its proofs
     assert.ok([0, 130].includes(await closed), text)
   }

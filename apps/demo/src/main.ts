@@ -37,7 +37,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     console.error(`  ${name} ended (exit ${code}); its log: ${join(dataDir, name, 'log')}`),
   )
   const interrupted = new Promise<'interrupted'>((done) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done('interrupted'))
+    // a terminal signals all processes of the foreground and npm's runner passes it on: the second one must not end what the first one stops
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => done('interrupted'))
   })
   const federation = createFederation({ weft: join(root, 'weft'), base: Number(options.portBase), processes })
   const stage: Stage = {
