@@ -1,17 +1,16 @@
 // How far changes have come, the same at whichever replica it is asked: of a global, what each knows of the zones that it has; of a zone, what the
 // leader knows, with the proxies of all.
-import { messageOf } from '@weft/foundation/errors'
 import { isObject } from '@weft/foundation/json'
 import type { Logger } from '@weft/foundation/log'
 import { type ChangeReport, type ChangeSelection, type ChangesOfReplica, type KdsServer, mergeChanges, type OwnChanges } from '@weft/kds'
 import type { Replicas } from '@weft/replicas'
 import type { DeliveryOfReplicas } from './delivery-of-replicas.ts'
+import { readMessage, viewsOfOthers, writeMessage } from './replica-messages.ts'
 import { byLeader } from './sync-of-replicas.ts'
 import type { SharedParts } from './shared-parts.ts'
 
 export type ChangesAsked = (selection: ChangeSelection) => Promise<ChangeReport>
 
-const limitMs = 5_000
 const shownProxies = 10
 
 /** Of all zones. What a replica knows that does not answer is missing. */
@@ -25,21 +24,19 @@ export function globalChangesOfReplicas(
     connected: [...new Set(server.zones().map(({ zone }) => zone))],
     report: server.changes(selection),
   })
-  const there = async (instanceId: string, body: Uint8Array): Promise<readonly ChangesOfReplica[]> => {
-    try {
-      const view = parse(await replicas.ask(instanceId, { topic, body, limitMs }))
-      // the view of another replica of this program
-      return isObject(view) ? [view as unknown as ChangesOfReplica] : []
-    } catch (error) {
-      log.warn({ component: 'replicas', replica: instanceId, err: messageOf(error) }, 'a replica does not say how far changes are')
-      return []
-    }
+  const others = {
+    replicas,
+    topic,
+    // the view of another replica of this program
+    read: (view: unknown) => (isObject(view) ? (view as unknown as ChangesOfReplica) : undefined),
+    log: log.child({ component: 'replicas' }),
+    silence: 'a replica does not say how far changes are',
   }
   // what `ChangesAsked` of another replica wrote
-  replicas.serve(topic, async (body) => write(here(parse(body) as ChangeSelection)))
+  replicas.serve(topic, async (body) => writeMessage(here(readMessage(body) as ChangeSelection)))
   return async (selection) => {
-    const others = await Promise.all(replicas.presence.members().map(({ instanceId }) => there(instanceId, write(selection))))
-    return mergeChanges([here(selection), ...others.flat()], selection.limit)
+    const views = await viewsOfOthers({ ...others, body: writeMessage(selection) })
+    return mergeChanges([here(selection), ...views], selection.limit)
   }
 }
 
@@ -53,12 +50,4 @@ export function zoneChangesOfReplicas(
     const proxies = await deliveries.waiting(shownProxies)
     return { ...changes.report(selection), proxies }
   })
-}
-
-function write(value: unknown): Uint8Array {
-  return Buffer.from(JSON.stringify(value))
-}
-
-function parse(bytes: Uint8Array): unknown {
-  return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'))
 }

@@ -7,6 +7,7 @@ import type { Logger } from '@weft/foundation/log'
 import type { Clock, Timer } from '@weft/foundation/time'
 import type { Replicas } from '@weft/replicas'
 import { type Delivery, type DeliveryFigures, longestFirst, undetermined, type WaitingProxy } from '@weft/xds'
+import { readMessage, viewLimitMs, viewsOfOthers, writeMessage } from './replica-messages.ts'
 
 export interface DeliveryOfReplicasNeeds {
   readonly replicas: Pick<Replicas, 'ask' | 'onDeath' | 'presence' | 'serve'>
@@ -22,7 +23,6 @@ export interface DeliveryOfReplicas extends Component {
 }
 
 const topics = { told: 'delivery/told', waiting: 'delivery/waiting' } as const
-const limitMs = 5_000
 /** Between two messages to one replica: under churn positions move with every commit. */
 const gapMs = 20
 const retryMs = 1_000
@@ -48,7 +48,7 @@ export function deliveryOfReplicas({ replicas, delivery, clock, log }: DeliveryO
   const send = async (id: string, figures: DeliveryFigures): Promise<boolean> => {
     try {
       // of two messages that overtake each other the later one counts
-      await replicas.ask(id, { topic: topics.told, body: Buffer.from(JSON.stringify({ ...figures, count: ++count })), limitMs })
+      await replicas.ask(id, { topic: topics.told, body: writeMessage({ ...figures, count: ++count }), limitMs: viewLimitMs })
       return true
     } catch (error) {
       log.debug({ replica: id, err: messageOf(error) }, 'a replica does not hear how far the proxies here are')
@@ -91,29 +91,26 @@ export function deliveryOfReplicas({ replicas, delivery, clock, log }: DeliveryO
     if (others.has(id)) delivery.elsewhere(id, figures)
   }
   replicas.serve(topics.told, async (body, from) => {
-    hear(from, heardIn(parse(body)))
+    hear(from, heardIn(readMessage(body)))
     return new Uint8Array()
   })
   replicas.serve(topics.waiting, async (body) => {
-    const limit = Number(field(parse(body), 'limit'))
-    return Buffer.from(JSON.stringify(delivery.waiting(Number.isSafeInteger(limit) ? limit : 0)))
+    const limit = Number(field(readMessage(body), 'limit'))
+    return writeMessage(delivery.waiting(Number.isSafeInteger(limit) ? limit : 0))
   })
-  const waitingAt = async (id: string, limit: number): Promise<readonly WaitingProxy[]> => {
-    try {
-      const body = Buffer.from(JSON.stringify({ limit }))
-      const answer = parse(await replicas.ask(id, { topic: topics.waiting, body, limitMs }))
-      // what `waiting` of the other replica gave
-      return Array.isArray(answer) ? (answer as readonly WaitingProxy[]) : []
-    } catch (error) {
-      log.warn({ replica: id, err: messageOf(error) }, 'a replica does not say which proxies it waits for')
-      return []
-    }
+  const elsewhere = {
+    replicas,
+    topic: topics.waiting,
+    // what `waiting` of the other replica gave
+    read: (answer: unknown) => (Array.isArray(answer) ? (answer as readonly WaitingProxy[]) : undefined),
+    log,
+    silence: 'a replica does not say which proxies it waits for',
   }
 
   return {
     name: 'delivery-of-replicas',
     waiting: async (limit) => {
-      const answers = await Promise.all(presence.members().map(({ instanceId }) => waitingAt(instanceId, limit)))
+      const answers = await viewsOfOthers({ ...elsewhere, body: writeMessage({ limit }) })
       return [...delivery.waiting(limit), ...answers.flat()].sort(longestFirst).slice(0, limit)
     },
     start: async () => {
@@ -148,12 +145,4 @@ function heardIn(value: unknown): Heard {
 
 function numberIn(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
-}
-
-function parse(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'))
-  } catch {
-    return undefined
-  }
 }

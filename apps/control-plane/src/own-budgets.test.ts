@@ -21,7 +21,7 @@ function budgets(env: Readonly<Record<string, string>>) {
 async function failures(attempts: Attempts, error: AppError): Promise<number> {
   for (let n = 0; n < 200; n += 1) {
     try {
-      await attempts.check({ address: '203.0.113.9', credential: `bad-${n}` }, () => Promise.reject(error))
+      await attempts.check({ address: '203.0.113.9', credentials: [`bad-${n}`] }, () => Promise.reject(error))
     } catch (refusal) {
       if (hasCode(refusal, 'budget/exhausted')) return n
     }

@@ -1,12 +1,12 @@
 // Changes of policies that Envoys refused, as any replica of a zone shows them: a proxy's are known by the replica that serves it.
 import type { ApiServerDeps } from '@weft/api'
-import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
 import { isObject } from '@weft/foundation/json'
 import type { Logger } from '@weft/foundation/log'
 import { nameKey } from '@weft/resources'
 import type { Replicas } from '@weft/replicas'
 import type { ProxyPipeline } from './proxy-pipeline.ts'
-import { proxyHolding } from './replica-questions.ts'
+import { readMessage, viewLimitMs, viewOf, writeMessage } from './replica-messages.ts'
+import { elsewhere, noHolder, proxyHolding } from './replica-questions.ts'
 
 type Rejections = NonNullable<ApiServerDeps['rejections']>
 type Rejected = Awaited<ReturnType<Rejections['of']>>
@@ -25,11 +25,11 @@ export interface RejectionsNeeds {
 }
 
 const topics = { one: 'proxy/rejections', all: 'proxy/all-rejections' } as const
-const limitMs = 5_000
 
 /** What a proxy without a stream refused last is known by who served it, so that its own replicas are asked for all. */
 export function rejectionsOfReplicas(needs: RejectionsNeeds): Rejections {
-  const { replicas, log } = needs
+  const { replicas } = needs
+  const log = needs.log.child({ component: 'replicas' })
   const here = (key: string): Rejected =>
     needs.local.rejections(key).map(({ policy: { type, mesh, name, labels }, instead, resources, message }) => ({
       policy: { type, mesh, name, labels },
@@ -43,55 +43,44 @@ export function rejectionsOfReplicas(needs: RejectionsNeeds): Rejections {
       const found = here(key)
       return found.length > 0 && (needs.isHere(key) || !needs.isHeld(key)) ? [[key, found] as const] : []
     })
-  const there = async (instanceId: string): Promise<View> => {
-    try {
-      const answer: unknown = parse(await replicas.ask(instanceId, { topic: topics.all, body: new Uint8Array(), limitMs }))
-      // the view of another replica of this program
-      return Array.isArray(answer) ? (answer as View) : []
-    } catch (error) {
-      log.warn({ component: 'replicas', replica: instanceId, err: messageOf(error) }, 'a replica does not say what its proxies refuse')
-      return []
-    }
+  const others = {
+    replicas,
+    topic: topics.all,
+    // the view of another replica of this program
+    read: (answer: unknown) => (Array.isArray(answer) ? (answer as View) : undefined),
+    log,
+    silence: 'a replica does not say what its proxies refuse',
   }
   const all = async (): Promise<ReadonlyMap<string, Rejected>> => {
     const { self, presence } = replicas
     // in one order, so that whichever replica is asked takes the same
     const ids = [self, ...presence.members()].map(({ instanceId }) => instanceId).toSorted()
-    const views = await Promise.all(ids.map(async (id) => (id === self.instanceId ? view() : there(id))))
-    return new Map(views.flat())
+    const views = await Promise.all(ids.map(async (id) => (id === self.instanceId ? view() : viewOf(id, others))))
+    return new Map(views.flatMap((found) => found ?? []))
   }
   replicas.serve(topics.one, async (body) => {
-    const question = parse(body)
+    const question = readMessage(body)
     const key = isObject(question) ? String(question['proxy']) : ''
-    if (!needs.isHere(key)) throw new AppError('replicas/no-holder', `this replica has no stream for ${key} either`)
-    return write(here(key))
+    if (!needs.isHere(key)) throw noHolder(key)
+    return writeMessage(here(key))
   })
-  replicas.serve(topics.all, async () => write(view()))
+  replicas.serve(topics.all, async () => writeMessage(view()))
   return {
     all,
     of: async (dataplane) => {
       const key = nameKey(dataplane)
       if (needs.isHere(key)) return here(key)
-      try {
-        const answer: unknown = parse(
-          await replicas.askHolder(proxyHolding(dataplane), { topic: topics.one, body: write({ proxy: key }), limitMs }),
-        )
-        // what `here` of the other replica gave
-        return Array.isArray(answer) ? (answer as Rejected) : []
-      } catch (error) {
-        if (!hasCode(error, 'replicas/no-holder') && !hasCode(error, 'replicas/unreachable')) throw error
-        return (await all()).get(key) ?? []
-      }
+      const question = { topic: topics.one, body: writeMessage({ proxy: key }), limitMs: viewLimitMs }
+      return elsewhere(
+        async () => {
+          const answer = readMessage(await replicas.askHolder(proxyHolding(dataplane), question))
+          // what `here` of the other replica gave
+          return Array.isArray(answer) ? (answer as Rejected) : []
+        },
+        async () => (await all()).get(key) ?? [],
+      )
     },
   }
 }
 
 type View = readonly (readonly [string, Rejected])[]
-
-function write(value: unknown): Uint8Array {
-  return Buffer.from(JSON.stringify(value))
-}
-
-function parse(bytes: Uint8Array): unknown {
-  return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'))
-}

@@ -4,6 +4,7 @@ import { AppError, hasCode } from '@weft/foundation/errors'
 import { isObject } from '@weft/foundation/json'
 import type { Holding, Replicas } from '@weft/replicas'
 import { labelKeys, type Resource } from '@weft/resources'
+import { readMessage, writeMessage } from './replica-messages.ts'
 
 /** As far as a Dataplane has to be known to find its Envoy. */
 export type NamedDataplane = Pick<Resource, 'type' | 'mesh' | 'name' | 'labels'>
@@ -32,8 +33,7 @@ export function envoyAdminOfReplicas({ replicas, holding, isHere, ask }: AskedEn
   const topic = 'admin/envoy'
   replicas.serve(topic, async (body) => {
     const { kind, dataplane, options } = read(body)
-    // whoever asks has no stream either, so that a question goes no further than once
-    if (!isHere(dataplane)) throw noHolder(dataplane)
+    if (!isHere(dataplane)) throw noHolder(dataplane.name)
     // the shape is that of our own question
     return ask(kind as EnvoyAdminKind, dataplane, options as EnvoyAdminOptions)
   })
@@ -42,7 +42,7 @@ export function envoyAdminOfReplicas({ replicas, holding, isHere, ask }: AskedEn
       if (isHere(dataplane)) return ask(kind, dataplane, options)
       // the other reads its own state: names and labels are enough
       const { type, mesh, name, labels } = dataplane
-      const body = write({ kind, dataplane: { type, mesh, name, labels }, options })
+      const body = writeMessage({ kind, dataplane: { type, mesh, name, labels }, options })
       return elsewhere(
         () => replicas.askHolder(holding(dataplane), { topic, body, limitMs }),
         () => ask(kind, dataplane, options),
@@ -56,17 +56,17 @@ export function proxyConfigOfReplicas(replicas: Replicas, isHere: (dataplane: Na
   const topic = 'proxy/config'
   replicas.serve(topic, async (body) => {
     const { dataplane, options } = read(body)
-    if (!isHere(dataplane)) throw noHolder(dataplane)
-    return write((await local.config(dataplane, { shadow: options['shadow'] === true })) ?? null)
+    if (!isHere(dataplane)) throw noHolder(dataplane.name)
+    return writeMessage((await local.config(dataplane, { shadow: options['shadow'] === true })) ?? null)
   })
   return {
     config: async (dataplane, options) => {
       if (isHere(dataplane)) return local.config(dataplane, options)
       const { type, mesh, name, labels } = dataplane
-      const body = write({ dataplane: { type, mesh, name, labels }, options })
+      const body = writeMessage({ dataplane: { type, mesh, name, labels }, options })
       return elsewhere(
         async () => {
-          const answer: unknown = JSON.parse(text(await replicas.askHolder(proxyHolding(dataplane), { topic, body, limitMs })))
+          const answer: unknown = readMessage(await replicas.askHolder(proxyHolding(dataplane), { topic, body, limitMs }))
           // what `local.config` of the other replica gave
           return isObject(answer) ? (answer as Awaited<ReturnType<ProxyConfig['config']>>) : undefined
         },
@@ -87,7 +87,7 @@ export function zoneHolding({ labels }: NamedDataplane): Holding {
 }
 
 /** The answer of another replica; of this one when nobody else can. */
-async function elsewhere<T>(there: () => Promise<T>, here: () => Promise<T>): Promise<T> {
+export async function elsewhere<T>(there: () => Promise<T>, here: () => Promise<T>): Promise<T> {
   try {
     return await there()
   } catch (error) {
@@ -103,21 +103,14 @@ interface Question {
 }
 
 function read(body: Uint8Array): Question {
-  const value: unknown = JSON.parse(text(body))
+  const value: unknown = readMessage(body)
   if (!isObject(value) || !isObject(value['dataplane'])) throw new AppError('replicas/failed', 'the question cannot be read')
   const { dataplane, kind, options } = value
-  // written by `write` of another replica of this control plane
+  // written by `writeMessage` of another replica of this control plane
   return { kind, dataplane: dataplane as unknown as Resource, options: isObject(options) ? options : {} }
 }
 
-function write(value: unknown): Uint8Array {
-  return Buffer.from(JSON.stringify(value))
-}
-
-function text(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
-}
-
-function noHolder({ name }: NamedDataplane): AppError {
+/** Whoever asks has no stream either, so that a question goes no further than once. */
+export function noHolder(name: string): AppError {
   return new AppError('replicas/no-holder', `this replica has no stream for ${name} either`)
 }

@@ -1,13 +1,11 @@
 // What is shown and decided of sync where the sessions are with other replicas: at global each replica has those of some zones, in a zone the
 // leader has the one with global.
-import { messageOf } from '@weft/foundation/errors'
 import { isObject } from '@weft/foundation/json'
 import type { Logger } from '@weft/foundation/log'
 import type { KdsServer, ReachabilityEntry, SyncRefusal, ZoneSync } from '@weft/kds'
 import type { Lease, Replicas } from '@weft/replicas'
+import { readMessage, viewsOfOthers, writeMessage } from './replica-messages.ts'
 
-/** How long a replica may take to say what it sees. */
-const viewLimitMs = 5_000
 /** How long it may take to do what an operator decided. */
 const workLimitMs = 30_000
 
@@ -35,21 +33,16 @@ export function globalSyncOfReplicas(
     refusals: server.refusals(),
     rows: [...server.reachability()],
   })
-  const there = async (instanceId: string): Promise<GlobalView> => {
-    try {
-      const answer = parse(await replicas.ask(instanceId, { topic, body: new Uint8Array(), limitMs: viewLimitMs }))
-      // the view of another replica of this program
-      if (isObject(answer)) return answer as unknown as GlobalView
-    } catch (error) {
-      log.warn({ component: 'replicas', replica: instanceId, err: messageOf(error) }, 'a replica does not say how sync with its zones is')
-    }
-    return { zones: [], refusals: [], rows: [] }
+  const others = {
+    replicas,
+    topic,
+    // the view of another replica of this program
+    read: (answer: unknown) => (isObject(answer) ? (answer as unknown as GlobalView) : undefined),
+    log: log.child({ component: 'replicas' }),
+    silence: 'a replica does not say how sync with its zones is',
   }
-  const views = async (): Promise<readonly GlobalView[]> => [
-    here(),
-    ...(await Promise.all(replicas.presence.members().map(({ instanceId }) => there(instanceId)))),
-  ]
-  replicas.serve(topic, async () => write(here()))
+  const views = async (): Promise<readonly GlobalView[]> => [here(), ...(await viewsOfOthers(others))]
+  replicas.serve(topic, async () => writeMessage(here()))
   return {
     zones: async () => {
       const [own, ...others] = await views()
@@ -71,20 +64,12 @@ export function byLeader<Q, A>(
   local: (question: Q) => Promise<A>,
 ): (question: Q) => Promise<A> {
   // what the other end of this very function wrote
-  replicas.serve(topic, async (body) => write({ answer: await local((parse(body) as { readonly question: Q }).question) }))
+  replicas.serve(topic, async (body) => writeMessage({ answer: await local((readMessage(body) as { readonly question: Q }).question) }))
   return async (question) => {
     const { holder } = lease
     if (lease.term !== undefined || holder === undefined || holder === replicas.self.instanceId) return local(question)
-    const answer = await replicas.ask(holder, { topic, body: write({ question }), limitMs: workLimitMs })
+    const answer = await replicas.ask(holder, { topic, body: writeMessage({ question }), limitMs: workLimitMs })
     // as above
-    return (parse(answer) as { readonly answer: A }).answer
+    return (readMessage(answer) as { readonly answer: A }).answer
   }
-}
-
-function write(value: unknown): Uint8Array {
-  return Buffer.from(JSON.stringify(value))
-}
-
-function parse(bytes: Uint8Array): unknown {
-  return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'))
 }

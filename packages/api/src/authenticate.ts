@@ -30,7 +30,7 @@ async function verify(token: string, options: AuthenticateOptions & { readonly a
   const { verifyUserToken, attempts = uncountedAttempts, address } = options
   if (!verifyUserToken) throw refused
   try {
-    return await attempts.check({ address, credential: token }, () => verifyUserToken(token))
+    return await attempts.check({ address, credentials: [token] }, () => verifyUserToken(token))
   } catch (error) {
     throw hasCode(error, 'budget/exhausted') ? error : refused
   }

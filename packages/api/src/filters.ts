@@ -7,6 +7,12 @@ import { rejectInvalid } from './problem.ts'
 /** Keeps a resource in the list. */
 export type Filter = (resource: Resource) => boolean
 
+/** Those that all filters keep. Without a filter it is the list itself: a page of everything costs what the page costs, however long the list is. */
+export function select(resources: readonly Resource[], filters: readonly (Filter | undefined)[]): readonly Resource[] {
+  const asked = filters.filter((filter) => filter !== undefined)
+  return asked.length === 0 ? resources : resources.filter((resource) => asked.every((keeps) => keeps(resource)))
+}
+
 const keyPattern = /^filter\[(.*)\]$/s
 
 /**

@@ -55,9 +55,8 @@ async function admitNow(hello: ProxyHello, { credentials, address }: Shown, opti
   if (stored) subjects.push({ mesh, name, labels: stored.labels })
   const [subject] = subjects
   if (!subject) throw new AppError('store/not-found', `no Dataplane "${name}" in mesh "${mesh}"`, { retryable: true })
-  // who brings no credential makes nobody check one
-  const attempts = (credentials.length > 0 && options.attempts) || uncountedAttempts
-  await attempts.check({ address, credential: credentials.join() }, () => options.authenticator.authenticate(credentials, subjects))
+  const { attempts = uncountedAttempts } = options
+  await attempts.check({ address, credentials }, () => options.authenticator.authenticate(credentials, subjects))
   if (!options.store.get({ type: 'Mesh', mesh: '', name: mesh })) {
     throw new AppError('store/not-found', `mesh "${mesh}" does not exist`, { retryable: true })
   }

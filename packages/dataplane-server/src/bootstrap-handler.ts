@@ -173,7 +173,7 @@ async function checkToken(
 ): Promise<void> {
   if (settings.authType !== 'dpToken' || request.token === '') return
   try {
-    await attempts.check({ address, credential: request.token }, async () => {
+    await attempts.check({ address, credentials: [request.token] }, async () => {
       checkClaims(await tokens.dataplane(request.token, request.mesh), { mesh: request.mesh, name: request.name, labels })
     })
   } catch (error) {

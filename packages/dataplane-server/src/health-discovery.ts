@@ -1,7 +1,7 @@
 // Health discovery: proxies check themselves and their workloads and report. A proxy that says it is not ready leaves load balancing at
 // once; what its probes say goes into its Dataplane (contract/dataplane.md section 14.1).
 import { type Metadata, type ServerDuplexStream, status, type UntypedServiceImplementation } from '@grpc/grpc-js'
-import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
+import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import { addressOfPeer } from '@weft/foundation/net'
 import type { Clock, Timer } from '@weft/foundation/time'
@@ -9,6 +9,7 @@ import { systemNames } from '@weft/envoy'
 import { type ByteService, codec, type Messages, serviceDefinition } from '@weft/proto'
 import type { DataplaneSpec } from '@weft/resources'
 import type { Store } from '@weft/store'
+import { admissionStatus } from '@weft/xds'
 import { type AdmissionOptions, admit } from './admission.ts'
 import { credentialsOf } from './discovery.ts'
 import { healthSpecifier, probedInbounds, readReport } from './health-specifier.ts'
@@ -147,7 +148,7 @@ export function createHealthDiscovery(options: HealthDiscoveryOptions): HealthDi
       onFirst(session, message).catch((error: unknown) => {
         if (!sessions.has(session)) return
         log.info({ peer: session.call.getPeer(), err: messageOf(error) }, 'health stream refused')
-        end(session, codeOf(error), messageOf(error))
+        end(session, admissionStatus(error), messageOf(error))
       })
       return
     }
@@ -215,12 +216,6 @@ export function createHealthDiscovery(options: HealthDiscoveryOptions): HealthDi
       for (const session of sessions) end(session, status.UNAVAILABLE, 'the control plane is shutting down')
     },
   }
-}
-
-function codeOf(error: unknown): status {
-  if (hasCode(error, 'budget/exhausted')) return status.RESOURCE_EXHAUSTED
-  if (hasCode(error, 'token/keys-missing') || (error instanceof AppError && error.retryable)) return status.UNAVAILABLE
-  return status.UNKNOWN
 }
 
 function fail(call: Call, code: status, details: string): void {

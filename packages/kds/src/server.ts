@@ -94,7 +94,7 @@ const adminService = serviceDefinition.bind(undefined, 'kuma.mesh.v1alpha1.Globa
 
 /** Makes the server; nothing listens before `start`. */
 export function createKdsServer(options: KdsServerOptions): KdsServer {
-  const { store, clock, registry, recorder } = options
+  const { store, clock, registry, recorder, attempts = uncountedAttempts } = options
   const log = options.log.child({ component: 'kds.server' })
   const self: Self = { ...options.self, storeId: store.id }
   const { replicas } = options
@@ -139,9 +139,7 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
     if (!connection || !admissions) throw new AppError('kds/not-connected', 'the connection is closed')
     const request = admitRequest(call, facts, connection)
     const { authorization } = request
-    // who brings no token makes nobody check one
-    const attempts = (authorization.length > 0 && options.attempts) || uncountedAttempts
-    const decision = await attempts.check({ address: connection.peerHost, credential: authorization.join() }, async () => {
+    const decision = await attempts.check({ address: connection.peerHost, credentials: authorization }, async () => {
       const decided = await options.admit(request)
       if (decided.admitted) return decided
       refusals.tell(facts, decided.reason)

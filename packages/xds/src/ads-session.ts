@@ -152,7 +152,7 @@ export class AdsSession {
     const caller: Caller = { node: request.node, metadata: this.#call.metadata, address: this.#call.getPeer() }
     this.#options.open(caller, state.abort.signal).then(
       (stream) => this.#opened(state, stream),
-      (error: unknown) => this.#refuse(codeOf(error), error),
+      (error: unknown) => this.#refuse(admissionStatus(error), error),
     )
   }
 
@@ -210,8 +210,8 @@ export function endWith(call: AdsCall, code: status, details: string): void {
   call.emit('error', Object.assign(new Error(text), { code, details: text }))
 }
 
-/** contract/dataplane.md section 5.2: UNKNOWN, except for what a proxy should simply try again, or later. */
-function codeOf(error: unknown): status {
+/** How a stream of a proxy that is not let in ends (contract/dataplane.md section 5.2): UNKNOWN, except for what it should simply try again, or later. */
+export function admissionStatus(error: unknown): status {
   if (hasCode(error, 'budget/exhausted')) return status.RESOURCE_EXHAUSTED
   const again = hasCode(error, 'token/keys-missing') || (error instanceof AppError && error.retryable)
   return again ? status.UNAVAILABLE : status.UNKNOWN

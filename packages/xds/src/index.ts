@@ -1,6 +1,6 @@
 // Delta discovery for proxies: cells, snapshots, streams and the gRPC service. Knows Envoy's protocol and no mesh.
 export { type AdsLimits, type AdsService, type AdsServiceOptions, adsServerOptions, createAdsService } from './ads-service.ts'
-export type { Caller } from './ads-session.ts'
+export { admissionStatus, type Caller } from './ads-session.ts'
 export { createCell } from './cell.ts'
 export type { EncodedResource, ProxySnapshot, ResourceCell, XdsType } from './contract.ts'
 export type { DeltaRequest, ProxyNode } from './delta-request.ts'

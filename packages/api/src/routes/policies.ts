@@ -4,7 +4,7 @@ import { matchPolicies, policySelects, type ProxyView } from '@weft/policy'
 import { displayName, type Resource, type ResourceDescriptor } from '@weft/resources'
 import type { ApiServerDeps } from '../api-deps.ts'
 import { type ApiRequest, type ApiRoute, get } from '../api-route.ts'
-import { listFilter } from '../filters.ts'
+import { listFilter, select } from '../filters.ts'
 import { pageOf } from '../paging.ts'
 import { notFound } from '../problem.ts'
 import { metaBody } from '../resource-form.ts'
@@ -29,9 +29,10 @@ function kindRoutes(deps: ApiServerDeps, kind: ResourceDescriptor, base: string)
     const policy = deps.store.get({ type: kind.type, mesh: request.param('mesh'), name: request.param('name') })
     if (!policy) throw notFound('Could not retrieve policy')
     const keep = listFilter(request.query, `${template}/_resources/dataplanes`, title)
-    return deps.store
-      .list('Dataplane', policy.mesh)
-      .filter((dataplane) => (keep?.(dataplane) ?? true) && policySelects(policy, viewOf(dataplane), { shadow: true }))
+    return select(deps.store.list('Dataplane', policy.mesh), [
+      keep,
+      (dataplane) => policySelects(policy, viewOf(dataplane), { shadow: true }),
+    ])
   }
   const list = (request: ApiRequest) => {
     const page = pageOf(selected(request), request, title)

@@ -3,7 +3,7 @@ import type { JsonObject } from '@weft/foundation/json'
 import { displayName, encodeKubernetes, hashedName, type Kri, kriOf, type Resource, type ResourceDescriptor } from '@weft/resources'
 import type { ApiServerDeps } from '../api-deps.ts'
 import { type ApiReply, type ApiRequest, type ApiRoute, get } from '../api-route.ts'
-import { dataplaneFilter, listFilter } from '../filters.ts'
+import { dataplaneFilter, listFilter, select } from '../filters.ts'
 import { kriParameter } from '../kri-parameter.ts'
 import { pageOf } from '../paging.ts'
 import { badRequest, notFound, rejectInvalid } from '../problem.ts'
@@ -54,10 +54,7 @@ export function selectResources(deps: ApiServerDeps, kind: ResourceDescriptor, s
   requireKindAccess(deps, kind, request)
   const keep = listFilter(request.query, template, listTitle)
   const keepDataplane = kind.type === 'Dataplane' ? dataplaneFilter(request.query, template, listTitle) : undefined
-  const all = deps.store.list(kind.type, mesh)
-  // a page of everything costs what the page costs, however long the list is
-  if (!keep && !keepDataplane) return all
-  return all.filter((resource) => (keep?.(resource) ?? true) && (keepDataplane?.(resource) ?? true))
+  return select(deps.store.list(kind.type, mesh), [keep, keepDataplane])
 }
 
 function listReply(deps: ApiServerDeps, kind: ResourceDescriptor, scene: ListScene): ApiReply {

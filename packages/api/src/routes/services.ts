@@ -4,7 +4,7 @@ import { displayName, type Resource } from '@weft/resources'
 import type { ApiServerDeps } from '../api-deps.ts'
 import { type ApiRequest, type ApiRoute, get } from '../api-route.ts'
 import { destinationHostnames } from '../destination-hostnames.ts'
-import { listFilter, matchesLabels } from '../filters.ts'
+import { listFilter, matchesLabels, select } from '../filters.ts'
 import { pageOf } from '../paging.ts'
 import { notFound, Problem } from '../problem.ts'
 import { metaBody } from '../resource-form.ts'
@@ -17,11 +17,7 @@ export function serviceRoutes(deps: ApiServerDeps): readonly ApiRoute[] {
     get('/meshes/:mesh/meshservices/:name/_dataplanes', (request) => {
       const service = destination(deps, request, 'MeshService')
       const keep = listFilter(request.query, '/meshes/{mesh}/meshservices/{name}/_dataplanes', title)
-      const page = pageOf(
-        deps.store.list('Dataplane', service.mesh).filter((found) => (keep?.(found) ?? true) && isBehind(found, service)),
-        request,
-        title,
-      )
+      const page = pageOf(select(deps.store.list('Dataplane', service.mesh), [keep, (found) => isBehind(found, service)]), request, title)
       return { json: { total: page.total, items: page.items.map(metaBody), ...(page.next === null ? {} : { next: page.next }) } }
     }),
     get('/meshes/:mesh/:kind/:name/_hostnames', (request) => {

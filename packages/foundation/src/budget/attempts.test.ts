@@ -24,7 +24,7 @@ function door(options: Partial<AttemptsOptions> = {}) {
   let looked = 0
   const show = async (credential: string, address = '203.0.113.9'): Promise<string> => {
     try {
-      return await attempts.check({ address, credential }, async () => {
+      return await attempts.check({ address, credentials: [credential] }, async () => {
         looked += 1
         if (credential === 'later') throw new AppError('token/keys-missing', 'later', { retryable: true })
         if (credential === 'broken') throw new TypeError('a bug')
@@ -110,5 +110,5 @@ test('many addresses cost no more memory, and nothing that was shown is kept or 
 })
 
 test('without a budget everything is looked at', async () => {
-  assert.equal(await uncountedAttempts.check({ address: 'x', credential: 'y' }, async () => 1), 1)
+  assert.equal(await uncountedAttempts.check({ address: 'x', credentials: ['y'] }, async () => 1), 1)
 })

@@ -7,8 +7,8 @@ import type { Budget } from './budget.ts'
 export interface Attempt {
   /** IP address of the peer. */
   readonly address: string
-  /** What it shows. Kept as a digest, and only if it is good. */
-  readonly credential: string
+  /** What it shows; whoever shows nothing makes nobody check it, and is neither counted nor refused. Kept as a digest, and only if it is good. */
+  readonly credentials: readonly string[]
 }
 
 export interface Attempts {
@@ -44,10 +44,10 @@ export function createAttempts({ budget, isFailure, isSpared = isLoopback, maxKn
     if (known.size > maxKnown && oldest !== undefined) known.delete(oldest)
   }
   return {
-    check: async ({ address, credential }, verify) => {
-      if (isSpared(address)) return verify()
+    check: async ({ address, credentials }, verify) => {
+      if (credentials.length === 0 || isSpared(address)) return verify()
       const client = clientOf(address)
-      const mark = createHash('sha256').update(credential).digest('base64url')
+      const mark = createHash('sha256').update(credentials.join()).digest('base64url')
       if (!known.has(mark)) budget.require(client)
       try {
         const answer = await verify()
