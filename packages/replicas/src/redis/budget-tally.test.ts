@@ -1,12 +1,12 @@
 // Budgets on a real Redis: one for all replicas, and what is left of it when Redis goes or says something else.
 import assert from 'node:assert/strict'
-import { after, before, beforeEach, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { type Budget, createBudget } from '@weft/foundation/budget'
 import { hasCode } from '@weft/foundation/errors'
 import { FakeClock } from '@weft/foundation/time'
-import { Redis } from 'ioredis'
 import { recordedLog } from '../testing/recorded-log.ts'
-import { type RedisServer, startRedis, withoutRedis } from '../testing/redis-server.ts'
+import { cleanRedis } from '../testing/clean-redis.ts'
+import { startRedis, withoutRedis } from '../testing/redis-server.ts'
 import { until } from '../testing/until.ts'
 import { createRedisTally } from './budget-tally.ts'
 import { createRedisLink, type RedisLink } from './redis-link.ts'
@@ -65,22 +65,12 @@ const inTurn = async (...spends: readonly (() => Promise<boolean>)[]): Promise<r
 }
 
 describe('a budget in Redis', { skip: withoutRedis() }, () => {
-  let server: RedisServer
-  let raw: Redis
-  before(async () => {
-    server = await startRedis()
-    raw = new Redis(server.url)
-  })
-  beforeEach(() => raw.flushall())
-  after(async () => {
-    raw.disconnect()
-    await server[Symbol.asyncDispose]()
-  })
+  const redis = cleanRedis()
 
   it('is one for two replicas, and another one for another control plane', async () => {
-    using one = replica(server.url)
-    using other = replica(server.url)
-    using stranger = replica(server.url, { storeId: 'store-2' })
+    using one = replica(redis.url)
+    using other = replica(redis.url)
+    using stranger = replica(redis.url, { storeId: 'store-2' })
     await Promise.all([one.isUp(), other.isUp(), stranger.isUp()])
     assert.deepEqual(await inTurn(one.spends, other.spends, one.spends, other.spends), [true, true, true, true])
     assert.deepEqual(await inTurn(other.spends, one.spends), [false, false])
@@ -92,16 +82,16 @@ describe('a budget in Redis', { skip: withoutRedis() }, () => {
   })
 
   it('is exact, however many ask at once', async () => {
-    using one = replica(server.url, { limit: 50 })
-    using other = replica(server.url, { limit: 50 })
+    using one = replica(redis.url, { limit: 50 })
+    using other = replica(redis.url, { limit: 50 })
     await Promise.all([one.isUp(), other.isUp()])
     const given = await Promise.all(Array.from({ length: 200 }, (_, n) => (n % 2 === 0 ? one : other).spends()))
     assert.equal(given.filter(Boolean).length, 50)
   })
 
   it('shows failures of an address to a replica with its first one there', async () => {
-    using one = replica(server.url)
-    using other = replica(server.url)
+    using one = replica(redis.url)
+    using other = replica(redis.url)
     await Promise.all([one.isUp(), other.isUp()])
     for (let n = 0; n < 4; n += 1) await one.budget.count('203.0.113.9')
     other.budget.require('203.0.113.9')
@@ -110,14 +100,14 @@ describe('a budget in Redis', { skip: withoutRedis() }, () => {
   })
 
   it('has keys that end by themselves and tell nothing', async () => {
-    using one = replica(server.url)
+    using one = replica(redis.url)
     await one.isUp()
     for (const key of ['user jane', 'address 203.0.113.9', 'user \u0000{}*\r\n']) await one.spends(key)
-    const keys = await raw.keys('*')
+    const keys = await redis.raw.keys('*')
     assert.equal(keys.length, 3)
     for (const key of keys) {
       assert.match(key, /^weft:\{store-1\}:budget:questions:[\w-]{22}$/)
-      const left = await raw.pttl(key)
+      const left = await redis.raw.pttl(key)
       assert.ok(left > 0 && left <= windowMs, String(left))
     }
   })
@@ -171,31 +161,31 @@ describe('a budget in Redis', { skip: withoutRedis() }, () => {
   })
 
   it('is counted alone where Redis says anything else', async () => {
-    using one = replica(server.url)
+    using one = replica(redis.url)
     await one.isUp()
     await one.spends()
-    const [key = ''] = await raw.keys('*')
+    const [key = ''] = await redis.raw.keys('*')
     const hostile: readonly (() => Promise<unknown>)[] = [
-      () => raw.set(key, 'text'),
-      () => raw.del(key).then(() => raw.hset(key, 'a', 'b')),
-      () => raw.set(key, '9223372036854775807'),
-      () => raw.set(key, '9007199254740993'),
-      () => raw.set(key, '-5'),
+      () => redis.raw.set(key, 'text'),
+      () => redis.raw.del(key).then(() => redis.raw.hset(key, 'a', 'b')),
+      () => redis.raw.set(key, '9223372036854775807'),
+      () => redis.raw.set(key, '9007199254740993'),
+      () => redis.raw.set(key, '-5'),
     ]
     for (const write of hostile) {
-      using next = replica(server.url)
+      using next = replica(redis.url)
       await next.isUp()
-      await raw.del(key)
+      await redis.raw.del(key)
       await write()
       const { spends } = next
       assert.deepEqual(await inTurn(spends, spends, spends, spends, spends), [true, true, true, true, false])
     }
     // a count that lasts for ever is cut to a window
-    await raw.set(key, '3')
-    using last = replica(server.url)
+    await redis.raw.set(key, '3')
+    using last = replica(redis.url)
     await last.isUp()
     assert.deepEqual(await inTurn(last.spends, last.spends), [true, false])
-    assert.ok((await raw.pttl(key)) > 0)
+    assert.ok((await redis.raw.pttl(key)) > 0)
     last.clock.advance(windowMs)
     last.budget.require('user jane')
   })

@@ -1,11 +1,11 @@
 // Presence on a real Redis: who is there, who is missed, and above all who is not.
 import assert from 'node:assert/strict'
-import { after, before, beforeEach, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { createMetrics } from '@weft/foundation/metrics'
 import { FakeClock } from '@weft/foundation/time'
-import { Redis } from 'ioredis'
 import { recordedLog } from '../testing/recorded-log.ts'
-import { type RedisServer, startRedis, withoutRedis } from '../testing/redis-server.ts'
+import { cleanRedis } from '../testing/clean-redis.ts'
+import { startRedis, withoutRedis } from '../testing/redis-server.ts'
 import { until } from '../testing/until.ts'
 import { createRedisPresence, type RedisPresence } from './presence.ts'
 import { createRedisLink, type RedisLink } from './redis-link.ts'
@@ -71,23 +71,13 @@ const idsOf = ({ presence }: TestMember): readonly string[] =>
     .sort()
 
 describe('presence in Redis', { skip: withoutRedis() }, () => {
-  let server: RedisServer
-  let raw: Redis
-  before(async () => {
-    server = await startRedis()
-    raw = new Redis(server.url)
-  })
-  beforeEach(() => raw.flushall())
-  after(async () => {
-    raw.disconnect()
-    await server[Symbol.asyncDispose]()
-  })
+  const redis = cleanRedis()
   const memberKey = (id: string): string => `weft:{store-1}:member:${id}`
 
   it('shows the members of one store, and who leaves at once', async () => {
-    await using one = await member(server.url, 'one')
-    const two = await member(server.url, 'two')
-    await using _stranger = await member(server.url, 'stranger', 'store-2')
+    await using one = await member(redis.url, 'one')
+    const two = await member(redis.url, 'two')
+    await using _stranger = await member(redis.url, 'stranger', 'store-2')
     await beats(1, one, two)
     assert.deepEqual([idsOf(one), idsOf(two)], [['two'], ['one']])
     assert.deepEqual(one.presence.members()[0]?.address, { host: '127.0.0.1', port: 5683 })
@@ -102,29 +92,29 @@ describe('presence in Redis', { skip: withoutRedis() }, () => {
   })
 
   it('misses one that beats no more, and is told when it beats again', async () => {
-    await using one = await member(server.url, 'one')
-    const two = await member(server.url, 'two')
+    await using one = await member(redis.url, 'one')
+    const two = await member(redis.url, 'two')
     await beats(8, one, two)
     two.vanish()
     // its key would end by itself
-    await raw.pexpire(memberKey('two'), 1)
+    await redis.raw.pexpire(memberKey('two'), 1)
     await until('it is missed', async () => {
       await one.beat()
       return one.missing.length > 0
     })
     assert.deepEqual(one.missing, ['two'])
-    assert.equal(await raw.exists(memberKey('two')), 0)
-    await using _again = await member(server.url, 'two')
+    assert.equal(await redis.raw.exists(memberKey('two')), 0)
+    await using _again = await member(redis.url, 'two')
     await one.beat()
     assert.deepEqual([one.joined, idsOf(one)], [['two', 'two'], ['two']])
   })
 
   it('an emptied Redis is the death of nobody', async () => {
-    await using one = await member(server.url, 'one')
-    await using two = await member(server.url, 'two')
-    const three = await member(server.url, 'three')
+    await using one = await member(redis.url, 'one')
+    await using two = await member(redis.url, 'two')
+    const three = await member(redis.url, 'three')
     await beats(8, one, two, three)
-    await raw.flushall()
+    await redis.raw.flushall()
     three.vanish()
     await beats(5, one)
     assert.deepEqual([one.missing, idsOf(one)], [[], ['three', 'two']])
@@ -173,18 +163,18 @@ describe('presence in Redis', { skip: withoutRedis() }, () => {
   })
 
   it('one that was paused itself misses nobody', async () => {
-    await using one = await member(server.url, 'one')
-    await using two = await member(server.url, 'two')
+    await using one = await member(redis.url, 'one')
+    await using two = await member(redis.url, 'two')
     await beats(8, one, two)
-    await raw.del(memberKey('one'), memberKey('two'))
+    await redis.raw.del(memberKey('one'), memberKey('two'))
     await one.beat()
     assert.deepEqual(one.missing, [])
   })
 
   it('knows who holds a stream: the latest, as long as it lives', async () => {
-    await using one = await member(server.url, 'one')
-    await using two = await member(server.url, 'two')
-    await using asking = await member(server.url, 'asking')
+    await using one = await member(redis.url, 'one')
+    await using two = await member(redis.url, 'two')
+    await using asking = await member(redis.url, 'asking')
     const holder = (): Promise<string | undefined> => asking.presence.holder('proxy/default/web-1')
     assert.equal(await holder(), undefined)
     const byOne = one.presence.hold('proxy/default/web-1')
@@ -204,24 +194,24 @@ describe('presence in Redis', { skip: withoutRedis() }, () => {
     assert.equal(await holder(), 'two')
     again()
     await until('nobody holds it', async () => (await holder()) === undefined)
-    await raw.del(memberKey('two'))
+    await redis.raw.del(memberKey('two'))
     assert.equal(await asking.presence.holder('zone/west'), undefined, 'who is not there holds nothing')
   })
 
   it('says again what it holds after Redis has lost it', async () => {
-    await using one = await member(server.url, 'one')
+    await using one = await member(redis.url, 'one')
     const count = 1200
     for (let n = 0; n < count; n += 1) one.presence.hold(`proxy/default/web-${n}`)
-    const stored = async (): Promise<number> => (await raw.keys('weft:{store-1}:holder:*')).length
+    const stored = async (): Promise<number> => (await redis.raw.keys('weft:{store-1}:holder:*')).length
     await until('all are there', async () => (await stored()) === count)
-    await raw.flushall()
+    await redis.raw.flushall()
     await one.beat()
     await until('all are there again', async () => (await stored()) === count)
     // and each before it ends by itself
-    for (const key of await raw.keys('weft:{store-1}:holder:*')) await raw.pexpire(key, 55_000)
+    for (const key of await redis.raw.keys('weft:{store-1}:holder:*')) await redis.raw.pexpire(key, 55_000)
     await beats(201, one)
     await until('all stay', async () => {
-      const ttls = await Promise.all((await raw.keys('weft:{store-1}:holder:*')).map((key) => raw.pttl(key)))
+      const ttls = await Promise.all((await redis.raw.keys('weft:{store-1}:holder:*')).map((key) => redis.raw.pttl(key)))
       return ttls.length === count && ttls.every((ttl) => ttl > 60_000)
     })
   })
@@ -243,21 +233,21 @@ describe('presence in Redis', { skip: withoutRedis() }, () => {
   })
 
   it('what others wrote under its keys does no harm', async () => {
-    await using one = await member(server.url, 'one')
+    await using one = await member(redis.url, 'one')
     const hostile = ['', '{', 'null', '[]', '{"instanceId":1}', '{"instanceId":""}', `{"instanceId":"${'x'.repeat(5000)}"}`]
     for (const [n, value] of hostile.entries()) {
-      await raw.sadd('weft:{store-1}:members', `h${n}`)
-      await raw.set(memberKey(`h${n}`), value)
+      await redis.raw.sadd('weft:{store-1}:members', `h${n}`)
+      await redis.raw.set(memberKey(`h${n}`), value)
     }
-    await raw.sadd('weft:{store-1}:members', 'half')
-    await raw.set(memberKey('half'), '{"instanceId":"half","address":{"host":5}}')
+    await redis.raw.sadd('weft:{store-1}:members', 'half')
+    await redis.raw.set(memberKey('half'), '{"instanceId":"half","address":{"host":5}}')
     await one.beat()
     assert.deepEqual(one.presence.members(), [{ instanceId: 'half' }])
-    await raw.del('weft:{store-1}:members')
-    await raw.set('weft:{store-1}:members', 'not a set')
+    await redis.raw.del('weft:{store-1}:members')
+    await redis.raw.set('weft:{store-1}:members', 'not a set')
     await one.beat()
     await until('it is not up', () => !one.presence.isUp)
-    await raw.del('weft:{store-1}:members')
+    await redis.raw.del('weft:{store-1}:members')
     await one.beat()
     await until('it is up again', () => one.presence.isUp)
     assert.deepEqual(one.missing, [])

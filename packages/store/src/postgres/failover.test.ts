@@ -5,17 +5,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { hasCode } from '@weft/foundation/errors'
 import { silentLogger } from '@weft/foundation/log'
 import { systemClock } from '@weft/foundation/time'
-import type { Store, StoreOp, WriteContext } from '../contract.ts'
+import type { WriteContext } from '../contract.ts'
 import type { DurableStore } from '../durable.ts'
 import { createHistoryKey } from '../history-key.ts'
+import { numberIn, put, reached } from '../testing/numbered-resources.ts'
 import { startPostgres, withoutPostgres } from '../testing/postgres-server.ts'
 import { createTcpRelay } from '../testing/tcp-relay.ts'
 import { migrateUp } from './migrate.ts'
 import { openPostgresStore } from './open-postgres-store.ts'
 
 const desired: WriteContext = { actor: 'user:test', reason: 'api', class: 'desired' }
-const key = (name: string) => ({ type: 'Dataplane', mesh: 'm', name })
-const put = (name: string, n: number): StoreOp => ({ op: 'put', resource: { ...key(name), labels: {}, spec: { n } } })
 
 describe('failover to a standby', { skip: withoutPostgres() }, () => {
   it('loses no acknowledged write, leaves no hole and no other chain, and needs no restart', async () => {
@@ -82,21 +81,3 @@ describe('failover to a standby', { skip: withoutPostgres() }, () => {
     }
   })
 })
-
-function numberIn(store: Store, name: string): number {
-  const spec = store.get(key(name))?.spec
-  return typeof spec === 'object' && spec !== null && 'n' in spec ? Number(spec.n) : 0
-}
-
-/** Resolves when the store has come to `seq`. */
-function reached(store: Store, seq: number): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = store.watch(store.seq, () => done())
-    const done = (): void => {
-      if (store.seq < seq) return
-      stop()
-      resolve()
-    }
-    done()
-  })
-}

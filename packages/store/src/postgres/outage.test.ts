@@ -6,8 +6,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { hasCode } from '@weft/foundation/errors'
 import { type Logger, silentLogger } from '@weft/foundation/log'
 import { systemClock } from '@weft/foundation/time'
-import type { Change, Store, StoreOp, WriteContext } from '../contract.ts'
+import type { Change, Store, WriteContext } from '../contract.ts'
 import { createHistoryKey } from '../history-key.ts'
+import { key, numberIn, put, reached } from '../testing/numbered-resources.ts'
 import { startDatabases, type TestDatabases } from '../testing/postgres-databases.ts'
 import { withoutPostgres } from '../testing/postgres-server.ts'
 import { createTcpRelay, type TcpRelay } from '../testing/tcp-relay.ts'
@@ -17,8 +18,6 @@ import type { PostgresSettings } from './settings.ts'
 const historyKey = createHistoryKey(randomBytes(32))
 const desired: WriteContext = { actor: 'user:test', reason: 'api', class: 'desired' }
 const observed: WriteContext = { actor: 'proxy', reason: 'status', class: 'observed' }
-const key = (name: string) => ({ type: 'Dataplane', mesh: 'm', name })
-const put = (name: string, n: number): StoreOp => ({ op: 'put', resource: { ...key(name), labels: {}, spec: { n } } })
 
 describe('PostgreSQL out of reach', { skip: withoutPostgres() }, () => {
   let databases: TestDatabases
@@ -207,24 +206,6 @@ function noting(lines: string[]): Logger {
   const note = (...[, line]: readonly unknown[]): void => void lines.push(String(line))
   const log: Logger = { ...silentLogger, warn: note, child: () => log }
   return log
-}
-
-function numberIn(store: Store, name: string): number {
-  const spec = store.get(key(name))?.spec
-  return typeof spec === 'object' && spec !== null && 'n' in spec ? Number(spec.n) : 0
-}
-
-/** Resolves when the store has come to `seq`. */
-function reached(store: Store, seq: number): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = store.watch(store.seq, () => done())
-    const done = (): void => {
-      if (store.seq < seq) return
-      stop()
-      resolve()
-    }
-    done()
-  })
 }
 
 /** Tries until the database answers. */
