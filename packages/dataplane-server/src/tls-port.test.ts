@@ -6,12 +6,12 @@ import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { Server, type ServerDuplexStream } from '@grpc/grpc-js'
 import { silentLogger } from '@weft/foundation/log'
+import { createSilenceWatch } from '@weft/foundation/net'
 import { FakeClock, systemClock } from '@weft/foundation/time'
 import type { TlsMaterial } from '@weft/foundation/tls'
 import { createServerCertificate } from '@weft/identity'
 import { serviceDefinition } from '@weft/proto'
 import { until } from './testing/server-fixture.ts'
-import { createSilenceWatch } from './silence-watch.ts'
 import { createTlsPort, silenceMs, type TlsPort } from './tls-port.ts'
 
 let port: TlsPort

@@ -6,10 +6,9 @@ import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
 import { AppError, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
-import { createStrangers, peerOf, type StrangersOptions } from '@weft/foundation/net'
+import { createSilenceWatch, createStrangers, peerOf, type SilenceWatch, type StrangersOptions } from '@weft/foundation/net'
 import type { Clock } from '@weft/foundation/time'
 import type { ServerTls } from '@weft/foundation/tls'
-import { createSilenceWatch, type SilenceWatch } from './silence-watch.ts'
 
 /** How a connection stands: `closed` by the peer (or its kernel); `lost` when we gave it up or the network did; `open` otherwise. */
 export type ConnectionEnd = 'open' | 'closed' | 'lost'

@@ -44,7 +44,7 @@ import { openPings } from './ping.ts'
 import { createTrustBoard } from './trust-spread.ts'
 import { createZoneBoard } from './zone-board.ts'
 import { defaultLiveness, type LivenessSettings } from './zone-liveness.ts'
-import { createZonePort, type ZonePort, type ZonePortTls } from './zone-port.ts'
+import { createZonePort, keepaliveOptions, type ZonePort, type ZonePortTls } from './zone-port.ts'
 import { createZoneRecords } from './zone-records.ts'
 import { createZoneSessions } from './zone-sessions.ts'
 
@@ -284,8 +284,7 @@ export function createKdsServer(options: KdsServerOptions): KdsServer {
       server = new Server({
         'grpc.max_receive_message_length': maxMessageBytes,
         'grpc.max_send_message_length': maxMessageBytes,
-        'grpc.keepalive_time_ms': 10_000,
-        'grpc.keepalive_timeout_ms': 5_000,
+        ...keepaliveOptions,
         'grpc.max_concurrent_streams': 1_000,
       })
       server.addService(syncService(), {

@@ -8,7 +8,7 @@ import { createServer as createTlsServer, type Server as TlsServer, type TLSSock
 import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
 import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
-import { listen } from '@weft/foundation/net'
+import { createSilenceWatch, listen } from '@weft/foundation/net'
 import type { Clock } from '@weft/foundation/time'
 import type { ClientAuthorities, ServerTls } from '@weft/foundation/tls'
 import { type ClientCertificate, readClientCertificate } from './client-certificate.ts'
@@ -62,6 +62,14 @@ const strangerMs = 10_000
 /** So many connections without an admitted stream may be open; of more, the oldest is closed. */
 const strangerLimit = 512
 
+/**
+ * gRPC asks every zone for an answer this often, and `silenceMs` judges whether one came. gRPC's own limit counts time in which this process stood
+ * still too, and would cut off all zones at once when it comes round: it is the fallback.
+ */
+export const keepaliveOptions = { 'grpc.keepalive_time_ms': 10_000, 'grpc.keepalive_timeout_ms': 60_000 } as const
+/** A zone that is silent for so long is gone. */
+const silenceMs = 15_000
+
 interface OpenConnection extends ZoneConnection {
   readonly localPort: number | undefined
   session: Http2Session | undefined
@@ -74,6 +82,7 @@ export function createZonePort(options: ZonePortOptions): ZonePort {
   const connections = new Map<string, OpenConnection>()
   const sockets = new Map<string, Socket>()
   const strangers = new Map<Socket, () => void>()
+  const silence = createSilenceWatch({ clock, limitMs: silenceMs })
   const listeners = new Set<() => void>()
   const server = tls ? tlsServer(tls) : createTcpServer({ noDelay: true })
   const stopReloading = tls ? followFiles(tls, server, listeners) : () => {}
@@ -101,7 +110,12 @@ export function createZonePort(options: ZonePortOptions): ZonePort {
       drop: () => raw.destroy(),
     }
     connections.set(peer, connection)
+    const unwatch = silence.watch(socket, () => {
+      log.info({ peer }, 'kds connection is silent')
+      raw.destroy()
+    })
     socket.once('close', () => {
+      unwatch()
       if (connections.get(peer) === connection) connections.delete(peer)
     })
     injector.injectConnection(socket)
@@ -154,6 +168,7 @@ export function createZonePort(options: ZonePortOptions): ZonePort {
         for (const socket of sockets.values()) socket.destroy()
       })
       await closed
+      silence.stop()
       timer.cancel()
       injector.destroy()
     },

@@ -1,7 +1,7 @@
 // Connections whose peer has fallen silent. gRPC asks every peer for an answer every few seconds, so one that lives is heard. Silence counts only
-// while this process listens: a control plane that is starved for seconds must not cut off all its proxies when it comes round, at the moment
+// while this process listens: a control plane that is starved for seconds must not cut off all its peers when it comes round, at the moment
 // at which their answers lie unread.
-import { type Clock, createAwakeTime } from '@weft/foundation/time'
+import { type Clock, createAwakeTime } from '../time/index.ts'
 
 /** As far as a connection is looked at. */
 export interface HeardConnection {

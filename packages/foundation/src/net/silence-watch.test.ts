@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { type Clock, FakeClock } from '@weft/foundation/time'
+import { type Clock, FakeClock } from '../time/index.ts'
 import { createSilenceWatch } from './silence-watch.ts'
 
 const limitMs = 8500
