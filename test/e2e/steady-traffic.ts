@@ -3,8 +3,8 @@ import { Agent, request } from 'node:http'
 
 export interface SteadyTraffic extends AsyncDisposable {
   readonly sent: number
-  /** Status (0 for no answer) to how often, without the 200s. */
-  readonly failures: ReadonlyMap<number, number>
+  /** Status and first line of the answer, or the error in place of one, to how often; without the 200s. */
+  readonly failures: ReadonlyMap<string, number>
   /** First line of the answer to how often. */
   readonly answers: ReadonlyMap<string, number>
   forget(): void
@@ -14,7 +14,7 @@ export interface SteadyTraffic extends AsyncDisposable {
 /** Sends `perSecond` requests a second to the url until stopped. */
 export function startTraffic(url: string, perSecond: number): SteadyTraffic {
   const agent = new Agent({ keepAlive: true, maxSockets: 20 })
-  const failures = new Map<number, number>()
+  const failures = new Map<string, number>()
   const answers = new Map<string, number>()
   const open = new Set<Promise<void>>()
   let sent = 0
@@ -22,23 +22,23 @@ export function startTraffic(url: string, perSecond: number): SteadyTraffic {
   const one = (): Promise<void> =>
     new Promise((done) => {
       sent++
-      const fail = (status: number): void => {
-        failures.set(status, (failures.get(status) ?? 0) + 1)
+      const fail = (why: string): void => {
+        failures.set(why, (failures.get(why) ?? 0) + 1)
         done()
       }
       const call = request(url, { agent, timeout: 10_000 }, (response) => {
         let text = ''
         response.on('data', (chunk: Buffer) => (text += chunk.toString()))
-        response.on('error', () => fail(0))
+        response.on('error', (error) => fail(error.message))
         response.on('end', () => {
-          if (response.statusCode !== 200) return fail(response.statusCode ?? 0)
           const line = text.split('\n')[0] ?? ''
+          if (response.statusCode !== 200) return fail(`${response.statusCode} ${line}`)
           answers.set(line, (answers.get(line) ?? 0) + 1)
           done()
         })
       })
       call.on('timeout', () => call.destroy())
-      call.on('error', () => fail(0))
+      call.on('error', (error) => fail(error.message))
       call.end()
     })
   const started = performance.now()
