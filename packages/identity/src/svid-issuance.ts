@@ -1,5 +1,6 @@
 // Certificates of connected proxies: one per proxy, issued when wanted, renewed at 80 % of its lifetime, kept over reconnects.
-// A certificate of an authority that peers may not trust yet waits for the trust to spread; the old one stays until then.
+// A certificate of an authority that peers may not trust yet waits for the trust to spread, and for connections that began before to be made; the
+// old one stays until then.
 import { hasCode, messageOf, AppError } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import type { Clock, Timer } from '@weft/foundation/time'
@@ -75,6 +76,11 @@ const urgentBelow = 0.1
  * do it, so that twice this much is left at worst.
  */
 const unknownAgeShare = 0.1
+/**
+ * A handshake that began before trust had spread knows the old roots only, and must not meet a new certificate. Envoy gives it up after the
+ * cluster's connect timeout, 5 s unless a MeshTimeout says otherwise (contract/policies.md section 2).
+ */
+const handshakeMs = 5_000
 /** How long key and certificate of a proxy that went are kept for its return. */
 const retentionMs = 10 * 60_000
 const retryMs = 5000
@@ -99,6 +105,8 @@ export function createSvidIssuance(options: SvidIssuanceOptions): SvidIssuance {
   const { clock, log } = options
   const proxies = new Map<string, ProxyState>()
   const queue: ProxyState[] = []
+  /** When trust in the newest authority was first seen to have spread, by KRI. */
+  const spreads = new Map<string, { readonly fingerprint: string; readonly at: number }>()
   let running = 0
   let isStopped = false
   let idleWaiters: (() => void)[] = []
@@ -130,21 +138,33 @@ export function createSvidIssuance(options: SvidIssuanceOptions): SvidIssuance {
     }
   }
 
-  /** True when the proxy has to wait for trust to spread; sets the timer that looks again. */
+  /** When certificates in use may be replaced by those of a new authority; undefined while trust in it has not spread. */
+  const replaceableAt = (kri: string, fingerprint: string): number | undefined => {
+    if (!options.isTrustSpread(kri, fingerprint)) return undefined
+    let seen = spreads.get(kri)
+    if (seen?.fingerprint !== fingerprint) {
+      seen = { fingerprint, at: clock.now() }
+      spreads.set(kri, seen)
+    }
+    return seen.at + handshakeMs
+  }
+
+  /** True when the proxy has to wait for trust in the authority; sets the timer that looks again. */
   const mustWait = (state: ProxyState, wanted: WantedIdentity, issuing: IssuingAuthority): boolean => {
     const until = issuing.awaitsTrustUntil
-    if (until === undefined || options.isTrustSpread(wanted.kri, issuing.authority.fingerprint)) return false
+    if (until === undefined) return false
     const now = clock.now()
-    const old = state.svid
-    if (old && old.spiffeId === wanted.spiffeId && old.kri === wanted.kri) {
-      const urgentFrom = old.notAfter - (old.notAfter - old.issuedAt) * urgentBelow
-      if (now >= urgentFrom) return false
-      arm(state, urgentFrom - now, () => enqueue(state))
-      return true
+    const old = state.svid?.spiffeId === wanted.spiffeId && state.svid.kri === wanted.kri ? state.svid : undefined
+    const holds = old !== undefined || options.holdsCertificate(state.key, wanted.kri)
+    const replaceable = replaceableAt(wanted.kri, issuing.authority.fingerprint)
+    if (replaceable !== undefined && !holds) return false
+    let latest = until
+    if (old) latest = old.notAfter - (old.notAfter - old.issuedAt) * urgentBelow
+    else {
+      state.waitsSince ??= now
+      if (holds) latest = Math.max(until, state.waitsSince + (issuing.lifetimeMs || defaultSvidLifetimeMs) * unknownAgeShare)
     }
-    state.waitsSince ??= now
-    const holds = options.holdsCertificate(state.key, wanted.kri)
-    const end = holds ? Math.max(until, state.waitsSince + (issuing.lifetimeMs || defaultSvidLifetimeMs) * unknownAgeShare) : until
+    const end = Math.min(latest, replaceable ?? latest)
     if (now >= end) return false
     arm(state, end - now, () => enqueue(state))
     return true

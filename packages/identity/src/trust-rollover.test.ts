@@ -121,6 +121,9 @@ describe('an authority that grows old', () => {
     world.isSpread = true
     issuer.trustAdvanced(kri)
     await issuer.idle()
+    assert.deepEqual(issued, [])
+    clock.advance(5_000)
+    await issuer.idle()
     assert.deepEqual(issued, ['default/old'])
     issuer.ensure('default/old', undefined)
     clock.advance(2 * year)
@@ -155,6 +158,9 @@ describe('a proxy with a certificate of an earlier life', () => {
     assert.deepEqual(issued, ['default/new'])
     world.isSpread = true
     issuer.trustAdvanced(kri)
+    await issuer.idle()
+    assert.deepEqual(issued, ['default/new'])
+    clock.advance(5_000)
     await issuer.idle()
     assert.deepEqual(issued, ['default/new', 'default/old'])
     await issuer.stop()
