@@ -124,7 +124,10 @@ test('one healthy and one degraded endpoint: the degraded one gets no request', 
   }
 })
 
-test('an identity turned on in a permissive mesh: 0 failures at 200 requests a second', { skip: missing, timeout: 400_000 }, async () => {
+test('an identity turned on in a permissive mesh, and its authority broken later: 0 failures at 200 requests a second', {
+  skip: missing,
+  timeout: 400_000,
+}, async () => {
   await using zone = await startZone()
   const web = await zone.workload('web-1', 'web')
   const port = await zone.freePort()
@@ -164,9 +167,19 @@ test('an identity turned on in a permissive mesh: 0 failures at 200 requests a s
       provider: { type: 'Bundled', bundled: { insecureAllowSelfSigned: true, autogenerate: { enabled: true } } },
     },
   })
-  await until('mutual TLS', async () => (await http('GET', url)).text.includes('URI=spiffe://default.solo.mesh.local/workload/caller'))
-  const from = traffic.sent
+  const isMutual = async (): Promise<boolean> =>
+    (await http('GET', url)).text.includes('URI=spiffe://default.solo.mesh.local/workload/caller')
+  await until('mutual TLS', isMutual)
+  let from = traffic.sent
   await until('a while of mutual TLS', async () => traffic.sent > from + 400)
+  const broken = { type: 'Secret', mesh: 'default', name: 'identity-root-ca', data: Buffer.from('broken').toString('base64') }
+  await zone.put('/meshes/default/secrets/identity-root-ca', broken)
+  await until('a word of the broken authority', async () =>
+    (await http('GET', `${zone.api}/meshes/default/meshidentities/identity`)).text.includes('LastAuthorityInUse'),
+  )
+  from = traffic.sent
+  await until('a while with the broken authority', async () => traffic.sent > from + 400)
+  assert.ok(await isMutual(), 'nobody falls back to clear text')
   await traffic.stop()
   assert.deepEqual([...traffic.failures], [], `of ${traffic.sent} requests`)
 })

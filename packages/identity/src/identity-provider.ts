@@ -1,10 +1,10 @@
 // One MeshIdentity made to work: its certificate authority, the MeshTrust that tells others to accept it, and its conditions.
 // Idempotent: every run compares with what is stored and writes only differences (contract/resources.md section 8).
-import { isDeepStrictEqual } from 'node:util'
 import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
 import { displayName, labelKeys, type Resource } from '@weft/resources'
 import { createMeshCa, fingerprintOf, loadCertificateAuthority, parseCertificates, type CertificateAuthority } from './certificates.ts'
 import { readDataSource } from './data-source.ts'
+import { condition, lastAuthority, readinessOf, writeConditions } from './identity-conditions.ts'
 import { generatedLabels, issuerActor, type IdentityStore } from './identity-store.ts'
 import { secretSpec, secretText } from './signing-keys.ts'
 import { identityKri, specOf, trustDomainOf, type SpiffeSettings } from './spiffe.ts'
@@ -17,13 +17,6 @@ export interface ProvidedAuthority {
   readonly isNewToTrust: boolean
   /** When to look again, milliseconds since the epoch: a successor is due, or a root expires; undefined for never. */
   readonly lookAgainAt: number | undefined
-}
-
-interface Condition {
-  readonly type: 'Ready' | 'Provider' | 'SpiffeIDProvider' | 'MeshTrustCreated'
-  readonly status: 'True' | 'False'
-  readonly reason: string
-  readonly message: string
 }
 
 export interface ProviderOptions {
@@ -81,10 +74,10 @@ async function provideBundled(identity: Resource, options: ProviderOptions): Pro
     authority = await loadAuthority(identity, trustDomain, options)
   } catch (error) {
     if (!hasCode(error, 'identity/invalid-ca')) throw error
-    await writeConditions(identity, options, [
-      condition('Provider', 'False', 'ProviderInitializationError', messageOf(error)),
-      condition('Ready', 'False', 'Failure', 'the provider could not be initialized'),
-    ])
+    const ready = readinessOf(identity).issues
+      ? condition('Ready', 'False', lastAuthority, 'certificates stay in use, and are issued by the last good authority while it is known')
+      : condition('Ready', 'False', 'Failure', 'the provider could not be initialized')
+    await writeConditions(identity, options, [condition('Provider', 'False', 'ProviderInitializationError', messageOf(error)), ready])
     return undefined
   }
   if (!authority) return undefined
@@ -237,27 +230,4 @@ function lookAgainAt(identity: Resource, authority: CertificateAuthority, { stor
   const isOwn = specOf(identity).provider?.bundled?.autogenerate?.enabled === true
   const times = [...expiries, ...(isOwn ? [successorAt(authority.certificatePem)] : [])].filter((at) => at > now())
   return times.length === 0 ? undefined : Math.min(...times)
-}
-
-function condition(type: Condition['type'], status: Condition['status'], reason: string, message: string): Condition {
-  return { type, status, reason, message: message.slice(0, 1000) }
-}
-
-/** Replaces the conditions this package writes and keeps those of others; writes nothing when nothing changed. */
-async function writeConditions(identity: Resource, { store, mayWrite }: ProviderOptions, conditions: readonly Condition[]): Promise<void> {
-  if (mayWrite?.() === false) return
-  const key = { type: identity.type, mesh: identity.mesh, name: identity.name }
-  const stored = store.get(key)
-  if (!stored) return
-  const status = typeof stored.status === 'object' && stored.status !== null ? stored.status : {}
-  const previous = 'conditions' in status && Array.isArray(status.conditions) ? status.conditions : []
-  const others = previous.filter((each: unknown) => isConditionOf(each, ['DependenciesReady']))
-  const next = [...conditions, ...others]
-  if (isDeepStrictEqual(previous, next)) return
-  const resource = { ...key, labels: stored.labels, spec: stored.spec, status: { ...status, conditions: next } }
-  await store.transact([{ op: 'put', resource, expect: stored.version }], { actor: issuerActor, reason: 'status', class: 'observed' })
-}
-
-function isConditionOf(value: unknown, types: readonly string[]): boolean {
-  return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string' && types.includes(value.type)
 }

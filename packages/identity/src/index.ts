@@ -14,6 +14,7 @@ export {
   parseCertificates,
 } from './certificates.ts'
 export type { IdentityIssuer, IdentityIssuerOptions } from './identity-issuer.ts'
+export { readinessOf, type IdentityReadiness } from './identity-conditions.ts'
 export { createIdentityIssuer, trustSpreadCapMs } from './identity-issuer.ts'
 export { authoritySecretNames } from './identity-provider.ts'
 export type { IdentityPut, IdentityStore } from './identity-store.ts'

@@ -1,8 +1,8 @@
 // Identities: which MeshIdentity a dataplane uses and the SPIFFE ids it may have (contract/dataplane.md section 11.1).
 import type { IdentityFact } from '@weft/facts'
 import type { Collection, Graph, Index } from '@weft/graph'
-import { matchingIdentities, selectIdentity, spiffeIdOf, trustDomainOf } from '@weft/identity'
-import { kriText, type MeshIdentitySpec, type MeshIdentityStatus, type Resource } from '@weft/resources'
+import { type IdentityReadiness, matchingIdentities, readinessOf, selectIdentity, spiffeIdOf, trustDomainOf } from '@weft/identity'
+import { kriText, type MeshIdentitySpec, type Resource } from '@weft/resources'
 import { structuralEqual } from '@weft/graph'
 import type { DataplaneFact } from './dataplanes.ts'
 import type { MeshSettings } from './settings.ts'
@@ -58,20 +58,14 @@ export function deriveIdentities(
 /** The same for every dataplane of a mesh without identities. */
 const noIds: readonly string[] = []
 
-interface UsableIdentity {
+interface UsableIdentity extends IdentityReadiness {
   /** Without provider and status. */
   readonly resource: Resource
-  /** Certificates are issued: Ready. */
-  readonly issues: boolean
-  /** Ids are valid: Ready, or partially ready without a provider. */
-  readonly names: boolean
 }
 
 function withReadiness(resource: Resource): UsableIdentity {
   // stored MeshIdentities passed the codec of their kind
   const spec = resource.spec as MeshIdentitySpec
-  const ready = (resource.status as MeshIdentityStatus | undefined)?.conditions?.find((condition) => condition.type === 'Ready')
-  const issues = ready?.status === 'True'
   const { selector, spiffeID } = spec
   return {
     resource: {
@@ -84,7 +78,6 @@ function withReadiness(resource: Resource): UsableIdentity {
       version: 0,
       spec: { ...(selector ? { selector } : {}), ...(spiffeID ? { spiffeID } : {}) },
     },
-    issues,
-    names: issues || ready?.reason === 'PartiallyReady',
+    ...readinessOf(resource),
   }
 }

@@ -223,6 +223,10 @@ describe('mesh facts of one zone', () => {
     assert.equal(world.mesh.destinations.get(backendId)?.tls, true)
     await accept('backend-2', false)
     assert.equal(tls(), 'Ready')
+    const lost = { type: 'Ready', status: 'False', reason: 'LastAuthorityInUse', message: '' }
+    await world.put('MeshIdentity', 'mid1', { ...readyIdentity, status: { conditions: [lost] } })
+    assert.deepEqual(world.mesh.proxyFacts.get('default/backend-1')?.identity, facts.identity, 'nobody falls back to clear text')
+    assert.equal(tls(), 'Ready')
     await world.remove('MeshIdentity', 'mid1')
     assert.equal(tls(), 'NotReady')
   })
