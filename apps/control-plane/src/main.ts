@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { AppError, messageOf } from '@weft/foundation/errors'
 import { type Component, createSupervisor } from '@weft/foundation/lifecycle'
 import { createLogging, type Logger } from '@weft/foundation/log'
+import { createHeapTrim, ownHeap } from '@weft/foundation/memory'
 import { createSharedParts } from './shared-parts.ts'
 import { type ControlPlaneConfig, isFederated, loadControlPlaneConfig, publicConfig } from './config.ts'
 import { globalComponents } from './global-role.ts'
@@ -139,7 +140,8 @@ async function run(options: RunOptions): Promise<void> {
   stopOnSignals(() => supervisor?.stop() ?? Promise.resolve(), log)
   const parts = await createSharedParts(config, { log, logLevels: levels, keysComplete, unready })
   const components: readonly Component[] = config.mode === 'global' ? await globalComponents(parts) : await zoneComponents(parts, link)
-  supervisor = createSupervisor(components, log)
+  const heap = ownHeap()
+  supervisor = createSupervisor([...components, ...(heap ? [createHeapTrim({ clock: parts.clock, log, heap })] : [])], log)
   outliveEscapes(log)
   await supervisor.start()
   log.info(
