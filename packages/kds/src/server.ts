@@ -5,6 +5,7 @@ import { type Attempts, uncountedAttempts } from '@weft/foundation/budget'
 import { AppError, hasCode, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
+import type { SilenceWatch } from '@weft/foundation/net'
 import { type Clock, timestamp } from '@weft/foundation/time'
 import { codec, serviceDefinition } from '@weft/proto'
 import { displayName, isSentToGlobal, isSentToZones, labelKeys, type Registry, type Resource, type ResourceKey } from '@weft/resources'
@@ -74,6 +75,8 @@ export interface KdsServerOptions {
   readonly massDelete: MassDeleteGuard
   /** What a zone that reads slowly, or not at all, may cost before it is cut off. */
   readonly readers?: ReaderLimits
+  /** Finds half-open connections of zones; its own by default. */
+  readonly silence?: SilenceWatch
   /** The store, and with it the cluster id, outlives a restart: zones belong to this global for good. Default: it does not. */
   readonly clusterLasts?: boolean
   /**

@@ -8,7 +8,7 @@ import { createServer as createTlsServer, type Server as TlsServer, type TLSSock
 import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
 import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
-import { createSilenceWatch, listen } from '@weft/foundation/net'
+import { createSilenceWatch, listen, type SilenceWatch } from '@weft/foundation/net'
 import type { Clock } from '@weft/foundation/time'
 import type { ClientAuthorities, ServerTls } from '@weft/foundation/tls'
 import { type ClientCertificate, readClientCertificate } from './client-certificate.ts'
@@ -53,6 +53,8 @@ export interface ZonePortOptions {
   readonly grpc: GrpcServer
   readonly clock: Clock
   readonly log: Logger
+  /** Finds half-open connections; its own by default. */
+  readonly silence?: SilenceWatch
 }
 
 /** How long a peer may take for its TLS handshake. */
@@ -82,7 +84,7 @@ export function createZonePort(options: ZonePortOptions): ZonePort {
   const connections = new Map<string, OpenConnection>()
   const sockets = new Map<string, Socket>()
   const strangers = new Map<Socket, () => void>()
-  const silence = createSilenceWatch({ clock, limitMs: silenceMs })
+  const silence = options.silence ?? createSilenceWatch({ clock, limitMs: silenceMs })
   const listeners = new Set<() => void>()
   const server = tls ? tlsServer(tls) : createTcpServer({ noDelay: true })
   const stopReloading = tls ? followFiles(tls, server, listeners) : () => {}

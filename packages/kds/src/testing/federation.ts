@@ -1,5 +1,6 @@
 // A global and its zones in one process: memory stores, real gRPC on loopback.
 import { silentLogger, type Logger } from '@weft/foundation/log'
+import { createSilenceWatch } from '@weft/foundation/net'
 import { systemClock } from '@weft/foundation/time'
 import { coreDescriptors, createRegistry, defineResource, type Labels, stringMap } from '@weft/resources'
 import { createMemoryStore, type Store } from '@weft/store'
@@ -86,6 +87,8 @@ export function serverOptions(store: Store, extra: Partial<KdsServerOptions> = {
     host: '127.0.0.1',
     port: 0,
     systemNamespace: 'kuma-system',
+    // pings of the transport pass in real time, also where a test tells the time
+    silence: createSilenceWatch({ clock: systemClock, limitMs: 60_000 }),
     skipPrefixes: [],
     massDelete: defaultMassDelete,
     ...extra,
