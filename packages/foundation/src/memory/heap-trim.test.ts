@@ -45,6 +45,9 @@ test('what a busy time left is given back once, when it is over', async () => {
   assert.equal(clock.pending, 0)
   state.listener()
   assert.equal(clock.pending, 0, 'there is nothing to give back')
+  state.held = 44 * MiB
+  state.listener()
+  assert.equal(clock.pending, 0, 'what light work takes is left')
   state.held = 50 * MiB
   state.listener()
   clock.advance(quietMs)
@@ -53,7 +56,7 @@ test('what a busy time left is given back once, when it is over', async () => {
 })
 
 test('a heap that would stop everything for long is left alone', async () => {
-  const { clock, state, trim } = await setUp(200, 65)
+  const { clock, state, trim } = await setUp(200, 97)
   state.listener()
   clock.advance(quietMs)
   assert.equal(state.collections, 0)

@@ -17,12 +17,12 @@ export const quietMs = 5_000
 const quietShare = 0.05
 /** Worth it: held since the last time, bytes and as a share. */
 const worthBytes = 4 << 20
-const worthShare = 1.2
+const worthShare = 1.5
 /**
  * A collection stops everything, for about 4 ms for each MiB in use. Larger heaps are left to the engine, which collects them in small steps and
  * gives back less.
  */
-const largestUsed = 64 << 20
+const largestUsed = 96 << 20
 
 /** Looks only after the engine has collected something by itself, since nothing is allocated without that. */
 export function createHeapTrim({ clock, log, heap }: HeapTrimOptions): Component {
