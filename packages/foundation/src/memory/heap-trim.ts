@@ -15,8 +15,7 @@ export interface HeapTrimOptions {
 export const quietMs = 5_000
 /** Little: this share of a core. */
 const quietShare = 0.05
-/** Worth it: held since the last time, bytes and as a share. */
-const worthBytes = 4 << 20
+/** Worth it: held so many times what was held after the last time. */
 const worthShare = 1.5
 /**
  * A collection stops everything, for about 4 ms for each MiB in use. Larger heaps are left to the engine, which collects them in small steps and
@@ -30,10 +29,7 @@ export function createHeapTrim({ clock, log, heap }: HeapTrimOptions): Component
   let timer: Timer | undefined
   let unsubscribe = (): void => {}
 
-  const isWorthIt = (): boolean => {
-    const { held } = heap.size()
-    return held > floor * worthShare && held > floor + worthBytes
-  }
+  const isWorthIt = (): boolean => heap.size().held > floor * worthShare
   const watch = (): void => {
     const before = heap.cpuMs()
     timer = clock.after(quietMs, () => {
