@@ -6,21 +6,8 @@ import { silentLogger } from '@weft/foundation/log'
 import { FakeClock } from '@weft/foundation/time'
 import { createZoneLiveness, defaultLiveness, type FollowedStream } from './zone-liveness.ts'
 
-/** A clock whose process can be held up: time goes on, and what was due fires late. */
-class StallingClock extends FakeClock {
-  #stalled = 0
-
-  stall(ms: number): void {
-    this.#stalled += ms
-  }
-
-  override monotonic(): number {
-    return super.monotonic() + this.#stalled
-  }
-}
-
 function setUp() {
-  const clock = new StallingClock()
+  const clock = new FakeClock()
   const told: string[] = []
   const pings: number[] = []
   const liveness = createZoneLiveness({

@@ -1,19 +1,17 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { type Clock, FakeClock } from '../time/index.ts'
+import { FakeClock } from '../time/index.ts'
 import { createSilenceWatch } from './silence-watch.ts'
 
 const limitMs = 8500
 
 function setUp() {
   const clock = new FakeClock()
-  let stalledMs = 0
-  const stalling: Clock = { now: () => clock.now(), monotonic: () => clock.monotonic() + stalledMs, after: (ms, fn) => clock.after(ms, fn) }
-  const watch = createSilenceWatch({ clock: stalling, limitMs })
+  const watch = createSilenceWatch({ clock, limitMs })
   const pass = (seconds: number): void => {
     for (let second = 0; second < seconds; second += 1) clock.advance(1000)
   }
-  return { watch, clock, pass, stall: (ms: number) => void (stalledMs += ms) }
+  return { watch, clock, pass }
 }
 
 it('a connection that says nothing is given up within ten seconds, once, and one that speaks is not', () => {
@@ -36,18 +34,18 @@ it('a connection that says nothing is given up within ten seconds, once, and one
 })
 
 it('time in which this process stood still is no silence of the peer', () => {
-  const { watch, pass, stall } = setUp()
+  const { watch, clock, pass } = setUp()
   const connection = { bytesRead: 0 }
   let given = 0
   watch.watch(connection, () => void (given += 1))
   for (let stalls = 0; stalls < 5; stalls += 1) {
-    stall(60_000)
+    clock.stall(60_000)
     pass(1)
   }
   assert.equal(given, 0)
   connection.bytesRead += 17
   pass(1)
-  stall(60_000)
+  clock.stall(60_000)
   pass(7)
   assert.equal(given, 0)
   pass(3)

@@ -11,6 +11,7 @@ export class FakeClock implements Clock {
   #now: number
   readonly #start: number
   #order = 0
+  #stalledMs = 0
   readonly #pending = new Set<Pending>()
 
   constructor(start = Date.UTC(2026, 0, 1)) {
@@ -23,7 +24,7 @@ export class FakeClock implements Clock {
   }
 
   monotonic(): number {
-    return this.#now - this.#start
+    return this.#now - this.#start + this.#stalledMs
   }
 
   after(ms: number, fn: () => void): Timer {
@@ -52,6 +53,11 @@ export class FakeClock implements Clock {
       next.fn()
     }
     this.#now = until
+  }
+
+  /** Monotonic time passes in which nothing runs, as for a process that stands still. */
+  stall(ms: number): void {
+    this.#stalledMs += ms
   }
 
   /** Moves time on in steps, after each of which what waits for nothing but other promises has run. */
