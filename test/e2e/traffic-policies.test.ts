@@ -73,8 +73,10 @@ test('traffic policies act on requests', { skip: missing, timeout: 240_000 }, as
       zone,
       { type: 'MeshFaultInjection', spec: { to: [{ targetRef: { kind: 'Mesh' }, default: { http: [{ delay }] } }] } },
       async () => {
-        await until('a delay', async () => (await ask(port)).ms >= minDelayMs)
-        assert.ok((await answers(3, () => ask(port))).every((answer) => answer.status === 200 && answer.ms >= minDelayMs))
+        // a single slow answer may be a busy machine's
+        await until('every request is delayed', async () =>
+          (await answers(3, () => ask(port))).every((answer) => answer.status === 200 && answer.ms >= minDelayMs),
+        )
       },
     )
     await until('no fault any more', plain)
