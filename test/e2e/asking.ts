@@ -2,7 +2,7 @@
 import { type IncomingHttpHeaders, request } from 'node:http'
 
 export interface Answer {
-  /** 0 when the connection was closed without an answer. */
+  /** 0 when the connection was refused or closed without an answer; -1 when nothing came for `patienceMs`. */
   readonly status: number
   /** First line of the body: the instance that answered. */
   readonly by: string
@@ -10,19 +10,25 @@ export interface Answer {
   readonly ms: number
 }
 
+/** A machine that stands still for a while is no answer of a proxy. */
+const patienceMs = 60_000
+
 /** One request on a connection of its own. */
 export function ask(port: number, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
   const started = performance.now()
   return new Promise((done) => {
     const finish = (status: number, text: string, received: IncomingHttpHeaders): void =>
       done({ status, by: text.split('\n')[0] ?? '', headers: received, ms: performance.now() - started })
-    const call = request({ host: '127.0.0.1', port, headers, agent: false, timeout: 5000 }, (response) => {
+    const call = request({ host: '127.0.0.1', port, headers, agent: false, timeout: patienceMs }, (response) => {
       let text = ''
       response.on('data', (chunk: Buffer) => (text += chunk.toString()))
       response.on('error', () => finish(0, '', {}))
       response.on('end', () => finish(response.statusCode ?? 0, text, response.headers))
     })
-    call.on('timeout', () => call.destroy())
+    call.on('timeout', () => {
+      finish(-1, '', {})
+      call.destroy()
+    })
     call.on('error', () => finish(0, '', {}))
     call.end()
   })

@@ -12,7 +12,7 @@ import { envoyBinary } from './zone.ts'
 
 test('npm run demo -- --check proves the whole federation', {
   skip: envoyBinary ? false : 'no Envoy binary: set ENVOY_PATH',
-  timeout: 240_000,
+  timeout: 500_000,
 }, async () => {
   const base = await freeRange(380)
   const child = spawn(process.execPath, [join(root, 'tools/demo.ts'), '--check', '--port-base', String(base)], {
@@ -28,7 +28,7 @@ test('npm run demo -- --check proves the whole federation', {
 
 test('the second start of the demo finds what was written in the first', {
   skip: envoyBinary ? false : 'no Envoy binary: set ENVOY_PATH',
-  timeout: 240_000,
+  timeout: 500_000,
 }, async (t) => {
   const data = mkdtempSync(join(tmpdir(), 'wdd-'))
   t.after(() => rmSync(data, { recursive: true, force: true }))
@@ -48,7 +48,7 @@ test('the second start of the demo finds what was written in the first', {
     await Promise.race([seen(), closed.then((code) => assert.fail(`the demo ended with ${code}: ${text}`))])
     child.kill('SIGINT')
     // and once more while it stops, as a terminal does through npm
-    await until('it stops', async () => (await http('GET', `http://127.0.0.1:${base + 81}`)).status !== 200, 60_000)
+    await until('it stops', async () => (await http('GET', `http://127.0.0.1:${base + 81}`)).status !== 200)
     child.kill('SIGINT')
     // ended before or after its proofs
     assert.ok([0, 130].includes(await closed), text)
@@ -62,10 +62,10 @@ test('the second start of the demo finds what was written in the first', {
         labels,
         spec: { to: [{ targetRef: { kind: 'Mesh' }, default: { connectionTimeout: '7s' } }] },
       }
-      await until(`${url} taken`, async () => [200, 201].includes((await http('PUT', url, body)).status), 60_000)
+      await until(`${url} taken`, async () => [200, 201].includes((await http('PUT', url, body)).status))
     }
   })
   await start(async () => {
-    for (const { url } of kept) await until(`${url} found`, async () => (await http('GET', url)).text.includes('"7s"'), 60_000)
+    for (const { url } of kept) await until(`${url} found`, async () => (await http('GET', url)).text.includes('"7s"'))
   })
 })

@@ -57,12 +57,8 @@ export async function launchProxy(launch: ProxyLaunch): Promise<void> {
     ],
     ...(env ? { env } : {}),
   })
-  await until(
-    `${name} ready`,
-    async () => {
-      check?.()
-      return (await http('GET', `http://127.0.0.1:${readinessPort}/ready`)).status === 200
-    },
-    60_000,
-  )
+  await until(`${name} ready`, async () => {
+    check?.()
+    return (await http('GET', `http://127.0.0.1:${readinessPort}/ready`)).status === 200
+  })
 }

@@ -22,9 +22,13 @@ test('a service is called by its name; names come and go with services; other na
   const config = join(zone.processes.folder('backend-1'), 'redirect.yaml')
   writeFileSync(config, `ipFamilyMode: ipv4\nredirect: {dns: {enabled: true, port: ${port}}}\n`)
   const flags = ['--transparent-proxy-config', config, '--bind-outbounds', '--dns-upstream', `127.0.0.1:${outside.port}`]
+  await until('the service has a name and an address', async () => {
+    const { text } = await http('GET', `${zone.api}/meshes/default/meshservices/backend`)
+    return text.includes('"127.241.') && text.includes('"backend.svc.mesh.local"')
+  })
   // ready means that names resolve
   await zone.workload('client-1', 'client', { inbounds: false, networking: { gateway: { type: 'DELEGATED' } }, flags })
-  const dns = new Resolver({ timeout: 10_000, tries: 3 })
+  const dns = new Resolver({ timeout: 30_000, tries: 3 })
   dns.setServers([`127.0.0.1:${port}`])
   const [found] = await dns.resolve4('backend.svc.mesh.local', { ttl: true })
   assert.ok(found)

@@ -48,7 +48,9 @@ test('a policy that Envoy refuses is found, named and left out; the rest of the 
   const rejections = async (): Promise<string> => JSON.stringify(await getJson(`${zone.api}/_weft/rejections`))
   await until('the policy is named', async () => (await rejections()).includes('"name":"raw"'))
   assert.match(await rejections(), /no\.such\.policy|load balancing/i)
-  assert.match((await http('GET', `${zone.api}/meshes/default/dataplanes/client-1/_explain?policy=MeshProxyPatch`)).text, /"rejected"/)
+  await until('the explanation says so', async () =>
+    (await http('GET', `${zone.api}/meshes/default/dataplanes/client-1/_explain?policy=MeshProxyPatch`)).text.includes('"rejected"'),
+  )
   assert.ok(await answers(), 'traffic goes on')
 
   // what others write meanwhile reaches the proxy all the same
@@ -67,6 +69,7 @@ test('a policy that Envoy refuses is found, named and left out; the rest of the 
   await until('the correction takes effect', async () =>
     (await http('GET', `${zone.api}/meshes/default/dataplanes/client-1/xds`)).text.includes('"connect_timeout": "8s"'),
   )
-  assert.equal(await rejections(), '{"items":[]}')
+  // Envoy's word on it comes after the configuration that was asked for
+  await until('nothing is rejected any more', async () => (await rejections()) === '{"items":[]}')
   assert.ok(await answers())
 })

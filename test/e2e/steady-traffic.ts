@@ -26,7 +26,7 @@ export function startTraffic(url: string, perSecond: number): SteadyTraffic {
         failures.set(why, (failures.get(why) ?? 0) + 1)
         done()
       }
-      const call = request(url, { agent, timeout: 10_000 }, (response) => {
+      const call = request(url, { agent, timeout: 60_000 }, (response) => {
         let text = ''
         response.on('data', (chunk: Buffer) => (text += chunk.toString()))
         response.on('error', (error) => fail(error.message))

@@ -2,18 +2,19 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { until } from '../../apps/demo/src/rest.ts'
-import { answers, ask, instances } from './asking.ts'
+import { type Answer, answers, ask, instances } from './asking.ts'
 import { withPolicy } from './with-policy.ts'
 import { envoyBinary, startZone } from './zone.ts'
 
 const missing = envoyBinary ? false : 'no Envoy binary: set ENVOY_PATH'
 
-/** Of a delay of 300 ms: Envoy's clock and ours need not agree to the millisecond. */
-const minDelayMs = 280
+/** Much longer than an answer takes on a busy machine, and a little less: Envoy's clock and ours need not agree to the millisecond. */
+const delayMs = 1500
+const minDelayMs = 1450
 
 const toFront = { targetRef: { kind: 'MeshService', labels: { 'kuma.io/display-name': 'front' } } }
 
-test('traffic policies act on requests', { skip: missing, timeout: 240_000 }, async (t: TestContext) => {
+test('traffic policies act on requests', { skip: missing, timeout: 600_000 }, async (t: TestContext) => {
   await using zone = await startZone()
   await zone.workload('web-1', 'web', { labels: { rack: 'near' } })
   await zone.workload('web-2', 'web')
@@ -34,22 +35,21 @@ test('traffic policies act on requests', { skip: missing, timeout: 240_000 }, as
   })
   const plain = async (): Promise<boolean> => {
     const list = await answers(6, () => ask(port))
-    return list.every((answer) => answer.status === 200 && answer.ms < 250) && instances(list).length === 2
+    return list.every((answer) => answer.status === 200 && answer.ms < minDelayMs) && instances(list).length === 2
   }
   await until('both instances answer', plain)
 
-  await t.test('MeshRateLimit: the third request is answered 429', async () => {
+  await t.test('MeshRateLimit: beyond the limit requests are answered 429', async () => {
     const http = {
       requestRate: { num: 2, interval: '1h' },
       onRateLimit: { status: 429, headers: { set: [{ name: 'x-limited', value: 'yes' }] } },
     }
     const spec = { targetRef: { kind: 'Dataplane', labels: { 'kuma.io/workload': 'web' } }, rules: [{ default: { local: { http } } }] }
     await withPolicy(zone, { type: 'MeshRateLimit', spec }, async () => {
-      await until('a limit', async () => (await ask(port)).status === 429)
-      // both instances have two tokens, of which the wait took some
-      const list = await answers(8, () => ask(port))
-      assert.ok(list.filter((answer) => answer.status === 200).length <= 4)
-      assert.ok(list.filter((answer) => answer.status === 429).every((answer) => answer.headers['x-limited'] === 'yes'))
+      // both instances have two tokens, which the wait takes; the first answer of the one says nothing of the other
+      await until('both instances are at their limit', async () =>
+        (await answers(8, () => ask(port))).every((answer) => answer.status === 429 && answer.headers['x-limited'] === 'yes'),
+      )
     })
     await until('no limit any more', plain)
   })
@@ -68,7 +68,7 @@ test('traffic policies act on requests', { skip: missing, timeout: 240_000 }, as
     await withPolicy(zone, { type: 'MeshFaultInjection', spec }, async () => {
       await until('both instances abort', async () => (await answers(6, () => ask(port))).every((answer) => answer.status === 418))
     })
-    const delay = { value: '300ms', percentage: 100 }
+    const delay = { value: `${delayMs}ms`, percentage: 100 }
     await withPolicy(
       zone,
       { type: 'MeshFaultInjection', spec: { to: [{ targetRef: { kind: 'Mesh' }, default: { http: [{ delay }] } }] } },
@@ -87,9 +87,20 @@ test('traffic policies act on requests', { skip: missing, timeout: 240_000 }, as
     const spec = { to: [{ ...toFront, default: { loadBalancer: { type: 'Maglev' }, hashPolicies } }] }
     await withPolicy(zone, { type: 'MeshLoadBalancingStrategy', spec }, async () => {
       const cookie = (value: string) => () => ask(port, { cookie: `session=${value}` })
-      await until('a cookie is set', async () => (await ask(port)).headers['set-cookie']?.[0]?.startsWith('session=') === true)
-      for (const value of ['a', 'b', 'c']) assert.equal(instances(await answers(6, cookie(value))).length, 1, value)
-      assert.deepEqual(instances(await answers(24, (index) => cookie(`user-${index}`)())), ['web-1', 'web-2'])
+      const areWell = (list: readonly Answer[]): boolean => list.every((answer) => answer.status === 200)
+      const sticks = async (value: string): Promise<boolean> => {
+        const list = await answers(6, cookie(value))
+        return areWell(list) && instances(list).length === 1
+      }
+      const spreads = async (): Promise<boolean> => {
+        const list = await answers(24, (index) => cookie(`user-${index}`)())
+        return areWell(list) && instances(list).length === 2
+      }
+      // the route that sets the cookie and the cluster that hashes it do not take effect in one moment
+      await until('a cookie is set, and each sticks', async () => {
+        if ((await ask(port)).headers['set-cookie']?.[0]?.startsWith('session=') !== true) return false
+        return (await sticks('a')) && (await sticks('b')) && (await sticks('c')) && (await spreads())
+      })
     })
     await until('spread again', plain)
   })
@@ -121,7 +132,10 @@ test('traffic policies act on requests', { skip: missing, timeout: 240_000 }, as
     await withPolicy(zone, { type: 'MeshProxyPatch', spec: { default: { appendModifications } } }, async () => {
       await until('the header', async () => (await ask(port)).headers['x-patched'] === 'yes')
     })
-    await until('no header any more', async () => (await ask(port)).headers['x-patched'] === undefined)
+    await until('no header any more', async () => {
+      const { status, headers } = await ask(port)
+      return status === 200 && headers['x-patched'] === undefined
+    })
   })
 
   await t.test('MeshPassthrough: what a match names passes, the rest does not', async () => {
@@ -145,17 +159,15 @@ test('traffic policies act on requests', { skip: missing, timeout: 240_000 }, as
       await withPolicy(
         zone,
         { type: 'MeshPassthrough', spec: { targetRef, default: { passthroughMode: 'Matched', appendMatch } } },
-        async () => {
+        async (change) => {
           await until('the allowed host', async () => (await ask(outside, { host: 'allowed.test' })).by === 'leaving-1')
           const other = await ask(outside, { host: 'other.test' })
           assert.equal(other.status, 503)
           assert.match(other.by, /No routes matched this domain/)
+          await change({ targetRef, default: { passthroughMode: 'None' } })
+          await until('nothing passes', async () => (await ask(outside, { host: 'allowed.test' })).status === 0)
         },
       )
-      await withPolicy(zone, { type: 'MeshPassthrough', spec: { targetRef, default: { passthroughMode: 'None' } } }, async () => {
-        const took = await until('nothing passes', async () => (await ask(outside, { host: 'allowed.test' })).status === 0)
-        assert.ok(took < 4000, `closing took ${took} ms`)
-      })
     })
   })
 })

@@ -15,16 +15,18 @@ const paths = {
   MeshTimeout: 'meshtimeouts',
 } as const
 
-/** The policy holds while the step runs. */
+/** The policy holds while the step runs, which may change what it says. */
 export async function withPolicy(
   zone: TestZone,
   policy: { readonly type: keyof typeof paths; readonly spec: object },
-  step: () => Promise<void>,
+  step: (change: (spec: object) => Promise<void>) => Promise<void>,
 ): Promise<void> {
   const path = `/meshes/default/${paths[policy.type]}/tried`
-  await zone.put(path, { ...policy, mesh: 'default', name: 'tried', labels: { 'kuma.io/origin': 'zone' } })
+  const write = (spec: object): Promise<void> =>
+    zone.put(path, { type: policy.type, mesh: 'default', name: 'tried', labels: { 'kuma.io/origin': 'zone' }, spec })
+  await write(policy.spec)
   try {
-    await step()
+    await step(write)
   } finally {
     await zone.remove(path)
   }
