@@ -21,6 +21,9 @@ export interface FaultKind {
   draw(random: Random): Fault
 }
 
+/** Resolves when patience is over; keeps no process alive. */
+export const outOfPatience = (): Promise<void> => new Promise((next) => void setTimeout(next, 120_000).unref())
+
 export const pause = (ms: number): Promise<void> => new Promise((next) => setTimeout(next, ms))
 
 export const zoneNames = ['east', 'west'] as const

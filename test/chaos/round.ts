@@ -5,7 +5,7 @@ import type { Round } from './plan.ts'
 import type { Stage } from './stage.ts'
 
 /** Patience with a zone that no fault touches and that follows an edit at global meanwhile, on a machine that starts others. */
-const unaffectedMs = 60_000
+const unaffectedMs = 120_000
 
 /** Resolves with what was found broken, in words. */
 export async function runRound(stage: Stage, { faults }: Round): Promise<readonly string[]> {

@@ -95,7 +95,8 @@ test('a zone that does not read is cut off, while another follows every change',
     await change(member, round)
     await follow(round)
     // changes meet under their keys: not one more response went
-    assert.equal(statusOf('deaf')?.sending.unread?.waitingBytes, waiting)
+    const now = statusOf('deaf')?.sending.unread?.waitingBytes ?? 0
+    assert.ok(now > 0 && now <= waiting, `${now} bytes wait`)
   }
   assert.ok(waiting > 0 && waiting <= boundBytes, `${waiting} bytes wait`)
   assert.equal(statusOf('deaf')?.sending.types.find(({ type }) => type === 'Mesh')?.sent, 1)
@@ -165,7 +166,8 @@ test('a global that does not read is cut off by its zone, with what waits for it
     assert.ok(waiting > 0 && waiting <= boundBytes, `${waiting} bytes wait`)
     for (let round = 1; round <= 30; round++) {
       await write(round)
-      assert.equal(client.status().sending.unread?.waitingBytes, waiting)
+      const now = client.status().sending.unread?.waitingBytes ?? 0
+      assert.ok(now > 0 && now <= waiting, `${now} bytes wait`)
     }
     for (let ms = 0; ms < 70_000 && client.status().sending.cutOffs === undefined; ms += 5_000) {
       clock.advance(5_000)

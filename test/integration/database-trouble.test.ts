@@ -52,15 +52,12 @@ test('a federation whose database is in trouble', { skip: withoutPostgres(), tim
   const write = () => http('PUT', `${planes.api('global')}${path}`, policy(++value))
   /** An edit at global that is taken, and followed by every proxy. */
   const followed = async (): Promise<void> => {
-    await until('global writes', async () => [200, 201].includes((await write()).status), 60_000)
+    await until('global writes', async () => [200, 201].includes((await write()).status))
     const ms = value
-    await until(
-      `all proxies have ${ms} ms`,
-      async () =>
-        group.all.every(({ proxy }) =>
-          [...proxy.held.cluster].every(([name, { connectTimeoutMs }]) => !name.startsWith('kri_msvc_') || connectTimeoutMs === ms),
-        ),
-      60_000,
+    await until(`all proxies have ${ms} ms`, async () =>
+      group.all.every(({ proxy }) =>
+        [...proxy.held.cluster].every(([name, { connectTimeoutMs }]) => !name.startsWith('kri_msvc_') || connectTimeoutMs === ms),
+      ),
     )
   }
   /** Ids of the zone's sessions at global that are open. */
@@ -76,7 +73,7 @@ test('a federation whose database is in trouble', { skip: withoutPostgres(), tim
     let refused = await write()
     assert.equal(refused.status, 503, refused.text)
     // the first failure may be that of a session that ended
-    await until(`a refusal because of ${refusal}`, async () => refusal.test((refused = await write()).text), 60_000)
+    await until(`a refusal because of ${refusal}`, async () => refusal.test((refused = await write()).text))
     assert.equal(refused.status, 503, refused.text)
     assert.ok(!refused.text.includes('anything'), 'no password')
     assert.notEqual(await planes.get('global', path), undefined, 'reads go on at global')
@@ -111,7 +108,7 @@ test('a federation whose database is in trouble', { skip: withoutPostgres(), tim
   )
   for (let service = 0; service < services; service++) tokens.push(await planes.token(`svc-${service}`))
   for (let index = 0; index < services; index++) join(index)
-  await until('all proxies complete', async () => group.all.every(({ proxy }) => proxy.completeAt !== undefined), 60_000)
+  await until('all proxies complete', async () => group.all.every(({ proxy }) => proxy.completeAt !== undefined))
   await followed()
   group.mark()
 
@@ -120,10 +117,10 @@ test('a federation whose database is in trouble', { skip: withoutPostgres(), tim
       await server.kill()
       await isServed(/cannot write to the store: /)
       const { name, proxy } = join(services)
-      await until('the new proxy complete', async () => proxy.completeAt !== undefined, 60_000)
+      await until('the new proxy complete', async () => proxy.completeAt !== undefined)
       assert.notEqual(await planes.get('zone', `/meshes/default/dataplanes/${name}`), undefined)
       await server.start()
-      await until('the new proxy registered', () => stored(name), 60_000)
+      await until('the new proxy registered', () => stored(name))
     })
   })
 
@@ -139,9 +136,9 @@ test('a federation whose database is in trouble', { skip: withoutPostgres(), tim
       )
       await isServed(/No space left on device/)
       const { name, proxy } = join(services + 1)
-      await until('the new proxy complete', async () => proxy.completeAt !== undefined, 60_000)
+      await until('the new proxy complete', async () => proxy.completeAt !== undefined)
       await everywhere('DROP TRIGGER full_disk ON weft.log; DROP FUNCTION full_disk()')
-      await until('the new proxy registered', () => stored(name), 60_000)
+      await until('the new proxy registered', () => stored(name))
     })
   })
 
@@ -169,7 +166,7 @@ test('a federation whose database is in trouble', { skip: withoutPostgres(), tim
       const waits = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'weft'`
       await until('a write that waits', async () => (await lock.query(waits)).rows.length > 0)
       assert.notEqual(await planes.get('global', path), undefined, 'reads go on')
-      await lock.query('SELECT pg_sleep(2)')
+      await lock.query('SELECT pg_sleep(1)')
       assert.equal(status, 0, 'it still waits')
       await lock.query('COMMIT')
       await lock.end()

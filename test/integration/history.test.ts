@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { runWeft } from '../run-weft.ts'
-import { controlPlanes } from './control-planes.ts'
+import { until } from '../../apps/demo/src/rest.ts'
+import { type ControlPlanes, controlPlanes } from './control-planes.ts'
 
 const timeout = (seconds: number): string => `
 type: MeshTimeout
@@ -17,6 +18,10 @@ spec:
       default: { connectionTimeout: ${seconds}s }
 `
 
+/** A control plane makes its first mesh, as its keys, a moment after its API answers. */
+const untilMesh = (planes: ControlPlanes): Promise<unknown> =>
+  until('the default mesh', async () => (await planes.get('zone', '/meshes/default')) !== undefined)
+
 test('a backup restores a control plane, here and in another place; a running one refuses', { timeout: 400_000 }, async () => {
   const dir = await mkdtemp(join(tmpdir(), 'wb-'))
   const file = join(dir, 'zone.backup')
@@ -26,8 +31,10 @@ test('a backup restores a control plane, here and in another place; a running on
   const restore = (workDir: string, ...more: readonly string[]) => weft(['restore', file, ...more], { KUMA_GENERAL_WORK_DIR: workDir })
   try {
     await planes.start('zone')
+    await untilMesh(planes)
     await writeFile(join(dir, 'slow.yaml'), timeout(1))
-    await weft(['apply', '-f', join(dir, 'slow.yaml')])
+    const applied = await weft(['apply', '-f', join(dir, 'slow.yaml')])
+    assert.equal(applied.code, 0, applied.err)
     assert.match((await weft(['backup', '-f', file])).out, /\d+ bytes\n$/)
     assert.equal((await stat(file)).mode & 0o077, 0)
     await weft(['delete', 'meshtimeout', 'slow'])
@@ -74,6 +81,7 @@ test('history, difference, rollback and audit of a real control plane survive it
   }
   try {
     await planes.start('zone')
+    await untilMesh(planes)
     await apply(1)
     await apply(2)
     const listed = await weft('history', 'meshtimeout', 'slow', '-o', 'json')

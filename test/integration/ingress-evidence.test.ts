@@ -23,7 +23,8 @@ function cluster(name: string, port: number, options: { readonly http: boolean; 
   return {
     name,
     type: 'STATIC',
-    connect_timeout: '0.5s',
+    // of those that answer: longer than a machine stands still
+    connect_timeout: options.tls ? '0.5s' : '60s',
     load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address: socket(port) } }] }] },
     ...(options.http ? { typed_extension_protocol_options: { 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': protocol } } : {}),
     ...(options.tls
@@ -140,14 +141,19 @@ test('connections that fail and answers that come are told apart for HTTP and TC
     assert.deepEqual(await counters(), { [atGood]: { failures: 0, successes: 0 }, [atBlack]: { failures: 0, successes: 0 } })
     assert.equal((await http('GET', `http://127.0.0.1:${blackHttp}/`)).status, 503)
     await talk(blackTcp)
+    await until('both failures are counted', async () => ((await counters())[atBlack]?.failures ?? 0) >= 2)
     assert.deepEqual((await counters())[atBlack], { failures: 2, successes: 0 })
     assert.equal((await http('GET', `http://127.0.0.1:${goodHttp}/`)).status, 200)
     await talk(goodTcp)
+    await until('both answers are counted', async () => ((await counters())[atGood]?.successes ?? 0) >= 2)
     assert.deepEqual((await counters())[atGood], { failures: 0, successes: 2 })
 
     const probe = createProbe(systemClock)
-    const answered = await probe({ address: '127.0.0.1', port: front, expectsAnswer: true })
-    assert.ok(answered.ok && answered.answered)
+    // a probe gives up after seconds, which a machine that stands still may need
+    await until('a probe is answered', async () => {
+      const answered = await probe({ address: '127.0.0.1', port: front, expectsAnswer: true })
+      return answered.ok && answered.answered === true
+    })
     assert.equal((await probe({ address: '127.0.0.1', port: blackPort, expectsAnswer: true })).ok, false)
   } finally {
     envoy?.kill('SIGKILL')

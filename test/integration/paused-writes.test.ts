@@ -12,10 +12,14 @@ import { leadingPlanes, otherOf, patienceMs, type ReplicaName } from './leading-
 const leaseMs = 8000
 const zones: readonly ReplicaName[] = ['zone-a', 'zone-b']
 
-/** Which service's first write waits, and where: in its statement, or in its COMMIT. It waits as long as the test holds the gate of that number. */
+/**
+ * Which service's first write waits, and where: in its statement, or in its COMMIT. It waits as long as the test holds the gate of that number, also
+ * beyond the time that writers wait for a lock.
+ */
 const gates = `
   CREATE TABLE public.gated (service text, gate bigint);
   CREATE FUNCTION public.wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    PERFORM set_config('lock_timeout', '0', true) FROM public.gated WHERE service = NEW.name AND gate = TG_ARGV[0]::bigint;
     PERFORM pg_advisory_xact_lock_shared(gate) FROM public.gated WHERE service = NEW.name AND gate = TG_ARGV[0]::bigint;
     RETURN NULL;
   END $$;

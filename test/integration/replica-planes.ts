@@ -26,6 +26,8 @@ export interface ReplicaPlanes extends AsyncDisposable {
   kill(name: ReplicaName): Promise<void>
   get(name: ReplicaName, path: string): Promise<unknown>
   log(name: ReplicaName): string
+  /** Resolves with the one of these that leads, as they say: a busy machine may have let a lease pass from one to the other before. */
+  leader(among: readonly ReplicaName[]): Promise<ReplicaName>
   /** The value of a metric with exactly these labels; undefined when it has not been set. */
   metric(name: ReplicaName, metric: string, labels?: string): Promise<number | undefined>
   /** The instance id that it goes by. */
@@ -85,6 +87,11 @@ export async function replicaPlanes(options: ReplicaPlanesOptions = {}): Promise
     zone: { KUMA_MULTIZONE_ZONE_NAME: zone, ...(options.standalone ? {} : federated) },
   }
   const api = (name: ReplicaName): string => `http://127.0.0.1:${portOf(name, 0)}`
+  const log = (name: ReplicaName): string => readFileSync(join(processes.folder(name), 'log'), 'utf8')
+  const leads = (name: ReplicaName): boolean => {
+    const text = log(name)
+    return text.lastIndexOf('lease is ours') > Math.max(text.lastIndexOf('lease lost'), text.lastIndexOf('lease given back'))
+  }
   return {
     api,
     port: (name) => portOf(name, roleOf(name) === 'global' ? kdsPort : 3),
@@ -115,7 +122,12 @@ export async function replicaPlanes(options: ReplicaPlanesOptions = {}): Promise
     },
     kill: (name) => processes.kill(name),
     get: (name, path) => getJson(`${api(name)}${path}`),
-    log: (name) => readFileSync(join(processes.folder(name), 'log'), 'utf8'),
+    log,
+    leader: async (among) => {
+      let found: readonly ReplicaName[] = []
+      await until(`one of ${among.join(' and ')} leads`, async () => (found = among.filter(leads)).length === 1)
+      return found[0] ?? among[0] ?? 'zone-1'
+    },
     metric: async (name, metric, labels = '') => {
       const { text } = await http('GET', `http://127.0.0.1:${portOf(name, 2)}/metrics`)
       const start = `${metric}${labels === '' ? '' : `{${labels}}`} `

@@ -9,6 +9,8 @@ import { type ReplicaName, replicaPlanes } from './replica-planes.ts'
 import { proxyGroup } from './watched-proxy.ts'
 
 const patience = 120_000
+/** The budget of each and of both together. */
+const questions = 5
 const both: readonly ReplicaName[] = ['zone-1', 'zone-2']
 
 test('two replicas with NATS and Redis', { skip: withoutPostgres() || withoutNats() || withoutRedis(), timeout: 600_000 }, async (t) => {
@@ -25,7 +27,7 @@ test('two replicas with NATS and Redis', { skip: withoutPostgres() || withoutNat
       WEFT_NATS_PASSWORD: 'correct-horse',
       WEFT_REDIS_URL: redis.url,
       WEFT_REDIS_PASSWORD: 'staple-horse',
-      WEFT_BUDGET_QUESTIONS: '2',
+      WEFT_BUDGET_QUESTIONS: String(questions),
     },
   })
   await Promise.all(both.map((name) => planes.start(name)))
@@ -57,7 +59,8 @@ test('two replicas with NATS and Redis', { skip: withoutPostgres() || withoutNat
   const answers = async (): Promise<void> => {
     const [proxy] = group.all
     assert.ok(proxy)
-    assert.ok(await planes.get('zone-1', `/meshes/default/dataplanes/${proxy.name}/_config`))
+    const path = `/meshes/default/dataplanes/${proxy.name}/_config`
+    await until('an answer for the proxy of the other', async () => (await planes.get('zone-1', path)) !== undefined, patience)
   }
   const asked = async (result: string): Promise<number> =>
     (await planes.metric('zone-1', 'replicas_requests_total', `way="nats",side="asked",result="${result}"`)) ?? 0
@@ -86,8 +89,16 @@ test('two replicas with NATS and Redis', { skip: withoutPostgres() || withoutNat
     const asks = async (at: ReplicaName): Promise<number> =>
       (await http('GET', `${planes.api(at)}/meshes/default/dataplanes/${proxy.name}/stats`)).status
     // no Envoy is behind the proxy: it is asked, whatever comes of it
-    for (const name of both) assert.notEqual(await asks(name), 429, name)
-    for (const name of both) assert.equal(await asks(name), 429, name)
+    let taken = 0
+    const refusing = new Set<ReplicaName>()
+    for (let turn = 0; refusing.size < both.length && turn < 2 * questions + 2; turn++)
+      for (const name of both) {
+        if (refusing.has(name)) continue
+        if ((await asks(name)) === 429) refusing.add(name)
+        else taken++
+      }
+    // each alone would take them all; Redis may be too late for a few
+    assert.ok(taken >= questions && taken < 2 * questions - 1, `${taken} were taken`)
     for (const name of both) assert.equal(await planes.metric(name, 'budget_refusals_total', 'budget="questions"'), 1, name)
   })
 

@@ -1,6 +1,7 @@
 // Two control planes of one zone on one PostgreSQL: every question is answered by either, and the death of one is no loss to anybody.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { withoutPostgres } from '../../packages/store/src/testing/postgres-server.ts'
 import { http, put, until } from '../../apps/demo/src/rest.ts'
 import { type AdminProxy, adminProxy, counted, dumped } from './admin-proxy.ts'
@@ -17,7 +18,7 @@ const endpointType = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAs
 test('two replicas of a standalone zone', { skip: withoutPostgres(), timeout: 600_000 }, async (t) => {
   await using planes = await replicaPlanes({
     standalone: true,
-    env: { KUMA_DP_SERVER_AUTHN_DP_PROXY_TYPE: 'none', KUMA_XDS_DATAPLANE_DEREGISTRATION_DELAY: '2s' },
+    env: { KUMA_DP_SERVER_AUTHN_DP_PROXY_TYPE: 'none', KUMA_XDS_DATAPLANE_DEREGISTRATION_DELAY: '15s' },
   })
   await Promise.all(both.map((name) => planes.start(name)))
   await put(planes.api('zone-1'), '/meshes/default', { type: 'Mesh', name: 'default', meshServices: { mode: 'Exclusive' } })
@@ -60,9 +61,11 @@ test('two replicas of a standalone zone', { skip: withoutPostgres(), timeout: 60
 
   await t.test('answer for the proxies of each other: configuration and admin', async () => {
     for (const { name } of [groups[0].all[0], groups[1].all[0]].flatMap((each) => each ?? [])) {
-      const configs = await Promise.all(both.map((at) => planes.get(at, `/meshes/default/dataplanes/${name}/_config`)))
-      assert.ok(configs[0], name)
-      assert.deepEqual(configs[0], configs[1], name)
+      const isAlike = async (): Promise<boolean> => {
+        const configs = await Promise.all(both.map((at) => planes.get(at, `/meshes/default/dataplanes/${name}/_config`)))
+        return configs[0] !== undefined && isDeepStrictEqual(configs[0], configs[1])
+      }
+      await until(`both show the configuration of ${name}`, isAlike, patience)
     }
     for (const [index, address] of [toOne.address, toTwo.address].entries()) {
       const found = await adminProxy(address, index)
@@ -71,10 +74,20 @@ test('two replicas of a standalone zone', { skip: withoutPostgres(), timeout: 60
       await until(`${name} is served`, async () => proxy.readyAt !== undefined, patience)
       await until(`${name} is held`, async () => (await holder(name)) !== undefined, patience)
       for (const at of both) {
-        const dump = await http('GET', `${planes.api(at)}/meshes/default/dataplanes/${name}/xds`)
-        assert.deepEqual([dump.status, dump.text], [200, dumped], `${name} at ${at}`)
-        const stats = await http('GET', `${planes.api(at)}/meshes/default/dataplanes/${name}/stats`)
-        assert.deepEqual([stats.status, stats.text], [200, counted], `${name} at ${at}`)
+        for (const [what, expected] of [
+          ['xds', dumped],
+          ['stats', counted],
+        ] as const) {
+          let last = ''
+          const isAnswered = async (): Promise<boolean> => {
+            const { status, text } = await http('GET', `${planes.api(at)}/meshes/default/dataplanes/${name}/${what}`)
+            last = `${status} ${text}`
+            return last === `200 ${expected}`
+          }
+          await until(`${what} of ${name} at ${at}`, isAnswered, patience).catch((error: unknown) =>
+            assert.fail(`${String(error)}: ${last}`),
+          )
+        }
       }
     }
   })
@@ -98,11 +111,16 @@ test('two replicas of a standalone zone', { skip: withoutPostgres(), timeout: 60
         await until(`${at} tells what ${name} refuses`, isTold, patience).catch((error: unknown) =>
           assert.fail(`${String(error)}: ${shown}`),
         )
-        const explained = JSON.stringify(await planes.get(at, `/meshes/default/dataplanes/${name}/_explain?policy=MeshTimeout`))
-        assert.match(explained, new RegExp(`"rejected":\\{"message":"[^"]*${refused.words}`), `${name} at ${at}`)
+        const words = new RegExp(`"rejected":\\{"message":"[^"]*${refused.words}`)
+        const isExplained = async (): Promise<boolean> =>
+          words.test(JSON.stringify((await planes.get(at, `/meshes/default/dataplanes/${name}/_explain?policy=MeshTimeout`)) ?? null))
+        await until(`${at} explains what ${name} refuses`, isExplained, patience)
       }
-      const answers = await Promise.all(both.map((at) => planes.get(at, '/_weft/rejections')))
-      assert.deepEqual(answers[0], answers[1])
+      const areAlike = async (): Promise<boolean> => {
+        const answers = await Promise.all(both.map((at) => planes.get(at, '/_weft/rejections')))
+        return answers[0] !== undefined && isDeepStrictEqual(answers[0], answers[1])
+      }
+      await until('both tell the same', areAlike, patience)
       picky = undefined
       const removed = await http('DELETE', `${planes.api('zone-2')}${policy}`)
       assert.equal(removed.status, 200, removed.text)

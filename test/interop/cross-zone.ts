@@ -60,7 +60,7 @@ export async function crossZone(fed: Federation, zones: readonly [string, string
       (await fed.zone(zone).items(`/meshes/${mesh}/meshtrusts`)).some(
         ({ spec }) => (spec as { trustDomain?: string }).trustDomain === domain,
       )
-    await until(`trust of ${zone}`, has, 60_000)
+    await until(`trust of ${zone}`, has)
   }
   await share()
   const inbound = new Map<string, number>()
@@ -105,7 +105,7 @@ export async function crossZone(fed: Federation, zones: readonly [string, string
     urls.set(zone, `http://127.0.0.1:${outbound}/`)
   }
   for (const [zone, url] of urls)
-    await until(`an answer of the other zone in ${zone}`, async () => (await http('GET', url)).status === 200, 90_000)
+    await until(`an answer of the other zone in ${zone}`, async () => (await http('GET', url)).status === 200, 180_000)
   return {
     urlFrom: (zone) => urls.get(zone) ?? '',
     [Symbol.asyncDispose]: async () => {

@@ -49,16 +49,21 @@ async function answersAtGlobal(fed: Federation): Promise<void> {
     const proxy = await fed.global.find('/meshes/default/dataplanes', `client-${zone}`)
     const ask = (what: string) => http('GET', `${fed.global.api}/meshes/default/dataplanes/${proxy?.name ?? ''}/${what}`)
     await until(`admin tunnel of ${zone}`, async () => (await ask('clusters')).status === 200)
-    const dump = await ask('xds')
-    assert.equal(dump.status, 200, dump.text.slice(0, 300))
-    assert.ok(JSON.stringify(JSON.parse(dump.text)).includes('backend'), zone)
-    assert.match((await ask('stats')).text, /^server\.live: 1$/m)
-    assert.match((await ask('clusters')).text, /::health_flags::healthy/)
+    // each goes over a stream of its own, and an answer that a busy machine is late with is none
+    for (const [what, expected] of [
+      ['xds', /backend/],
+      ['stats', /^server\.live: 1$/m],
+      ['clusters', /::health_flags::healthy/],
+    ] as const)
+      await until(`${what} of a proxy in ${zone}`, async () => {
+        const { status, text } = await ask(what)
+        return status === 200 && expected.test(text)
+      })
     assert.equal((await http('GET', `${fed.global.api}/meshes/default/dataplanes/nobody/xds`)).status, 404)
   }
 }
 
-describe('mixed federations with real proxies', { skip: withoutProxies, concurrency: 1, timeout: 500_000 }, () => {
+describe('mixed federations with real proxies', { skip: withoutProxies, concurrency: 1, timeout: 580_000 }, () => {
   const plans: readonly (readonly [string, Kind, Kind, Kind])[] = [
     ['our global, one zone of ours and a stock one', 'ours', 'ours', 'stock'],
     ['a stock global, one zone of ours and a stock one', 'stock', 'ours', 'stock'],
@@ -102,11 +107,7 @@ describe('mixed federations with real proxies', { skip: withoutProxies, concurre
       // one of the pair is enough; removing the other one too may hit the new pair and cost it a successor of its own
       await fed.zone(zone).remove('/meshes/default/secrets/identity-root-ca')
       await until(`two roots of ${zone}`, async () => (await rootsOf(zone)) === 2)
-      await until(
-        `new certificates in ${zone}`,
-        async () => (await issuedAt()).filter((time) => !before.includes(time)).length >= 3,
-        60_000,
-      )
+      await until(`new certificates in ${zone}`, async () => (await issuedAt()).filter((time) => !before.includes(time)).length >= 3)
     }
     // a while under the new certificates, however quickly they came
     const from = traffic.sent

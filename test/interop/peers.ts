@@ -175,7 +175,7 @@ export async function federation(plan: FederationPlan): Promise<Federation> {
 export async function up(made: Federation, zones: readonly string[]): Promise<void> {
   await made.global.start()
   await Promise.all(zones.map((zone) => made.zone(zone).start()))
-  for (const zone of zones) await until(`${zone} online`, () => made.isOnline(zone), 60_000)
+  for (const zone of zones) await until(`${zone} online`, () => made.isOnline(zone))
 }
 
 function itemsOf(answer: unknown): readonly Shown[] {

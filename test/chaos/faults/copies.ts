@@ -61,19 +61,19 @@ export const copyFaults: readonly FaultKind[] = [
         void provider.respond(digestsType, {
           resources: [{ name: 'MeshService', version: digestOf(resources), resource: { typeUrl: '', value: new Uint8Array(0) } }],
         })
-      await until('global holds what it was told', holds(told), 60_000)
+      await until('global holds what it was told', holds(told), 120_000)
       tellDigest(told)
       // one was changed, one deleted and one made without a word of it reaching global
       for (const gone of told.slice(2))
         history.add({ kind: 'write', id: 0, place: zone, key: keyOf('MeshService', 'default', zone, displayOf(gone)), value: undefined })
       tellDigest(truth)
-      await until('global asks again', async () => provider.asked.length > 0, 60_000)
+      await until('global asks again', async () => provider.asked.length > 0, 120_000)
       const asked = provider.asked[0]
       const has = Object.fromEntries(told.map(({ name = '', version = '' }) => [name, version]))
       if (asked?.type !== 'MeshService' || !sameEntries(asked.versions, has))
         throw new Error(`digest drift: asked for ${JSON.stringify(asked)} although it holds ${JSON.stringify(has)}`)
       await provider.respond('MeshService', { resources: truth.slice(1), removedResources: told.slice(2).map(nameOf) })
-      await until('global holds the truth', holds(truth), 60_000)
+      await until('global holds the truth', holds(truth), 120_000)
       tellDigest(truth)
       // answered after the digest was looked at
       await provider.respond('MeshService', { resources: truth.slice(0, 1) })
@@ -119,6 +119,6 @@ async function alterCopies(stage: Stage): Promise<void> {
   await until(
     'what was altered is repaired',
     async () => (await Promise.all(['meshtimeouts', 'meshtrafficpermissions', 'meshservices'].map(left))).every((count) => count === 0),
-    60_000,
+    120_000,
   )
 }

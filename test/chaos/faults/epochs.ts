@@ -1,6 +1,6 @@
 // Processes of a zone whose time is over: an older right of the same store, and a backup of a zone that somebody starts beside it.
 import { until } from '../../../apps/demo/src/rest.ts'
-import { type Fault, type FaultKind, pause } from '../fault.ts'
+import { type Fault, type FaultKind, outOfPatience } from '../fault.ts'
 import type { Place } from '../history.ts'
 import { subscribe, type Subscription } from '../scripted-peer.ts'
 import type { Stage } from '../stage.ts'
@@ -28,7 +28,7 @@ async function appear(stage: Stage, { zone, store, epoch, instance }: Claim, ser
 }
 
 async function endsWith(code: number, what: string, { call }: Pick<Subscription, 'call'>): Promise<void> {
-  const ended = await Promise.race([call.ended, pause(60_000)])
+  const ended = await Promise.race([call.ended, outOfPatience()])
   if (ended !== code) throw new Error(`${what}: ended with ${ended ?? 'nothing within a minute'} instead of ${code}`)
 }
 
@@ -42,7 +42,7 @@ export const epochFaults: readonly FaultKind[] = [
           stage.history.add({ kind: 'served', zone, session: `${run}/${epoch}` }),
         )
       const isServed = async (which: Subscription, epoch: number): Promise<void> => {
-        await until(`epoch ${epoch} is served`, async () => which.counts.size > 0, 60_000)
+        await until(`epoch ${epoch} is served`, async () => which.counts.size > 0, 120_000)
       }
       await using open7 = disposing(await open(7))
       await isServed(open7.of, 7)
@@ -66,7 +66,7 @@ export const epochFaults: readonly FaultKind[] = [
       touches: ['east', 'link east', 'global'],
       cutsOff: [],
       run: async (stage) => {
-        await stage.follows(['east'], 60_000)
+        await stage.follows(['east'], 120_000)
         const { id, epoch } = readIdentity(stage.federation.plane('east').workFolder)
         const beside = (right: number) =>
           appear(stage, { zone: 'east', store: id, epoch: right, instance: `backup-${++runs}` }, () => {

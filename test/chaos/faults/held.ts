@@ -41,9 +41,9 @@ export const heldFaults: readonly FaultKind[] = [
         return Number((JSON.parse(answer.text) as { readonly count?: number }).count)
       }
       const first = await connect(count)
-      await until('all are listed', async () => (await here()) === count, 60_000)
+      await until('all are listed', async () => (await here()) === count, 120_000)
       await first.provider.respond('MeshService', { removedResources: resources.slice(1).map(({ name }) => name ?? '') })
-      await until('the deletions are held', async () => (await held()).length === count - 1, 60_000)
+      await until('the deletions are held', async () => (await held()).length === count - 1, 120_000)
       await first.peer[Symbol.asyncDispose]()
 
       await stage.restart('global', 0)
@@ -62,7 +62,7 @@ export const heldFaults: readonly FaultKind[] = [
 
       // what was kept stays, although its zone never lists it again
       const second = await connect(1)
-      await until('global subscribes', async () => second.provider.types.has('MeshService'), 60_000)
+      await until('global subscribes', async () => second.provider.types.has('MeshService'), 120_000)
       await second.provider.respond('MeshService', { resources: resources.slice(0, 1) })
       if ((await here()) !== 1 + kept) throw new Error(`held deletions: ${await here()} are there after the zone came back`)
       await second.peer[Symbol.asyncDispose]()

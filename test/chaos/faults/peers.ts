@@ -4,14 +4,14 @@ import { connect as tlsConnect } from 'node:tls'
 import { gzipSync } from 'node:zlib'
 import { getJson, until } from '../../../apps/demo/src/rest.ts'
 import { authorLabel, isObject } from '../canonical.ts'
-import { type FaultKind, pause } from '../fault.ts'
+import { type FaultKind, outOfPatience, pause } from '../fault.ts'
 import { keyOf } from '../history.ts'
 import { everyMethod, framed, provide, scriptedPeer, subscribe } from '../scripted-peer.ts'
 import { admitted, everyType, peerFault, service, whileOpen } from './peer-fault.ts'
 
 /** Fails unless all of these calls end, and none with OK. */
 async function allRefused(what: string, ended: readonly Promise<number>[]): Promise<void> {
-  const codes = await Promise.race([Promise.all(ended), pause(60_000)])
+  const codes = await Promise.race([Promise.all(ended), outOfPatience()])
   if (!codes) throw new Error(`${what}: not every call ended within a minute`)
   if (codes.includes(0)) throw new Error(`${what}: ended with OK`)
 }
@@ -31,7 +31,7 @@ export const peerFaults: readonly FaultKind[] = [
     const first = await open('aaaa')
     await pause(500)
     const second = await open('bbbb')
-    const over = await Promise.race([first.call.ended, second.call.ended, pause(60_000)])
+    const over = await Promise.race([first.call.ended, second.call.ended, outOfPatience()])
     if (over === undefined) throw new Error('duplicate session: both go on after a minute')
     await pause(700)
     await first.peer[Symbol.asyncDispose]()
@@ -79,7 +79,7 @@ export const peerFaults: readonly FaultKind[] = [
         return call.ended
       }),
     )
-    await Promise.race([Promise.all(ended), pause(60_000).then(() => Promise.reject(new Error('garbage: a connection stays open')))])
+    await Promise.race([Promise.all(ended), outOfPatience().then(() => Promise.reject(new Error('garbage: a connection stays open')))])
   }),
   peerFault('gzip bombs', async ({ federation }, zone) => {
     await using peer = await admitted(federation, zone)

@@ -27,7 +27,7 @@ export function mailbox<T>(): { push(value: T): void; take(what?: string): Promi
       const value = values.shift()
       if (value !== undefined) return Promise.resolve(value)
       return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error(`timed out waiting for ${what}`)), 30_000)
+        const timer = setTimeout(() => reject(new Error(`timed out waiting for ${what}`)), 120_000)
         readers.push((next) => {
           clearTimeout(timer)
           resolve(next)
