@@ -12,7 +12,7 @@ import { admitted, everyType, peerFault, service, whileOpen } from './peer-fault
 /** Fails unless all of these calls end, and none with OK. */
 async function allRefused(what: string, ended: readonly Promise<number>[]): Promise<void> {
   const codes = await Promise.race([Promise.all(ended), outOfPatience()])
-  if (!codes) throw new Error(`${what}: not every call ended within a minute`)
+  if (!codes) throw new Error(`${what}: not every call ended in time`)
   if (codes.includes(0)) throw new Error(`${what}: ended with OK`)
 }
 
@@ -32,7 +32,7 @@ export const peerFaults: readonly FaultKind[] = [
     await pause(500)
     const second = await open('bbbb')
     const over = await Promise.race([first.call.ended, second.call.ended, outOfPatience()])
-    if (over === undefined) throw new Error('duplicate session: both go on after a minute')
+    if (over === undefined) throw new Error('duplicate session: both go on')
     await pause(700)
     await first.peer[Symbol.asyncDispose]()
     await second.peer[Symbol.asyncDispose]()
