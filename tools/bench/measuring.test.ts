@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
-import { systemClock } from '../../packages/foundation/src/time/index.ts'
+import { FakeClock } from '../../packages/foundation/src/time/index.ts'
 import { createProbe } from '../../packages/reachability/src/probe.ts'
 import { answeringIngress } from './answering-ingress.ts'
 import { freeRange } from './port-range.ts'
@@ -17,8 +17,7 @@ test('CPU times of ps are seconds', () => {
 })
 
 test('a process group has memory and CPU time; one that is gone has none', async () => {
-  const script =
-    "let n = 0; const end = Date.now() + 150; while (Date.now() < end) n++; process.stdout.write('done'); setTimeout(() => {}, 60000)"
+  const script = "let n = 0; while (process.cpuUsage().user < 150_000) n++; process.stdout.write('done'); setTimeout(() => {}, 600_000)"
   const child = spawn(process.execPath, ['-e', script], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] })
   const pid = child.pid ?? 0
   try {
@@ -59,7 +58,7 @@ test('resources go where the REST API has them', () => {
 test('a simulated ingress answers the probes of control planes', async () => {
   const ingress = await answeringIngress()
   try {
-    const probe = createProbe(systemClock)
+    const probe = createProbe(new FakeClock())
     const result = await probe({ address: '127.0.0.1', port: ingress.port, expectsAnswer: true })
     assert.deepEqual([result.ok, result.ok && result.answered], [true, true])
   } finally {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { silentLogger } from '@weft/foundation/log'
+import { freePort } from '@weft/foundation/net'
 import { systemClock } from '@weft/foundation/time'
 import { hostPort, readLine, startAccessLogPipe } from './access-log-pipe.ts'
 
@@ -71,7 +72,7 @@ describe('access log pipe', () => {
   test('keeps lines for a server that is away', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'weft-pipe-'))
     const path = join(folder, 'kuma-al.sock')
-    const gone = await logServer()
+    const gone = await logServer(await freePort())
     await gone.close()
     const pipe = startAccessLogPipe(path, { log: silentLogger, clock: systemClock })
     appendFileSync(path, `${JSON.stringify({ address: `tcp://127.0.0.1:${gone.port}`, message: 'kept' })}\n`)

@@ -138,7 +138,7 @@ describe('Envoy', () => {
         const done: SpawnSyncReturns<string> = spawnSync(
           envoy,
           ['--mode', 'validate', '-c', file, '--log-level', 'error', '--disable-hot-restart'],
-          { encoding: 'utf8', timeout: 60_000 },
+          { encoding: 'utf8', timeout: 300_000 },
         )
         assert.equal(done.status, 0, `${name}: ${done.stderr.slice(-2000)}`)
       }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
 import { silentLogger } from '@weft/foundation/log'
+import { freePort } from '@weft/foundation/net'
 import { FakeClock } from '@weft/foundation/time'
 import type { Store } from '@weft/store'
 import { createKdsClient } from './client.ts'
@@ -232,8 +233,8 @@ test('an invalid policy is refused by name, its siblings are stored and flow on'
 test('after a lost connection only what changed is sent, and a deletion in between arrives', async () => {
   const store = memoryStore()
   const global = memberOf(store)
-  await using first = await running(createKdsServer(serverOptions(store)))
-  const { port } = first
+  const port = await freePort()
+  await using first = await running(createKdsServer(serverOptions(store, { port })))
   const zone = memberOf(memoryStore())
   await global.put('Mesh', '', 'default', {})
   for (const name of ['a', 'b', 'c']) await global.put('MeshTimeout', 'default', name, { to: [] })
@@ -271,8 +272,8 @@ async function meetAnother(
 ): Promise<void> {
   const first = memberOf(memoryStore())
   await setUp(first)
-  await using firstServer = await running(createKdsServer(serverOptions(first.store)))
-  const { port } = firstServer
+  const port = await freePort()
+  await using firstServer = await running(createKdsServer(serverOptions(first.store, { port })))
   const zone = memberOf(memoryStore())
   await using client = await running(createKdsClient(clientOptions(zone.store, 'zone-1', port)))
   await until(() => client.connection().complete && firstServer.zones()[0]?.inSync === true)

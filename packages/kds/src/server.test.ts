@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { status } from '@grpc/grpc-js'
+import { FakeClock } from '@weft/foundation/time'
 import { codec } from '@weft/proto'
 import type { KdsServer } from './contract.ts'
 import { defaultMassDelete } from './mass-delete-guard.ts'
@@ -58,7 +59,8 @@ async function answer(zone: RawZone, stream: RawStream, error?: string): Promise
 }
 
 test('every subscribe is answered with the complete list, an unknown type with an empty one', async () => {
-  await using global = await startGlobal()
+  // the others wait for Mesh as long as it takes: time stands still
+  await using global = await startGlobal({ clock: new FakeClock() })
   await global.put('Mesh', '', 'default', {})
   await global.put('MeshTimeout', 'default', 'mesh-timeout-all-default', { to: [] }, { 'kuma.io/mesh': 'default' })
   await using zone = rawZone('zone-1', global.server.port)

@@ -76,7 +76,7 @@ function validate(bootstrap: object): string {
     const file = join(folder, 'bootstrap.json')
     writeFileSync(file, JSON.stringify(bootstrap))
     const args = ['--mode', 'validate', '-c', file, '--log-level', 'error', '--disable-hot-restart']
-    const done = spawnSync(envoy ?? '', args, { encoding: 'utf8', timeout: 120_000 })
+    const done = spawnSync(envoy ?? '', args, { encoding: 'utf8', timeout: 300_000 })
     return done.status === 0 ? '' : `${done.stderr}${done.stdout}`.slice(-3000)
   } finally {
     rmSync(folder, { recursive: true, force: true })

@@ -4,12 +4,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders, request as plainRequest, type RequestOptions } from 'node:http'
 import { request as tlsRequest } from 'node:https'
-import { type AddressInfo, createServer as createTcpServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { silentLogger } from '@weft/foundation/log'
 import { createMetrics } from '@weft/foundation/metrics'
+import { freePort } from '@weft/foundation/net'
 import { destinationLookup } from '@weft/policy'
 import { createProxyBuilder } from './builder.ts'
 import { bootstrapOf, findEnvoy, noEnvoy, realCertificates } from './testing/real-envoy.ts'
@@ -25,7 +26,7 @@ test('Envoy answers dynamic configuration with ETags, readiness in the clear and
   const certificates = await realCertificates()
   const readiness = createServer((_, response) => response.end('LIVE'))
   await new Promise<void>((resolve) => readiness.listen(0, '127.0.0.1', resolve))
-  // The address of the listener must be known before it exists; a port the kernel just gave back is as good as reserved.
+  // the address of the listener must be known before it exists
   const adminPort = await freePort()
   const adminSocketPath = join(workdir, 'admin.sock')
   const builder = createProxyBuilder({
@@ -108,13 +109,4 @@ function started(child: ChildProcess): Promise<void> {
     child.once('error', reject)
     child.once('exit', () => reject(new Error(`envoy ended: ${output.slice(-2000)}`)))
   })
-}
-
-async function freePort(): Promise<number> {
-  const server = createTcpServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  // See above: a TCP server has a port.
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }

@@ -4,12 +4,13 @@ import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { test } from 'node:test'
-import { systemClock } from '@weft/foundation/time'
+import { FakeClock } from '@weft/foundation/time'
 import { ingressProbe } from '@weft/resources'
 import { clientHello } from './client-hello.ts'
 import { createProbe } from './probe.ts'
 
-const probe = createProbe(systemClock)
+/** What a busy machine is late with is no verdict: no time passes. */
+const probe = createProbe(new FakeClock())
 
 async function listening(
   onSocket: (socket: Socket) => void,

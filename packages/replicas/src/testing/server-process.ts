@@ -2,9 +2,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { freePort } from '@weft/foundation/net'
 
 export interface ServerProcess {
   readonly port: number
@@ -93,20 +93,4 @@ async function launch(path: string, options: ServerProgram, port: number): Promi
   child.once('exit', () => process.removeListener('exit', stopWithUs))
   await ready
   return child
-}
-
-/** A port that is free now and below those that the kernel gives to connections, so that a restarted server finds it free again. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 12_000 + Math.floor(Math.random() * 19_000)
-    if (await isFree(port)) return port
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)))
-  })
 }

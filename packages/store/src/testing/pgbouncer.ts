@@ -5,7 +5,8 @@ import { chownSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { freePort, type PostgresServer, serverUser, withoutPostgres } from './postgres-server.ts'
+import { freePort } from '@weft/foundation/net'
+import { type PostgresServer, serverUser, withoutPostgres } from './postgres-server.ts'
 
 export interface PgBouncer extends AsyncDisposable {
   readonly port: number

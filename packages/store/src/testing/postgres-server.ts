@@ -2,12 +2,12 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
+import { freePort } from '@weft/foundation/net'
 import type { PostgresSettings } from '../postgres/settings.ts'
 
 export interface PostgresServerOptions {
@@ -297,20 +297,4 @@ async function launch({ bin, data, port, user }: Launch): Promise<ChildProcess> 
   child.once('exit', () => process.removeListener('exit', stopWithUs))
   await ready
   return child
-}
-
-/** A port that is free now and below those that the kernel gives to connections, so that a restarted server finds it free again. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 12_000 + Math.floor(Math.random() * 19_000)
-    if (await isFree(port)) return port
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)))
-  })
 }

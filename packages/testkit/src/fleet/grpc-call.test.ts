@@ -40,7 +40,7 @@ test('a compressed message and one without bounds are refused before they are ga
 
 const path = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources'
 
-test('a server that ends the call at once is noticed, with its status', { timeout: 10_000 }, async () => {
+test('a server that ends the call at once is noticed, with its status', { timeout: 120_000 }, async () => {
   await using server = await startScriptedServer({ onStream: (stream) => stream.end(14) })
   const reason = await new Promise<string>((done) => {
     openGrpcCall({ address: server.address, path, headers: {}, onMessage: () => {}, onEnd: done })
@@ -48,7 +48,7 @@ test('a server that ends the call at once is noticed, with its status', { timeou
   assert.match(reason, /grpc status 14: scripted/)
 })
 
-test('a method the server lacks ends the call with its status', { timeout: 10_000 }, async () => {
+test('a method the server lacks ends the call with its status', { timeout: 120_000 }, async () => {
   await using server = await startScriptedServer()
   const reason = await new Promise<string>((done) => {
     openGrpcCall({ address: server.address, path: '/no.Such/Method', headers: {}, onMessage: () => {}, onEnd: done })
@@ -56,7 +56,7 @@ test('a method the server lacks ends the call with its status', { timeout: 10_00
   assert.match(reason, /grpc status 12/)
 })
 
-test('a closed call says nothing more, and the server sees it cancelled', { timeout: 10_000 }, async () => {
+test('a closed call says nothing more, and the server sees it cancelled', { timeout: 120_000 }, async () => {
   await using server = await startScriptedServer()
   const said: string[] = []
   const call = openGrpcCall({
@@ -76,7 +76,7 @@ test('a closed call says nothing more, and the server sees it cancelled', { time
   assert.deepEqual(said, [])
 })
 
-test('a port where nobody listens ends the call', { timeout: 10_000 }, async () => {
+test('a port where nobody listens ends the call', { timeout: 120_000 }, async () => {
   const server = await startScriptedServer()
   await server[Symbol.asyncDispose]()
   const reason = await new Promise<string>((done) => {

@@ -17,7 +17,7 @@ import {
 } from './testing/scripted-server.ts'
 
 const node = { id: 'default.web', cluster: 'web', metadata: { 'dataplane.proxyType': 'dataplane', nested: { port: 1, on: true } } }
-const limit = { timeout: 10_000 }
+const limit = { timeout: 120_000 }
 
 async function setUp(options: Partial<SimulatedProxyOptions> = {}) {
   const server = await startScriptedServer()
@@ -243,7 +243,7 @@ test('a type it does not know is acknowledged and left alone; bytes that are no 
   assert.equal(responses.length, 0)
   stream.sendRaw(new Uint8Array([0xff, 0xff]))
   await stream.ended
-  assert.equal(clock.pending, 1)
+  await until(() => clock.pending === 1)
   assert.match(proxy.lastError, /cannot be decoded/)
 })
 
