@@ -18,6 +18,7 @@ export interface DeltaRequest {
 }
 
 const maxErrorLength = 4_096
+const none: ReadonlyMap<string, string> = new Map()
 
 /** Throws `xds/bad-request` on bytes that are no request or name no type. */
 export function decodeDeltaRequest(bytes: Uint8Array): DeltaRequest {
@@ -28,7 +29,7 @@ export function decodeDeltaRequest(bytes: Uint8Array): DeltaRequest {
     typeUrl,
     subscribe: request.resourceNamesSubscribe ?? [],
     unsubscribe: request.resourceNamesUnsubscribe ?? [],
-    initialVersions: new Map(Object.entries(request.initialResourceVersions ?? {})),
+    initialVersions: request.initialResourceVersions === undefined ? none : new Map(Object.entries(request.initialResourceVersions)),
     responseNonce: request.responseNonce ?? '',
     error: request.errorDetail === undefined ? undefined : (request.errorDetail.message ?? '').slice(0, maxErrorLength),
     node: request.node,

@@ -175,7 +175,8 @@ if (envoyPath !== undefined) {
         stream.assign(mesh.snapshot())
         changed()
         return {
-          onSent: ({ type, names, removed }) => sent.push([type, ...names.map((n) => `+${n}`), ...removed.map((n) => `-${n}`)].join(' ')),
+          onSent: ({ type, updates, removed }) =>
+            sent.push([type, ...updates.map((u) => `+${u.name}`), ...removed.map((n) => `-${n}`)].join(' ')),
           onAck: () => queueMicrotask(changed),
           onNack: (nack) => {
             nacks.push(nack)

@@ -29,18 +29,17 @@ export function controlPlaneFrame(id: string): Uint8Array {
 
 /** One serialized response. The system version is the nonce: it differs from response to response, which is all Envoy shows it for. */
 export function encodeResponse(parts: ResponseParts): Buffer {
-  return Buffer.concat([
-    str(systemVersion, parts.nonce),
-    ...parts.resources.map((resource) => resource.frame),
-    typeUrlFrames.get(parts.typeUrl) ?? str(typeUrl, parts.typeUrl),
-    str(nonceField, parts.nonce),
-    ...parts.removed.map((name) => str(removedResource, name)),
-    parts.controlPlane,
-  ])
+  const frames: Uint8Array[] = [str(systemVersion, parts.nonce)]
+  for (const resource of parts.resources) frames.push(resource.frame)
+  frames.push(typeUrlFrames.get(parts.typeUrl) ?? str(typeUrl, parts.typeUrl), str(nonceField, parts.nonce))
+  for (const name of parts.removed) frames.push(str(removedResource, name))
+  frames.push(parts.controlPlane)
+  return Buffer.concat(frames)
 }
 
 /** Splits resources into runs of at most `maxBytes`; a larger one goes alone. No resources: one empty run. */
 export function chunkBySize(resources: readonly EncodedResource[], maxBytes: number): readonly (readonly EncodedResource[])[] {
+  if (resources.reduce((sum, resource) => sum + resource.frame.length, 0) <= maxBytes) return [resources]
   const chunks: EncodedResource[][] = [[]]
   let size = 0
   for (const resource of resources) {

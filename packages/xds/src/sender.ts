@@ -7,7 +7,6 @@ import { endpointsOf, missingClusters, removableClusters, removableNames } from 
 import { chunkBySize, controlPlaneFrame, encodeResponse } from './response.ts'
 import type { StreamEvents } from './stream-events.ts'
 import type { StreamLimits } from './stream-limits.ts'
-import type { HeldResource } from './subscription.ts'
 import { typeUrls } from './type-urls.ts'
 
 export interface SenderOptions {
@@ -55,12 +54,14 @@ const maxPipelined = 4
 /** Clusters and listeners that a proxy never ACKs end the same way. */
 const maxUnanswered = 16
 
+const nothing: ReadonlyMap<string, number> = new Map()
+
 export class Sender {
   readonly #options: SenderOptions
   readonly #controlPlane: Uint8Array
   readonly #openedAt: number
-  #waitingSince: ReadonlyMap<string, number> = new Map()
-  #drainingSince: ReadonlyMap<string, number> = new Map()
+  #waitingSince: ReadonlyMap<string, number> = nothing
+  #drainingSince: ReadonlyMap<string, number> = nothing
   #nonce = 0
   #blocked = false
 
@@ -86,17 +87,13 @@ export class Sender {
 
   /** Sends all that may go now. Stops in the middle when the transport blocks. */
   turn(scope: TurnScope): void {
-    const { cluster, endpoint, secret } = this.#options.lanes
-    const steps: (() => void)[] = [
-      ...(scope.main ? [() => this.#sendClusters(scope)] : []),
-      () => this.#sendNamed(endpoint, 'endpoint', scope),
-      () => this.#sendNamed(secret, 'secret', scope),
-      ...(scope.main ? [() => this.#sendListeners(scope), () => this.#removeClusters(scope, cluster)] : []),
-    ]
-    for (const step of steps) {
-      if (this.#blocked) return
-      step()
-    }
+    const { endpoint, secret } = this.#options.lanes
+    if (scope.main) this.#sendClusters(scope)
+    if (!this.#blocked) this.#sendNamed(endpoint, 'endpoint', scope)
+    if (!this.#blocked) this.#sendNamed(secret, 'secret', scope)
+    if (!scope.main) return
+    if (!this.#blocked) this.#sendListeners(scope)
+    if (!this.#blocked) this.#removeClusters(scope)
   }
 
   /** Answers a request for a type that is not served: none of the names exists. */
@@ -106,7 +103,7 @@ export class Sender {
 
   #sendClusters(scope: TurnScope): void {
     const lane = this.#options.lanes.cluster
-    if (!lane.subscription.requested || this.#awaitsAck(lane)) return
+    if (!this.#mayDiffer(lane) || this.#awaitsAck(lane)) return
     const due = this.#due(lane, scope)
     const probe = due.updates.length === 0 && due.probes.length > 0
     const updates = probe ? due.probes : due.updates
@@ -117,8 +114,11 @@ export class Sender {
   #sendListeners(scope: TurnScope): void {
     const { snapshot, retain } = scope
     const lane = this.#options.lanes.listener
-    const { subscription } = lane
-    if (!subscription.requested || this.#awaitsAck(lane)) return
+    if (!this.#mayDiffer(lane)) {
+      this.#waitingSince = nothing
+      return
+    }
+    if (this.#awaitsAck(lane)) return
     const due = this.#due(lane, scope)
     const probe = due.updates.length === 0 && due.probes.length > 0
     const { ready, waiting, forced } = this.#gate(probe ? due.probes : due.updates, snapshot)
@@ -133,11 +133,11 @@ export class Sender {
     }
   }
 
-  #removeClusters(scope: TurnScope, lane: Lane): void {
+  #removeClusters(scope: TurnScope): void {
     const { snapshot, retain } = scope
     const { listener, cluster } = this.#options.lanes
-    if (retain || !lane.subscription.requested || this.#awaitsAck(lane)) return
-    const { removals, absent } = this.#due(lane, scope)
+    if (retain || !this.#mayDiffer(cluster) || this.#awaitsAck(cluster)) return
+    const { removals, absent } = this.#due(cluster, scope)
     if (removals.length + absent.length === 0) return
     const silentFor = this.#options.clock.monotonic() - this.#openedAt
     if (!listener.subscription.requested && silentFor < this.#options.limits.patienceMs) {
@@ -152,7 +152,7 @@ export class Sender {
       listeners: listener.subscription,
       listenersSettled: dirty.size + outstanding.size + uncertain.size === 0,
     })
-    this.#sendRemovals(lane, [...this.#drained(removable), ...absent])
+    this.#sendRemovals(cluster, [...this.#drained(removable), ...absent])
   }
 
   /** Of the clusters no listener names any more, those whose last connections had time to end. */
@@ -202,8 +202,7 @@ export class Sender {
     }
     const delay = uncertain.length > 0 ? retry.remaining(this.#options.clock.monotonic()) : 0
     if (delay > 0) this.#options.wake(delay)
-    const probing = [...subscription.outstanding.values()].some((response) => response.probe)
-    const probes = delay > 0 || probing ? [] : uncertain.slice(0, subscription.probeSize)
+    const probes = uncertain.length === 0 || delay > 0 || subscription.isProbing() ? [] : uncertain.slice(0, subscription.probeSize)
     return { updates, probes, removals, absent, undecided: uncertain.length > 0 }
   }
 
@@ -244,6 +243,12 @@ export class Sender {
     return removals.filter((name) => bound.has(name))
   }
 
+  /** Whether a turn may find something to send; false for most turns, which follow an ACK. */
+  #mayDiffer(lane: Lane): boolean {
+    const { subscription } = lane
+    return subscription.requested && (subscription.dirty.size > 0 || this.#owesFirst(lane))
+  }
+
   #owesFirst({ subscription }: Lane): boolean {
     return subscription.wildcard && !subscription.answered
   }
@@ -272,16 +277,15 @@ export class Sender {
 
   #respond(lane: Lane, resources: readonly EncodedResource[], removed: readonly string[], probe: boolean): void {
     const { type, subscription } = lane
-    const updates = new Map<string, HeldResource>(resources.map((resource) => [resource.name, resource]))
     const { nonce, sizeBytes } = this.#write(typeUrls[type], resources, removed)
     lane.sent++
-    subscription.sent({ nonce, sentAt: this.#options.clock.monotonic(), updates, removed, probe })
+    subscription.sent({ nonce, sentAt: this.#options.clock.monotonic(), updates: resources, removed, probe })
     if (type === 'cluster') {
       // Envoy warms a cluster it gets again and waits for its load assignment, although it has asked for that before
       const endpoints = this.#options.lanes.endpoint.subscription
-      for (const [name, held] of updates) for (const endpoint of endpointsOf(name, held)) endpoints.force(endpoint)
+      for (const resource of resources) for (const endpoint of endpointsOf(resource.name, resource)) endpoints.force(endpoint)
     }
-    this.#options.events().onSent?.({ type, nonce, names: [...updates.keys()], removed, sizeBytes })
+    this.#options.events().onSent?.({ type, nonce, updates: resources, removed, sizeBytes })
   }
 
   #write(

@@ -1,5 +1,6 @@
 // What a stream tells its owner. Handlers are called in the middle of the stream's work: they take note and return.
 import type { XdsType } from './contract.ts'
+import type { SentResource } from './subscription.ts'
 
 /**
  * Why a stream is over. `ended`: the proxy finished it; `cancelled`: it was reset, or its
@@ -27,7 +28,7 @@ export interface NackEvent {
 export interface SentEvent {
   readonly type: XdsType
   readonly nonce: string
-  readonly names: readonly string[]
+  readonly updates: readonly SentResource[]
   readonly removed: readonly string[]
   readonly sizeBytes: number
 }

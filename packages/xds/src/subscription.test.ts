@@ -12,7 +12,7 @@ const ask = (parts: Partial<SubscriptionRequest>): SubscriptionRequest => ({
 })
 
 function send(subscription: Subscription, nonce: string, ...resources: readonly EncodedResource[]): void {
-  subscription.sent({ nonce, sentAt: 0, updates: new Map(resources.map((r) => [r.name, r])), removed: [], probe: false })
+  subscription.sent({ nonce, sentAt: 0, updates: resources, removed: [], probe: false })
 }
 
 describe('subscription', () => {

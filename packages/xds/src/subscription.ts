@@ -6,6 +6,9 @@ import { isWildcardType } from './type-urls.ts'
 /** A version the proxy holds. After a reconnect only its hash is known until the proxy accepts something newer. */
 export type HeldResource = Pick<EncodedResource, 'version' | 'needs' | 'address'>
 
+/** A version that was sent under its name. */
+export type SentResource = HeldResource & Pick<EncodedResource, 'name'>
+
 /** What has to happen to a name: nothing, send it, take it away, or say that it does not exist. */
 export type Verdict = 'none' | 'send' | 'remove' | 'absent'
 
@@ -13,7 +16,7 @@ export type Verdict = 'none' | 'send' | 'remove' | 'absent'
 export interface SentResponse {
   readonly nonce: string
   readonly sentAt: number
-  readonly updates: ReadonlyMap<string, HeldResource>
+  readonly updates: readonly SentResource[]
   readonly removed: readonly string[]
   /** True when it repeats resources of a NACKed response to find the one at fault. */
   readonly probe: boolean
@@ -122,7 +125,13 @@ export class Subscription {
   *held(): Generator<readonly [name: string, held: HeldResource]> {
     yield* this.accepted
     yield* this.uncertain
-    for (const response of this.outstanding.values()) yield* response.updates
+    for (const response of this.outstanding.values()) for (const update of response.updates) yield [update.name, update]
+  }
+
+  /** Whether a response that looks for a culprit is unanswered. */
+  isProbing(): boolean {
+    for (const response of this.outstanding.values()) if (response.probe) return true
+    return false
   }
 
   /** The proxy gets this name once more even though it did not change. */
@@ -157,7 +166,8 @@ export class Subscription {
   sent(response: SentResponse): void {
     this.answered = true
     this.outstanding.set(response.nonce, response)
-    for (const [name, held] of response.updates) {
+    for (const held of response.updates) {
+      const { name } = held
       this.#pending.set(name, { nonce: response.nonce, held })
       this.#forced.delete(name)
       this.#absent.delete(name)
@@ -175,7 +185,8 @@ export class Subscription {
     const response = this.outstanding.get(nonce)
     if (response === undefined) return undefined
     this.outstanding.delete(nonce)
-    for (const [name, held] of response.updates) {
+    for (const held of response.updates) {
+      const { name } = held
       this.#settle(name, nonce)
       if (!this.wants(name)) continue
       this.reported.delete(name)
@@ -198,9 +209,10 @@ export class Subscription {
     if (response === undefined) return undefined
     this.outstanding.delete(nonce)
     for (const name of response.removed) this.#removed(name, nonce)
-    const names = [...response.updates.keys()]
+    const names = response.updates.map(({ name }) => name)
     const named = names.length === 1 ? names : names.filter((name) => isNamedIn(name, text))
-    for (const [name, held] of response.updates) {
+    for (const held of response.updates) {
+      const { name } = held
       this.#settle(name, nonce)
       if (!this.wants(name)) continue
       const before = this.uncertain.get(name)
