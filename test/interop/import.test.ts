@@ -28,7 +28,7 @@ function databaseEnv(server: PostgresServer, name: string): Record<string, strin
   }
 }
 
-test('the database of a stock global becomes a store of ours', { skip, timeout: 180_000 }, async () => {
+test('the database of a stock global becomes a store of ours', { skip, timeout: 400_000 }, async () => {
   const server = await startPostgres()
   try {
     const name = await server.createDatabase()

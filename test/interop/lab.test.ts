@@ -47,7 +47,7 @@ const builtPolicies = ['meshtimeout', 'meshretry', 'meshcircuitbreaker', 'meshtl
   .join()
 
 describe('with stock kuma-dp and kumactl', { skip: missing === '' ? false : missing, concurrency: 1 }, () => {
-  test('traffic crosses zones over mTLS and follows policy written at global', { timeout: 180_000 }, async () => {
+  test('traffic crosses zones over mTLS and follows policy written at global', { timeout: 400_000 }, async () => {
     const { code, text } = await script('lab.py', ['e2e', ...federation])
     assert.equal(code, 0, text)
     assert.match(text, /OK cross-zone traffic/)

@@ -63,7 +63,7 @@ async function answersAtGlobal(fed: Federation): Promise<void> {
   }
 }
 
-describe('mixed federations with real proxies', { skip: withoutProxies, concurrency: 1, timeout: 580_000 }, () => {
+describe('mixed federations with real proxies', { skip: withoutProxies, concurrency: 1, timeout: 1_000_000 }, () => {
   const plans: readonly (readonly [string, Kind, Kind, Kind])[] = [
     ['our global, one zone of ours and a stock one', 'ours', 'ours', 'stock'],
     ['a stock global, one zone of ours and a stock one', 'stock', 'ours', 'stock'],

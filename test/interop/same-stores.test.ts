@@ -139,7 +139,7 @@ async function settled(plan: FederationPlan): Promise<Readonly<Record<string, Vi
   return await views(fed)
 }
 
-describe('what the same inputs leave behind', { skip: withoutStock, concurrency: 1, timeout: 400_000 }, () => {
+describe('what the same inputs leave behind', { skip: withoutStock, concurrency: 1, timeout: 1_000_000 }, () => {
   let stock: Readonly<Record<string, View>> = {}
   before(async () => {
     stock = await settled({ global: 'stock', zones: { east: 'stock', west: 'stock' } })

@@ -38,7 +38,7 @@ const address = (name: string): object => ({
   spec: { address: '10.0.0.1', port: 10001 },
 })
 
-describe('our zones at a stock v3 global', { skip: withoutStock, concurrency: 1, timeout: 400_000 }, () => {
+describe('our zones at a stock v3 global', { skip: withoutStock, concurrency: 1, timeout: 1_000_000 }, () => {
   test('16, 23: a zone joins, is shown with version and configuration, and its names carry no prefix', async () => {
     await using fed = await federation({ global: 'stock', zones: { east: 'ours' } })
     await up(fed, ['east'])

@@ -96,7 +96,7 @@ async function scene(extra: Partial<KdsServerOptions> = {}, { zoneEnv = {}, befo
   }
 }
 
-describe('a stock v3 zone at our sync server', { skip: withoutStock, concurrency: 1, timeout: 300_000 }, () => {
+describe('a stock v3 zone at our sync server', { skip: withoutStock, concurrency: 1, timeout: 1_000_000 }, () => {
   test('6: a policy the zone refuses is named, its sibling is stored, the stream goes on', async () => {
     await using at = await scene()
     const context = { actor: 'user:test', reason: 'api', class: 'desired' } as const

@@ -10,7 +10,7 @@ test('sync is shown at global, for one zone with its types, and at a zone', asyn
   assert.match(all.out, /^ZONE +STATE +HEARD +PEER +TO ZONE +FROM ZONE/)
   assert.match(
     all.out,
-    /east +Unknown \(9s\) +\d+s ago +own +behind 12s +in sync +1 +2 +10\.0\.0\.1:4711 +MeshTimeout: bad duration \(\d+s ago\)/,
+    /east +Unknown \(9s\) +\d+[sm] ago +own +behind 12s +in sync +1 +2 +10\.0\.0\.1:4711 +MeshTimeout: bad duration \(\d+[sm] ago\)/,
   )
   const one = (await weft(['sync', 'status', 'east'])).out
   assert.match(one, /the zone refuses MeshTimeout/)
@@ -21,7 +21,7 @@ test('sync is shown at global, for one zone with its types, and at a zone', asyn
   scene.isGlobal = false
   const zone = (await weft(['sync', 'status'])).out
   scene.isGlobal = true
-  assert.match(zone, /global:5685 +connected +\d+s +own +400ms ago/)
+  assert.match(zone, /global:5685 +connected +\d+[sm] +own +400ms ago/)
   assert.match(zone, /lists still to come: Secret/)
 })
 
@@ -29,8 +29,8 @@ test('changes are shown with how far they are in each zone', async () => {
   const done = await weft(['sync', 'changes', '--type', 'MeshTimeout', '-m', 'default'])
   assert.equal(done.code, 0, done.err)
   assert.equal(seen.at(-1)?.url, '/_weft/changes?limit=20&type=MeshTimeout&mesh=default')
-  assert.match(done.out, /41 +put +MeshTimeout +default +slow +\d+s +east +acked, refused by 2 +13ms +40ms +61ms\n/)
-  assert.match(done.out, /41 +put +MeshTimeout +default +slow +\d+s +west +waiting +- +- +-\n40 +delete +Mesh +- +old +\d+s +-/)
+  assert.match(done.out, /41 +put +MeshTimeout +default +slow +\d+[sm] +east +acked, refused by 2 +13ms +40ms +61ms\n/)
+  assert.match(done.out, /41 +put +MeshTimeout +default +slow +\d+[sm] +west +waiting +- +- +-\n40 +delete +Mesh +- +old +\d+[sm] +-/)
   assert.match(done.out, / {2}default\/web-1: unanswered, waited for since change 41\n {2}default\/web-2: refused\n/)
   assert.deepEqual(JSON.parse((await weft(['sync', 'changes', '-o', 'json'])).out), tracked)
 })
@@ -89,13 +89,13 @@ test('another global is shown with what is at stake, and adopted only when that 
 test('reachability is shown as a matrix, with what is not well', async () => {
   const { out } = await weft(['inspect', 'reachability'])
   assert.match(out, /^FROM \/ TO +east +north +west\neast +\. +reachable 12ms +unreachable \(1 of 2\)\nnorth +not told +\. +not told\n/)
-  assert.match(out, /east -> west 10\.0\.0\.1:1: unreachable for \d+s; no connection; traffic moved in default/)
+  assert.match(out, /east -> west 10\.0\.0\.1:1: unreachable for \d+[sm]; no connection; traffic moved in default/)
   assert.deepEqual(JSON.parse((await weft(['inspect', 'reachability', '-o', 'json'])).out), matrix)
 })
 
 test('what sync holds back is shown and decided, never by accident', async () => {
-  assert.match((await weft(['sync', 'quarantine'])).out, /MeshTimeout +default +t1000 +by east +\d+s +bad duration/)
-  assert.match((await weft(['sync', 'held'])).out, /east +MeshTimeout +default +t0 +held +mass-deletion +\d+s/)
+  assert.match((await weft(['sync', 'quarantine'])).out, /MeshTimeout +default +t1000 +by east +\d+[sm] +bad duration/)
+  assert.match((await weft(['sync', 'held'])).out, /east +MeshTimeout +default +t0 +held +mass-deletion +\d+[sm]/)
   const done = await weft(['sync', 'approve', '--origin', 'east', '--type', 'MeshTimeout'])
   assert.deepEqual([done.code, done.out], [0, '3 deleted\n'])
   assert.deepEqual(JSON.parse(seen.at(-1)?.body ?? ''), { origin: 'east', type: 'MeshTimeout' })
@@ -107,7 +107,7 @@ test('what sync holds back is shown and decided, never by accident', async () =>
 test('recovery is shown and ended', async () => {
   const shown = await weft(['recovery', 'status'])
   assert.equal(shown.code, 0, shown.err)
-  assert.match(shown.out, /^recovering, started \d+s ago\nlists from global still to come: Secret\nMESH +PHASE/)
+  assert.match(shown.out, /^recovering, started \d+[sm] ago\nlists from global still to come: Secret\nMESH +PHASE/)
   assert.match(shown.out, /default +returning +2 +a, b, c, d, e and 1 more +2026-01-01T00:00:00.000Z/)
   assert.match(shown.out, /default\/a +trust-not-spread/)
   assert.deepEqual(JSON.parse((await weft(['recovery', 'status', '-o', 'json'])).out), recovery)
