@@ -30,18 +30,18 @@ export function derivePolicySets(graph: Graph, inputs: PolicyInputs): Collection
   const intern = createInterning()
   const sets = graph.map({ name: 'policySets', from: views, reads: [bySelector], equal: Object.is }, (scope, { view, selectors }) => {
     const candidates = new Map<string, Resource[]>()
-    for (const selector of selectors) {
-      for (const policy of scope.lookup(bySelector, selector)) {
-        const list = candidates.get(policy.type)
-        if (list) list.push(policy)
-        else candidates.set(policy.type, [policy])
-      }
+    const add = (policy: Resource): void => {
+      const list = candidates.get(policy.type)
+      if (list) list.push(policy)
+      else candidates.set(policy.type, [policy])
     }
+    selectors.forEach((selector) => scope.lookup(bySelector, selector).forEach(add))
     const lists: [string, readonly Resource[]][] = []
-    for (const { type } of kinds) {
-      const matched = intern.list(matchPolicies(candidates.get(type) ?? [], view))
+    kinds.forEach(({ type }) => {
+      const found = candidates.get(type)
+      const matched = found && intern.list(matchPolicies(found, view))
       if (matched) lists.push([type, matched])
-    }
+    })
     return intern.set(lists)
   })
   sets.onCommit((changes) => {

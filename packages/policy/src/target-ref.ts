@@ -55,11 +55,19 @@ export function parseTargetRef(value: unknown): TargetRef | undefined {
   return { kind, labels, sectionName: textField(value, 'sectionName') || undefined }
 }
 
-/** The top-level reference of a policy: absent means the whole mesh; undefined when it cannot be understood. */
+const wholeMesh: TargetRef = { kind: 'Mesh', labels: undefined, sectionName: undefined }
+/** Every proxy is compared with the same few policies; null: not understood. */
+const topLevelRefs = new WeakMap<Resource, TargetRef | null>()
+
+/** The top-level reference of a policy: absent means the whole mesh; undefined when it cannot be understood. Read once for each policy. */
 export function topLevelRef(policy: Resource): TargetRef | undefined {
-  const ref = field(policy.spec, 'targetRef')
-  if (ref === undefined || ref === null) return { kind: 'Mesh', labels: undefined, sectionName: undefined }
-  return parseTargetRef(ref)
+  let ref = topLevelRefs.get(policy)
+  if (ref === undefined) {
+    const value = field(policy.spec, 'targetRef')
+    ref = value === undefined || value === null ? wholeMesh : (parseTargetRef(value) ?? null)
+    topLevelRefs.set(policy, ref)
+  }
+  return ref ?? undefined
 }
 
 /** True when every wanted pair equals a present one; the display name falls back to the resource's name (contract/policies.md section 1.6). */

@@ -112,6 +112,22 @@ describe('sharing', () => {
     assert.notEqual(build('a', '3s').cluster.get(name), build('c', '4s').cluster.get(name))
   })
 
+  test('an edit of a field of clusters makes nothing else of a proxy anew', async () => {
+    const { builder, metric } = world(destinations)
+    const [one, two] = proxies.map((facts): ProxyFacts => ({ ...facts, outbounds, identity: sampleIdentity('p') }))
+    assert.ok(one && two)
+    const [before, other] = [builder.build(one), builder.build(two)]
+    const encoded = await metric('proxy_encodes_total{type="listener",scope="own"}')
+    const edited = samplePolicies(
+      samplePolicy('MeshTimeout', 't', { to: [{ targetRef: { kind: 'Mesh' }, default: { connectionTimeout: '4s' } }] }),
+    )
+    const after = builder.build({ ...one, policies: edited })
+    assert.notEqual(after.cluster.get(outbounds[0]?.name ?? ''), before.cluster.get(outbounds[0]?.name ?? ''))
+    for (const type of ['endpoint', 'listener', 'secret'] as const) assert.equal(after[type], before[type], type)
+    assert.equal(other.endpoint, before.endpoint)
+    assert.equal(await metric('proxy_encodes_total{type="listener",scope="own"}'), encoded)
+  })
+
   test('an endpoint change sets one cell and rebuilds nothing', async () => {
     const { builder, metric } = world(destinations)
     for (const destination of destinations) builder.setLoadAssignment({ id: destination.id, endpoints: [] })

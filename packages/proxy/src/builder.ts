@@ -6,17 +6,18 @@ import type { Metrics } from '@weft/foundation/metrics'
 import { warmCodecs } from '@weft/envoy'
 import { effectiveProxy } from '@weft/policies'
 import type { DestinationLookup } from '@weft/policy'
-import { createCell, type EncodedResource, type ProxySnapshot, type ResourceCell, type XdsType } from '@weft/xds'
+import type { ProxySnapshot, ResourceCell, XdsType } from '@weft/xds'
 import { describeSnapshot, type ProxyDescription } from './describe.ts'
 import { traitsOf } from './features.ts'
 import type { AdminCertificate } from './generators/admin.ts'
 import { createLoadAssignments } from './load-assignments.ts'
-import { createOutboundGroups, namedClusters, sameCells } from './outbound-groups.ts'
-import { type OwnInput, type OwnParts, type OwnResources, ownResources, sameItems } from './own-resources.ts'
+import { createOutboundGroups, namedClusters, type OutboundGroup } from './outbound-groups.ts'
+import { type OwnInput, ownInputsOf, type OwnParts, ownResources, sameItems } from './own-resources.ts'
 import type { BuildProblem, ResourceProblem } from './problem.ts'
 import { createIdentities, createTrustBundles, type IdentityCertificate } from './secrets.ts'
-import { egressRoutesOf, ingressRoutesOf } from './zone-routes.ts'
 import { createSharedOutbounds } from './shared-outbounds.ts'
+import { type Cells, emptySnapshot, layered, type Layers, noCells, noLayers, sameSnapshot, updatedCells } from './snapshot-cells.ts'
+import { egressRoutesOf, ingressRoutesOf } from './zone-routes.ts'
 
 export interface ProxyBuilderOptions {
   readonly log: Logger
@@ -55,7 +56,9 @@ interface ProxyState {
   /** False for a preview, which must not change what others are served. */
   readonly served: boolean
   snapshot: ProxySnapshot
-  readonly own: { readonly cluster: Map<string, ResourceCell>; readonly listener: Map<string, ResourceCell> }
+  /** Of the snapshot: cells of outbounds and zone routes, with the proxy's own on top. */
+  layers: { readonly cluster: Layers; readonly listener: Layers }
+  own: { readonly cluster: Cells; readonly listener: Cells }
   /** Identities of everything the own resources were built from. */
   ownInputs: readonly unknown[]
   ownProblems: readonly ResourceProblem[]
@@ -65,13 +68,13 @@ interface ProxyState {
 }
 
 const noProblems: ReadonlyMap<string, BuildProblem> = new Map()
-const emptySnapshot: ProxySnapshot = { cluster: new Map(), endpoint: new Map(), listener: new Map(), secret: new Map() }
 
 function freshState(served: boolean): ProxyState {
   return {
     served,
     snapshot: emptySnapshot,
-    own: { cluster: new Map(), listener: new Map() },
+    layers: { cluster: noLayers, listener: noLayers },
+    own: { cluster: noCells, listener: noCells },
     ownInputs: [],
     ownProblems: [],
     ownParts: new Map(),
@@ -108,39 +111,48 @@ export function createProxyBuilder(options: ProxyBuilderOptions): ProxyBuilder {
       message,
     }))
     problems.push(...group.problems)
-    const next = { cluster: new Map(group.clusters), endpoint: new Map(group.endpoints), listener: new Map(group.listeners) }
-    for (const { type, name } of group.missing) {
-      const cell = state.snapshot[type].get(name)
-      if (cell !== undefined) next[type].set(name, cell)
+    let { clusters, endpoints, listeners } = withLastGood(group, state.snapshot)
+
+    const ingressRoutes = ingressRoutesOf(facts, clusters, problems)
+    if (ingressRoutes.length > 0) {
+      const [ingressClusters, ingressEndpoints] = [new Map(clusters), new Map(endpoints)]
+      for (const { cluster, destination } of ingressRoutes) {
+        const made = shared.ingressCluster({ name: cluster }, destination, whole.raw)
+        problems.push(...made.problems)
+        const cell = made.cell ?? state.snapshot.cluster.get(cluster)
+        if (!made.removed && cell !== undefined) ingressClusters.set(cluster, cell)
+        ingressEndpoints.set(cluster, ingressAssignments.cell(destination.id, cluster))
+      }
+      clusters = ingressClusters
+      endpoints = ingressEndpoints
     }
 
-    const ingressRoutes = ingressRoutesOf(facts, next.cluster, problems)
-    for (const { cluster, destination } of ingressRoutes) {
-      const made = shared.ingressCluster({ name: cluster }, destination, whole.raw)
-      problems.push(...made.problems)
-      const cell = made.cell ?? state.snapshot.cluster.get(cluster)
-      if (!made.removed && cell !== undefined) next.cluster.set(cluster, cell)
-      next.endpoint.set(cluster, ingressAssignments.cell(destination.id, cluster))
-    }
-
-    const egressRoutes = egressRoutesOf(facts, { taken: next.cluster, lookup }, problems)
-    const named = group.missing.length === 0 ? group.named : namedClusters(group.named.names.filter((name) => next.cluster.has(name)))
-    updateOwn(facts, { traits, ingressRoutes, egressRoutes, outboundConfs: group.confs, named, state })
+    const egressRoutes = egressRoutesOf(facts, { taken: clusters, lookup }, problems)
+    const taken = clusters
+    const named = group.missing.length === 0 ? group.named : namedClusters(group.named.names.filter((name) => taken.has(name)))
+    updateOwn(facts, { traits, whole, ingressRoutes, egressRoutes, outboundConfs: group.confs, named, state })
     problems.push(...state.ownProblems)
-    for (const [name, cell] of state.own.cluster) next.cluster.set(name, cell)
-    for (const [name, cell] of state.own.listener) next.listener.set(name, cell)
 
     if (facts.trust !== undefined && state.served) trusts.set(facts.trust)
-    const snapshot: ProxySnapshot = { ...next, secret: secretsFor(facts) }
+    const { layers, own } = state
+    const cluster = layered(layers.cluster, clusters, own.cluster)
+    const listener = layered(layers.listener, listeners, own.listener)
+    state.layers = { cluster, listener }
+    const secret = secretsFor(facts, state.snapshot.secret)
+    const snapshot: ProxySnapshot = { cluster: cluster.all, endpoint: endpoints, listener: listener.all, secret }
     if (!sameSnapshot(state.snapshot, snapshot)) state.snapshot = snapshot
     return problems
   }
 
-  const secretsFor = (facts: ProxyFacts): ReadonlyMap<string, ResourceCell> => {
-    const secrets = new Map<string, ResourceCell>()
-    if (facts.identity === undefined) return secrets
-    for (const cell of [identities.cell(facts.key, facts.identity.kri), trusts.cell(facts.mesh)]) secrets.set(cell.name, cell)
-    return secrets
+  /** The map before while it has the same cells. */
+  const secretsFor = (facts: ProxyFacts, before: Cells): Cells => {
+    if (facts.identity === undefined) return noCells
+    const [identity, trust] = [identities.cell(facts.key, facts.identity.kri), trusts.cell(facts.mesh)]
+    if (before.get(identity.name) === identity && before.get(trust.name) === trust) return before
+    return new Map([
+      [identity.name, identity],
+      [trust.name, trust],
+    ])
   }
 
   const updateOwn = (facts: ProxyFacts, { state, ...given }: Omit<OwnInput, 'facts' | 'certificate'> & { state: ProxyState }): void => {
@@ -148,14 +160,16 @@ export function createProxyBuilder(options: ProxyBuilderOptions): ProxyBuilder {
     const input: OwnInput = { facts, certificate, ...given }
     const inputs = ownInputsOf(input)
     if (sameItems(inputs, state.ownInputs)) return
-    const own: OwnResources = ownResources(input, state.ownParts)
+    const { clusters, listeners, problems } = ownResources(input, state.ownParts)
     state.ownInputs = inputs
-    state.ownProblems = own.problems
-    const failed = new Set(own.problems.filter((problem) => problem.policy === undefined).map((problem) => problem.resource))
-    replaceCells('cluster', state.own.cluster, { built: own.clusters, failed })
-    replaceCells('listener', state.own.listener, { built: own.listeners, failed })
-    encodes.inc({ type: 'cluster', scope: 'own' }, own.clusters.size)
-    encodes.inc({ type: 'listener', scope: 'own' }, own.listeners.size)
+    state.ownProblems = problems
+    const failed = new Set(problems.filter((problem) => problem.policy === undefined).map((problem) => problem.resource))
+    state.own = {
+      cluster: updatedCells('cluster', state.own.cluster, { built: clusters, failed }),
+      listener: updatedCells('listener', state.own.listener, { built: listeners, failed }),
+    }
+    encodes.inc({ type: 'cluster', scope: 'own' }, clusters.size)
+    encodes.inc({ type: 'listener', scope: 'own' }, listeners.size)
   }
 
   /** Tells what is new and returns all. A problem that lasts is told once, however often the proxy is built. */
@@ -218,51 +232,13 @@ export function createProxyBuilder(options: ProxyBuilderOptions): ProxyBuilder {
   }
 }
 
-function ownInputsOf({ facts, certificate, ingressRoutes, egressRoutes, outboundConfs, named }: OwnInput): readonly unknown[] {
-  const { proxy, inbounds, zoneListeners, identity, trust, policies, labels, dns, address, gateway, workload, zone } = facts
-  const further = [facts.telemetryBackends, named.text, ...outboundConfs]
-  const routes = [
-    ...ingressRoutes.flatMap((route) => [route.cluster, route.destination]),
-    ...egressRoutes.flatMap((route) => [route.cluster, route.target, route.conf]),
-  ]
-  return [
-    certificate,
-    proxy,
-    inbounds,
-    zoneListeners,
-    identity,
-    trust,
-    policies,
-    labels,
-    dns,
-    address,
-    gateway,
-    workload,
-    zone,
-    ...routes,
-    ...further,
-  ]
-}
-
-function sameSnapshot(a: ProxySnapshot, b: ProxySnapshot): boolean {
-  return (
-    sameCells(a.cluster, b.cluster) &&
-    sameCells(a.endpoint, b.endpoint) &&
-    sameCells(a.listener, b.listener) &&
-    sameCells(a.secret, b.secret)
-  )
-}
-
-/** Sets the cells of what was built, keeps those of what failed, drops the rest. */
-function replaceCells(
-  type: XdsType,
-  cells: Map<string, ResourceCell>,
-  { built, failed }: { readonly built: ReadonlyMap<string, EncodedResource>; readonly failed: ReadonlySet<string> },
-): void {
-  for (const name of cells.keys()) if (!built.has(name) && !failed.has(name)) cells.delete(name)
-  for (const [name, encoded] of built) {
-    const cell = cells.get(name)
-    if (cell === undefined) cells.set(name, createCell(type, name, encoded))
-    else cell.set(encoded)
+/** The cells of a group; for what could not be built those that the proxy has, if it has any. */
+function withLastGood(group: OutboundGroup, before: ProxySnapshot): Pick<OutboundGroup, 'clusters' | 'endpoints' | 'listeners'> {
+  if (group.missing.length === 0) return group
+  const [clusters, listeners] = [new Map(group.clusters), new Map(group.listeners)]
+  for (const { type, name } of group.missing) {
+    const cell = before[type].get(name)
+    if (cell !== undefined) (type === 'cluster' ? clusters : listeners).set(name, cell)
   }
+  return { clusters, endpoints: group.endpoints, listeners }
 }

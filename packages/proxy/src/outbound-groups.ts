@@ -11,12 +11,13 @@ import type { LoadAssignments } from './load-assignments.ts'
 import { ownerOf } from './owner.ts'
 import type { ResourceProblem } from './problem.ts'
 import type { SharedOutbounds, SharedResource } from './shared-outbounds.ts'
+import { type Cells, sameCells } from './snapshot-cells.ts'
 
 /** What outbounds come to. Immutable. */
 export interface OutboundGroup {
-  readonly clusters: ReadonlyMap<string, ResourceCell>
-  readonly endpoints: ReadonlyMap<string, ResourceCell>
-  readonly listeners: ReadonlyMap<string, ResourceCell>
+  readonly clusters: Cells
+  readonly endpoints: Cells
+  readonly listeners: Cells
   /** Could not be built: the proxy keeps its last good content. */
   readonly missing: readonly { readonly type: 'cluster' | 'listener'; readonly name: string }[]
   /** Confs of outbounds for which policies may have resources of their own. */
@@ -52,6 +53,8 @@ type ByList = WeakMap<readonly OutboundFact[], Remembered[]>
 
 export function createOutboundGroups(shared: SharedOutbounds, assignments: LoadAssignments): OutboundGroups {
   const memo = new WeakMap<PolicySet, ByList>()
+  /** What a list came to last, whatever the policies. */
+  const latest = new WeakMap<readonly OutboundFact[], OutboundGroup>()
 
   const make = (
     facts: ProxyFacts,
@@ -74,15 +77,20 @@ export function createOutboundGroups(shared: SharedOutbounds, assignments: LoadA
       if (made.cell !== undefined) into.set(name, made.cell)
       else missing.push({ type, name })
     }
+    const shows = (conf: OutboundConf): boolean => {
+      const shown = showsClient(conf.byType, whole.byType)
+      if (shown) isShared = false
+      return shown
+    }
     const known = new Set<string>()
     const addCluster = (name: string, destination: DestinationFact, conf: OutboundConf): void => {
       if (known.has(name)) return
-      isShared &&= !showsClient(conf.byType, whole.byType)
-      const clientTags = clientTagsOf(facts, destination, conf)
+      const isShown = shows(conf)
+      const clientTags = isShown ? clientTagsOf(facts, destination, conf) : undefined
       const made = shared.cluster({ name, destination, identitySecret: facts.identity?.kri, clientTags }, conf, whole.raw)
       if (!made.removed) known.add(name)
       keep('cluster', clusters, name, made)
-      endpoints.set(name, assignments.cell(destination.id, name, placementOf(facts, conf)))
+      endpoints.set(name, assignments.cell(destination.id, name, isShown ? placementOf(facts, conf) : undefined))
     }
 
     const seen = new Set<string>()
@@ -95,9 +103,8 @@ export function createOutboundGroups(shared: SharedOutbounds, assignments: LoadA
       }
       if (conf.listener !== 'none') {
         if (asksForOwn(conf)) confs.add(conf)
-        isShared &&= !showsClient(conf.byType, whole.byType)
-        const shares = sharesOf(ownerOf(facts), conf, whole.byType)
-        const additional = further.get(name) ?? []
+        const shares = shows(conf) ? sharesOf(ownerOf(facts), conf, whole.byType) : undefined
+        const additional = further.get(name) ?? none
         const ipv6 = facts.proxy.ipv6Enabled
         const key = { name, destination, address, port, additional, bindToPort, terminal: conf.listener, ipv6, shares }
         keep('listener', listeners, name, shared.listener(key, conf, whole.raw))
@@ -122,8 +129,10 @@ export function createOutboundGroups(shared: SharedOutbounds, assignments: LoadA
       const remembered = byList.get(facts.outbounds)
       const known = remembered?.find((each) => each.way === way)
       if (known?.lookup === lookup) return known.group
-      const { group, isShared } = make(facts, { bindToPort, lookup })
-      if (!isShared) return group
+      const { group: made, isShared } = make(facts, { bindToPort, lookup })
+      if (!isShared) return made
+      const group = settled(latest.get(facts.outbounds), made)
+      latest.set(facts.outbounds, group)
       if (known !== undefined) {
         known.lookup = lookup
         // a change of destinations elsewhere leaves what these outbounds come to as it was
@@ -136,6 +145,8 @@ export function createOutboundGroups(shared: SharedOutbounds, assignments: LoadA
     },
   }
 }
+
+const none: readonly never[] = []
 
 /** The addresses of outbounds after the first of the same name: all of them are one listener. */
 function furtherAddresses(outbounds: readonly OutboundFact[]): ReadonlyMap<string, readonly OutboundAddress[]> {
@@ -160,6 +171,17 @@ function asksForOwn({ byType }: OutboundConf): boolean {
   return ownPlugins.some((plugin) => byType[plugin.type] !== undefined)
 }
 
+/** A group with the maps of an earlier one where they hold the same cells: an edit of a cluster's field leaves those of listeners and endpoints. */
+function settled(before: OutboundGroup | undefined, made: OutboundGroup): OutboundGroup {
+  if (before === undefined) return made
+  return {
+    ...made,
+    clusters: sameCells(before.clusters, made.clusters) ? before.clusters : made.clusters,
+    endpoints: sameCells(before.endpoints, made.endpoints) ? before.endpoints : made.endpoints,
+    listeners: sameCells(before.listeners, made.listeners) ? before.listeners : made.listeners,
+  }
+}
+
 function sameGroup(a: OutboundGroup, b: OutboundGroup): boolean {
   return (
     a.missing.length + b.missing.length + a.problems.length + b.problems.length === 0 &&
@@ -170,12 +192,4 @@ function sameGroup(a: OutboundGroup, b: OutboundGroup): boolean {
     a.confs.length === b.confs.length &&
     a.confs.every((conf, index) => conf === b.confs[index])
   )
-}
-
-/** True when both hold the same cells under the same names. */
-export function sameCells(a: ReadonlyMap<string, ResourceCell>, b: ReadonlyMap<string, ResourceCell>): boolean {
-  if (a === b) return true
-  if (a.size !== b.size) return false
-  for (const [name, cell] of a) if (b.get(name) !== cell) return false
-  return true
 }

@@ -13,7 +13,6 @@ import { messageOf } from '@weft/foundation/errors'
 import {
   type ConfByType,
   effectiveInbound,
-  effectiveProxy,
   effectiveZoneListener,
   type IdentityView,
   type InboundConf,
@@ -54,6 +53,8 @@ export interface OwnInput {
   readonly facts: ProxyFacts
   readonly traits: ProxyTraits
   readonly certificate: AdminCertificate | undefined
+  /** What policies say about the proxy as a whole. */
+  readonly whole: ProxyConf
   readonly ingressRoutes: readonly IngressRoute[]
   readonly egressRoutes: readonly EgressRoute[]
   /** Confs of outbounds for which policies may have resources of their own. */
@@ -79,11 +80,41 @@ interface OwnPart extends OwnResources {
 /** The parts of one proxy's last build. */
 export type OwnParts = Map<string, OwnPart>
 
+/**
+ * Identities of everything that the own resources are built from. Of the policies that is what they come to for each part of the proxy: an edit
+ * that says nothing new about any of them builds nothing.
+ */
+export function ownInputsOf(input: OwnInput): readonly unknown[] {
+  const { facts, certificate, whole, ingressRoutes, egressRoutes, outboundConfs, named } = input
+  const { proxy, inbounds, zoneListeners, identity, trust, policies, labels, dns, address, gateway, workload, zone } = facts
+  const inputs: unknown[] = [
+    certificate,
+    whole,
+    proxy,
+    inbounds,
+    zoneListeners,
+    identity,
+    trust,
+    labels,
+    dns,
+    address,
+    gateway,
+    workload,
+    zone,
+  ]
+  inputs.push(facts.telemetryBackends, named.text)
+  for (const inbound of inbounds) inputs.push(effectiveInbound(policies, inbound))
+  for (const listener of zoneListeners) inputs.push(effectiveZoneListener(policies, listener))
+  for (const { cluster, destination } of ingressRoutes) inputs.push(cluster, destination)
+  for (const { cluster, target, conf } of egressRoutes) inputs.push(cluster, target, conf)
+  for (const conf of outboundConfs) inputs.push(conf)
+  return inputs
+}
+
 /** Builds a proxy's own resources, as far as their inputs changed since the build that filled `parts`; each resource fails alone. */
 export function ownResources(input: OwnInput, parts: OwnParts): OwnResources {
-  const { facts, traits } = input
+  const { facts, traits, whole } = input
   const { proxy, labels, address, gateway, workload, zone, identity, trust, dns } = facts
-  const whole = effectiveProxy(facts.policies)
   const { raw } = whole
   const base = [proxy, labels, address, gateway, workload, zone, raw]
   const used: OwnParts = new Map()
