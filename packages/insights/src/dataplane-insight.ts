@@ -1,14 +1,9 @@
 // DataplaneInsight: who serves a proxy, since when, what was sent and acknowledged, and its certificate (contract/dataplane.md section 6.5).
 import type { JsonObject } from '@weft/foundation/json'
+import { timestamp } from '@weft/foundation/time'
 import { child } from './json.ts'
-import {
-  addSubscription,
-  closeSubscription,
-  type CountedResponses,
-  countResponses,
-  subscriptionsOf,
-  updateSubscription,
-} from './subscriptions.ts'
+import type { StreamTally } from './response-tally.ts'
+import { addSubscription, closeSubscription, countResponses, subscriptionsOf, updateSubscription } from './subscriptions.ts'
 
 /** What a proxy's stream tells when it opens. */
 export interface ProxySubscription {
@@ -47,10 +42,16 @@ export function proxyConnected(spec: JsonObject, subscription: ProxySubscription
   return { ...spec, subscriptions: addSubscription(subscriptionsOf(spec), added, limit), metadata }
 }
 
+/** Where responses of a type are counted. */
+const paths: Readonly<Partial<Record<string, readonly string[]>>> = { cds: ['cds'], eds: ['eds'], lds: ['lds'], rds: ['rds'] }
+
 /** The spec after responses were sent, acknowledged or rejected. */
-export function proxyCounted(spec: JsonObject, id: string, counted: CountedResponses & { readonly type: string }): JsonObject {
-  const path = counted.type === 'other' ? [] : [counted.type]
-  return { ...spec, subscriptions: updateSubscription(subscriptionsOf(spec), id, (found) => countResponses(found, { ...counted, path })) }
+export function proxyCounted(spec: JsonObject, { id, responses, at }: StreamTally): JsonObject {
+  const counted = responses.map((each) => ({ ...each, path: paths[each.type] ?? [] }))
+  return {
+    ...spec,
+    subscriptions: updateSubscription(subscriptionsOf(spec), id, (found) => countResponses(found, counted, timestamp(at))),
+  }
 }
 
 /** The spec after a certificate was issued. */

@@ -63,6 +63,45 @@ it('a first change is written in the same turn, more of them within 100 ms, coun
   await writer.stop()
 })
 
+it('counters that are due wait while proxies are being served, and a second at most', async () => {
+  const env = setUp()
+  const { store, clock, writer } = env
+  await writer.start()
+  await store.transact([put('Dataplane', 'dp')], api)
+  connect(env, 's1')
+  await turn()
+  const count = () => writer.proxies.responseCounted({ mesh: 'm', name: 'dp' }, 's1', { type: 'cds', outcome: 'sent' })
+  const sent = () => {
+    const status = spec(store).subscriptions[0]?.['status'] as Record<string, Record<string, unknown>> | undefined
+    return status?.['cds']?.['responsesSent']
+  }
+  const step = async (ms: number): Promise<void> => {
+    clock.advance(ms)
+    await turn()
+  }
+  count()
+  await step(9950)
+  count()
+  await step(50)
+  assert.equal(sent(), undefined, 'due, but a proxy was served just now')
+  await step(49)
+  assert.equal(sent(), undefined)
+  await step(1)
+  assert.equal(sent(), '2')
+  count()
+  await step(9950)
+  for (let n = 0; n < 20; n += 1) {
+    count()
+    await step(50)
+    assert.equal(sent(), '2')
+  }
+  count()
+  await step(50)
+  assert.equal(sent(), '24', 'a second has passed')
+  assert.equal(clock.pending, 0)
+  await writer.stop()
+})
+
 it('who connects is written alone: the counters of others wait for their time', async () => {
   const env = setUp()
   const { store, clock, writer } = env

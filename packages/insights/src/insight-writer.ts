@@ -10,6 +10,7 @@ import type { Metrics } from '@weft/foundation/metrics'
 import { type Clock, type Timer, timestamp } from '@weft/foundation/time'
 import { keyText, type Labels, labelKeys, type Resource, type ResourceKey } from '@weft/resources'
 import type { Change, Store, StoreOp } from '@weft/store'
+import { createAlarm, createYieldingAlarm } from './alarm.ts'
 import {
   type CountedType,
   dataplaneSubscriptionLimit,
@@ -22,7 +23,7 @@ import {
 } from './dataplane-insight.ts'
 import { objectOf } from './json.ts'
 import { closedOf, instanceOf, mergeInsight, sameConnections } from './merge-insight.ts'
-import { createResponseTally, type ResponseTally, type Tallied } from './response-tally.ts'
+import { createResponseTally, type ResponseTally } from './response-tally.ts'
 import { isOpen, type Outcome, subscriptionsOf } from './subscriptions.ts'
 import {
   type OpenedZoneSubscription,
@@ -99,11 +100,13 @@ export interface InsightWriter extends Component {
 }
 
 interface Entry {
+  /** Of its key. */
+  readonly text: string
   readonly insight: ResourceKey
   readonly owner: ResourceKey
   /** Without what `tally` holds. */
   spec: JsonObject
-  readonly tally: ResponseTally<string>
+  readonly tally: ResponseTally
 }
 
 /** How long streams of an earlier process may take to come back before they are shown as ended. */
@@ -112,6 +115,9 @@ const retryMs = 1000
 /** Proxies that start together change their insights together: one write for all that comes within this time. */
 const gatherMs = 100
 const batchSize = 200
+/** Counters are written when so long no proxy was sent anything and none answered, but wait no longer than the second. */
+const restedMs = 100
+const patienceMs = 1000
 
 /** A writer over a store. `start` also ends, after a grace, the subscriptions an earlier process left open. */
 export function createInsightWriter(options: InsightWriterOptions): InsightWriter {
@@ -128,7 +134,8 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
   let unwatch: (() => void) | undefined
   let leftovers: Timer | undefined
 
-  const countersAlarm = createAlarm(clock, () => void flush(dirty))
+  // first every proxy is served, then the counters of all are written and told to global
+  const countersAlarm = createYieldingAlarm({ clock, restedMs, patienceMs, ring: () => void flush(dirty) })
   const urgentAlarm = createAlarm(clock, () => void flush(urgent))
   /** At once after a quiet time; while more keeps coming, together with it a moment later. */
   const now = (text: string, gather: boolean): void => {
@@ -153,7 +160,7 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
   const entryOf = (text: string, insight: ResourceKey, owner: ResourceKey): Entry => {
     let entry = entries.get(text)
     if (!entry) {
-      entry = { insight, owner, spec: objectOf(store.get(insight)?.spec), tally: createResponseTally() }
+      entry = { text, insight, owner, spec: objectOf(store.get(insight)?.spec), tally: createResponseTally() }
       entries.set(text, entry)
     }
     return entry
@@ -165,14 +172,23 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
     entry.spec = edit(before)
     if (entry.spec !== before) touched(text, insight, isUrgent)
   }
-  const count = (insight: ResourceKey, owner: ResourceKey, response: Pick<Tallied<string>, 'id' | 'type' | 'outcome'>): void => {
-    const text = keyText(insight)
-    entryOf(text, insight, owner).tally.add({ ...response, at: clock.now() })
-    touched(text, insight, response.outcome === 'rejected')
+  const count = (entry: Entry, id: string, response: { readonly type: string; readonly outcome: Outcome }): void => {
+    entry.tally.add(id, response, clock.now())
+    touched(entry.text, entry.insight, response.outcome === 'rejected')
   }
   const insightOf = (proxy: ProxyRef): ResourceKey => ({ type: 'DataplaneInsight', mesh: proxy.mesh, name: proxy.name })
   const ownerOf = (proxy: ProxyRef): ResourceKey => ({ type: 'Dataplane', mesh: proxy.mesh, name: proxy.name })
   const onProxy = (proxy: ProxyRef, edit: (spec: JsonObject) => JsonObject): void => change(insightOf(proxy), ownerOf(proxy), true, edit)
+  /** By subscription: a stream answers many times, and making keys costs more than counting. */
+  const streams = new Map<string, Entry>()
+  const entryOfProxy = (proxy: ProxyRef): Entry => {
+    const insight = insightOf(proxy)
+    return entryOf(keyText(insight), insight, ownerOf(proxy))
+  }
+  const entryOfStream = (proxy: ProxyRef, id: string): Entry => {
+    const entry = streams.get(id)
+    return entry && entries.get(entry.text) === entry ? entry : entryOfProxy(proxy)
+  }
   const onZone = (zone: string, isUrgent: boolean, edit: (spec: JsonObject) => JsonObject): void =>
     change(zoneInsight(zone), zoneOwner(zone), isUrgent, edit)
   const time = (): string => timestamp(clock.now())
@@ -284,13 +300,21 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
   return {
     name: 'insights',
     proxies: {
-      connected: (proxy, subscription) =>
+      connected: (proxy, subscription) => {
+        streams.set(subscription.id, entryOfProxy(proxy))
         onProxy(proxy, (spec) =>
           proxyConnected(spec, { ...subscription, controlPlaneInstanceId: instanceId }, options.proxyLimit ?? dataplaneSubscriptionLimit),
-        ),
-      responseCounted: (proxy, id, { type, outcome }) => count(insightOf(proxy), ownerOf(proxy), { id, type, outcome }),
+        )
+      },
+      responseCounted: (proxy, id, response) => {
+        countersAlarm.busy()
+        count(entryOfStream(proxy, id), id, response)
+      },
       identityIssued: (proxy, identity) => onProxy(proxy, (spec) => identityIssued(spec, identity)),
-      disconnected: (proxy, id, at) => onProxy(proxy, (spec) => proxyDisconnected(spec, id, at)),
+      disconnected: (proxy, id, at) => {
+        streams.delete(id)
+        onProxy(proxy, (spec) => proxyDisconnected(spec, id, at))
+      },
     },
     zones: {
       subscriptionOpened: ({ zone, ...opened }) =>
@@ -299,7 +323,10 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
         ),
       subscriptionDescribed: (zone, id, description) =>
         onZone(zone, true, (spec) => zoneDescribed(spec, id, { ...description, ownVersion: options.version })),
-      responseCounted: (zone, id, type, outcome) => count(zoneInsight(zone), zoneOwner(zone), { id, type, outcome }),
+      responseCounted: (zone, id, type, outcome) => {
+        const insight = zoneInsight(zone)
+        count(entryOf(keyText(insight), insight, zoneOwner(zone)), id, { type, outcome })
+      },
       subscriptionClosed: (zone, id, at) => onZone(zone, true, (spec) => zoneUnsubscribed(spec, id, at)),
       subscriptionReopened: (zone, id) => onZone(zone, true, (spec) => zoneResumed(spec, id)),
       streamOpened: (zone, stream, connectTime) =>
@@ -329,7 +356,7 @@ export function createInsightWriter(options: InsightWriterOptions): InsightWrite
 /** The spec of an insight with all that was counted. */
 function counted(entry: Entry): JsonObject {
   const add = entry.insight.type === 'DataplaneInsight' ? proxyCounted : zoneCounted
-  for (const { id, at, ...responses } of entry.tally.take()) entry.spec = add(entry.spec, id, { ...responses, time: timestamp(at) })
+  for (const tally of entry.tally.take()) entry.spec = add(entry.spec, tally)
   return entry.spec
 }
 
@@ -339,31 +366,6 @@ function zoneInsight(zone: string): ResourceKey {
 
 function zoneOwner(zone: string): ResourceKey {
   return { type: 'Zone', mesh: '', name: zone }
-}
-
-interface Alarm {
-  /** Rings after `ms` at the latest. */
-  within(ms: number): void
-  cancel(): void
-}
-
-function createAlarm(clock: Clock, ring: () => void): Alarm {
-  let set: { readonly due: number; readonly timer: Timer } | undefined
-  return {
-    within: (ms) => {
-      const due = clock.monotonic() + ms
-      if (set && set.due <= due) return
-      set?.timer.cancel()
-      set = {
-        due,
-        timer: clock.after(ms, () => {
-          set = undefined
-          ring()
-        }),
-      }
-    },
-    cancel: () => set?.timer.cancel(),
-  }
 }
 
 /** Those of one workload follow each other: each write changes the counters of all workloads that have a proxy in it, and those of all their proxies. */

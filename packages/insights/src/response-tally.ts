@@ -3,39 +3,51 @@
 import type { Outcome } from './subscriptions.ts'
 
 /** Equal responses of one stream. */
-export interface Tallied<T extends string> {
-  /** The subscription. */
-  readonly id: string
-  readonly type: T
+export interface Tallied {
+  readonly type: string
   readonly outcome: Outcome
   /** At least 1. */
   readonly count: number
+}
+
+/** Responses of one stream. */
+export interface StreamTally {
+  /** The subscription. */
+  readonly id: string
+  readonly responses: readonly Tallied[]
   /** When the last of them was counted: ms since the epoch. */
   readonly at: number
 }
 
-export interface ResponseTally<T extends string> {
-  add(response: Omit<Tallied<T>, 'count'>): void
-  /** All that was added since the last call, in the order of the last response of each kind. */
-  take(): readonly Tallied<T>[]
+export interface ResponseTally {
+  /** One more response of the subscription `id`, at `at`: ms since the epoch. */
+  add(id: string, response: Omit<Tallied, 'count'>, at: number): void
+  /** All that was added since the last call, streams in the order of their first response. */
+  take(): readonly StreamTally[]
+}
+
+interface Counting {
+  readonly id: string
+  readonly responses: { readonly type: string; readonly outcome: Outcome; count: number }[]
+  at: number
 }
 
 /** An empty tally. */
-export function createResponseTally<T extends string>(): ResponseTally<T> {
-  let counted: Tallied<T>[] = []
+export function createResponseTally(): ResponseTally {
+  let streams: Counting[] = []
   return {
-    add: (response) => {
-      // a stream has few types, so a list is searched faster than a key is made
-      const index = counted.findIndex(
-        ({ id, type, outcome }) => id === response.id && type === response.type && outcome === response.outcome,
-      )
-      const count = (counted[index]?.count ?? 0) + 1
-      if (index >= 0) counted.splice(index, 1)
-      counted.push({ ...response, count })
+    add: (id, { type, outcome }, at) => {
+      // an insight has few streams and a stream few types, so lists are searched faster than keys are made
+      let stream = streams.find((each) => each.id === id)
+      if (!stream) streams.push((stream = { id, responses: [], at }))
+      stream.at = at
+      const known = stream.responses.find((each) => each.type === type && each.outcome === outcome)
+      if (known) known.count += 1
+      else stream.responses.push({ type, outcome, count: 1 })
     },
     take: () => {
-      const taken = counted
-      counted = []
+      const taken = streams
+      if (taken.length > 0) streams = []
       return taken
     },
   }

@@ -59,26 +59,25 @@ export function reopenSubscription(subscriptions: readonly JsonObject[], id: str
   return subscriptions.with(-1, open)
 }
 
-/** Responses with one outcome. */
+/** Equal responses. */
 export interface CountedResponses {
   readonly outcome: Outcome
   readonly count: number
-  /** When the last of them was counted, RFC 3339. */
-  readonly time: string
+  /** Below `status`, where they are counted besides the totals; empty for nowhere. */
+  readonly path: readonly string[]
 }
 
-/** Counts responses in the totals and, when named, in the statistics at `path` below `status`. */
-export function countResponses(subscription: JsonObject, counted: CountedResponses & { readonly path: readonly string[] }): JsonObject {
-  const status = child(subscription, 'status')
-  const total = increase(child(status, 'total'), counted)
-  const next = { ...status, lastUpdateTime: counted.time, total }
-  return {
-    ...subscription,
-    status: counted.path.length === 0 ? next : changeAt(next, counted.path, (stats) => increase(stats, counted)),
-  }
+/** Counts responses of a stream, the last of them at `time`, RFC 3339. */
+export function countResponses(subscription: JsonObject, responses: readonly CountedResponses[], time: string): JsonObject {
+  const before = child(subscription, 'status')
+  const total = responses.reduce(increase, child(before, 'total'))
+  const status = responses
+    .filter(({ path }) => path.length > 0)
+    .reduce((changed, counted) => changeAt(changed, counted.path, (stats) => increase(stats, counted)), before)
+  return { ...subscription, status: { ...status, lastUpdateTime: time, total } }
 }
 
-function increase(stats: JsonObject, { outcome, count }: CountedResponses): JsonObject {
+function increase(stats: JsonObject, { outcome, count }: Omit<CountedResponses, 'path'>): JsonObject {
   const name = counterNames[outcome]
   return { ...stats, [name]: (asCount(stats[name]) + BigInt(count)).toString() }
 }

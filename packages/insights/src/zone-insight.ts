@@ -1,10 +1,11 @@
 // ZoneInsight: the streams of a zone, what was sent and acknowledged per kind, its version and configuration (contract/kds.md section 11).
 import type { JsonObject } from '@weft/foundation/json'
+import { timestamp } from '@weft/foundation/time'
 import { child } from './json.ts'
+import type { StreamTally } from './response-tally.ts'
 import {
   addSubscription,
   closeSubscription,
-  type CountedResponses,
   countResponses,
   reopenSubscription,
   subscriptionsOf,
@@ -62,12 +63,11 @@ export function zoneDescribed(spec: JsonObject, id: string, description: ZoneDes
 }
 
 /** The spec after responses were sent, acknowledged or rejected. */
-export function zoneCounted(spec: JsonObject, id: string, counted: CountedResponses & { readonly type: string }): JsonObject {
+export function zoneCounted(spec: JsonObject, { id, responses, at }: StreamTally): JsonObject {
+  const counted = responses.map((each) => ({ ...each, path: ['stat', each.type] }))
   return {
     ...spec,
-    subscriptions: updateSubscription(subscriptionsOf(spec), id, (found) =>
-      countResponses(found, { ...counted, path: ['stat', counted.type] }),
-    ),
+    subscriptions: updateSubscription(subscriptionsOf(spec), id, (found) => countResponses(found, counted, timestamp(at))),
   }
 }
 

@@ -1,6 +1,6 @@
 // A digest of what one side has of a type: independent of order, kept up to date one resource at a time. Both sides of a stream between own
 // peers compare theirs; a difference means that something was lost, was left over or was altered on the way or at the receiver.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /** Type of the responses that carry digests: one resource for each type, its version the digest. */
 export const digestsType = 'weft.io/Digests'
@@ -16,8 +16,8 @@ export type DigestPart = readonly [number, number, number, number]
 
 /** Of a wire name and a content version. */
 export function digestPart(name: string, version: string): DigestPart {
-  const hash = createHash('sha256').update(`${name}\0${version}`).digest()
-  return [hash.readUInt32LE(0), hash.readUInt32LE(4), hash.readUInt32LE(8), hash.readUInt32LE(12)]
+  const sum = hash('sha256', `${name}\0${version}`, 'buffer')
+  return [sum.readUInt32LE(0), sum.readUInt32LE(4), sum.readUInt32LE(8), sum.readUInt32LE(12)]
 }
 
 /** The sum of the parts of what is there. */

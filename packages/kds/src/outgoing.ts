@@ -1,6 +1,6 @@
 // What one side sends: which types in which order, which resources, and how each is packed. A resource is encoded once per packing, however
 // many peers get it.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import { kdsEncoding, type KdsResource, type Labels, type Resource, type ResourceDescriptor } from '@weft/resources'
@@ -70,7 +70,7 @@ export function createEncoder({ log, map, finish, stamped }: EncoderOptions): En
 
 /** The version is that of `content`, whatever else `bytes` say. */
 function framed(outgoing: KdsResource, content: Uint8Array, bytes: Uint8Array): Encoded {
-  const version = createHash('sha256').update(content).digest('hex')
+  const version = hash('sha256', content, 'hex')
   const name = `${outgoing.name}.${outgoing.mesh}`
   return { name, version, frame: frameResource(name, version, bytes) }
 }

@@ -1,5 +1,6 @@
 // google.protobuf.Any: a message with its type's name. Names are exact; the host part of a type URL means nothing.
 import { AppError } from '@weft/foundation/errors'
+import type { Type } from 'protobufjs'
 import { type Codec, codec, createCodec, type MessageName } from './codec.ts'
 import type { google, Messages } from './gen/messages.ts'
 import { fullRoot, prunedRoot } from './root.ts'
@@ -44,5 +45,9 @@ export function decodeAny(any: google.protobuf.Any): DecodedAny {
 export function namedCodec(name: string): Codec<unknown> {
   const type = prunedRoot().types.get(name) ?? fullRoot().types.get(name)
   if (type === undefined) throw new AppError('resource/undecodable', `unknown message type ${JSON.stringify(name.slice(0, 200))}`)
-  return createCodec(name, () => type)
+  let found = named.get(type)
+  if (!found) named.set(type, (found = createCodec(name, () => type)))
+  return found
 }
+
+const named = new WeakMap<Type, Codec<unknown>>()

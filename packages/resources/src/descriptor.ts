@@ -53,6 +53,17 @@ export interface ValidationContext {
   readonly labels: Labels
 }
 
+/** How the spec travels between control planes. */
+export interface WireFacet {
+  /** `json`, or the full name of the protobuf message of the spec. */
+  readonly spec: string
+  /**
+   * The last fields of the message, in the order of their numbers, whose values stay the same objects while other fields change: each value is
+   * packed once, and its bytes are kept for as long as it lives.
+   */
+  readonly lasting?: readonly string[]
+}
+
 interface KindFacets {
   /** The `type` of its resources. */
   readonly type: string
@@ -64,8 +75,7 @@ interface KindFacets {
   readonly cli?: CliFacet
   readonly display: { readonly one: string; readonly many: string }
   readonly sync: SyncPlan
-  /** `json`, or the full name of the protobuf message of the spec. */
-  readonly wire: { readonly spec: string }
+  readonly wire: WireFacet
   /** False: keeps its plain name between control planes (the peer's SkipKDSHash). */
   readonly hashedName?: boolean
   /** `label`: the display name must be an RFC 1035 label; otherwise an RFC 1123 subdomain. */

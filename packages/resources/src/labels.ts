@@ -59,3 +59,13 @@ function ownName(name: string, place: LabelPlace): string {
 export function sortLabels(labels: ReadonlyMap<string, string>): Labels {
   return Object.fromEntries([...labels].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
 }
+
+/** Labels with sorted keys; those that are sorted, as all stored ones are, stay the same object. */
+export function inLabelOrder(labels: Labels): Labels {
+  let last = ''
+  for (const key of Object.keys(labels)) {
+    if (key < last) return sortLabels(new Map(Object.entries(labels)))
+    last = key
+  }
+  return labels
+}

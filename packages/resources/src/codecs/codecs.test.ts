@@ -1,4 +1,5 @@
 import { hasCode } from '@weft/foundation/errors'
+import { canonicalJson } from '@weft/foundation/schema'
 import { namedCodec } from '@weft/proto'
 import fc from 'fast-check'
 import assert from 'node:assert/strict'
@@ -37,8 +38,34 @@ describe('every kind', () => {
         { numRuns: 50 },
       )
     })
+    test(`${kind.type} is packed in parts to the bytes of the whole, again too, and whatever the order of its keys`, () => {
+      const message = namedCodec(kind.wire.spec)
+      fc.assert(
+        fc.property(arbitraryFor(kind.spec, { proto: true }), (spec) => {
+          const whole = Buffer.from(message.encode(message.fromJson(JSON.parse(canonicalJson(spec)))))
+          const pack = (value: unknown) => encodeKdsResource(kind, { name: 'x', mesh: '', labels: {}, spec: value })
+          const shuffled = reversed(spec)
+          for (const value of [spec, spec, shuffled, { ...Object(shuffled) }]) {
+            const sent = namedCodec('kuma.mesh.v1alpha1.KumaResource').decode(pack(value)) as { spec: { value: Uint8Array } }
+            assert.deepEqual(Buffer.from(sent.spec.value), whole)
+          }
+        }),
+        { numRuns: 50 },
+      )
+    })
   }
 })
+
+/** The same value with the keys of all its objects the other way round. */
+function reversed(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(reversed)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .map(([key, item]) => [key, reversed(item)])
+      .reverse(),
+  )
+}
 
 test('a JSON kind shows spec, status, identifier and server names in the order of the peers', () => {
   const spec = checkSpec(meshService, {

@@ -1,10 +1,12 @@
 // Resources between control planes: a KumaResource holds protobuf specs under their type URL, and JSON specs as raw JSON bytes under an
 // empty one (contract/kds.md section 6).
 import { AppError, messageOf } from '@weft/foundation/errors'
+import { isObject } from '@weft/foundation/json'
 import { anyName, codec, namedCodec } from '@weft/proto'
 import { isJsonKind, type ResourceDescriptor } from '../descriptor.ts'
 import { labelKeys, type Labels } from '../model.ts'
-import { sortLabels } from '../labels.ts'
+import { inLabelOrder } from '../labels.ts'
+import { inKeyOrder } from './key-order.ts'
 import { checkSpec, checkStatus } from './spec-json.ts'
 
 /** A resource as it travels: no times. */
@@ -30,12 +32,14 @@ export function encodeKdsResource(kind: ResourceDescriptor, resource: KdsResourc
 /** `encodeKdsResource` for several versions of the same content: the spec, which is most of the work, is packed once. */
 export function kdsEncoding(kind: ResourceDescriptor, resource: Omit<KdsResource, 'version'>): (version?: string) => Uint8Array {
   const { name, mesh, status } = resource
-  const labels = sortLabels(new Map(Object.entries(resource.labels)))
+  const labels = inLabelOrder(resource.labels)
   const rest = {
-    spec: isJsonKind(kind) ? jsonAny(resource.spec) : protoAny(kind.wire.spec, resource.spec),
+    spec: isJsonKind(kind) ? jsonAny(resource.spec) : protoAny(kind, resource.spec),
     ...(status === undefined || kind.status === undefined ? {} : { status: jsonAny(status) }),
   }
-  return (version) => wire.encode({ meta: { name, mesh, labels, ...(version === undefined ? {} : { version }) }, ...rest })
+  // the meta is the first field
+  const content = wire.encode(rest)
+  return (version) => Buffer.concat([wire.encode({ meta: { name, mesh, labels, ...(version === undefined ? {} : { version }) } }), content])
 }
 
 /**
@@ -77,19 +81,13 @@ export function decodeKdsResource(kind: ResourceDescriptor, bytes: Uint8Array): 
   }
 }
 
-/** Own peers send labels in order; what is sorted already is not sorted again. */
 function labelsOf(received: Readonly<Record<string, string>>): Labels {
   const entries = Object.entries(received)
-  let last = ''
-  let isSorted = true
   for (const entry of entries) {
-    const [key, value] = entry
-    isSorted &&= last <= key
-    last = key
     // a name of its own is shared by nothing
-    if (key !== labelKeys.displayName) entry[1] = shared(value)
+    if (entry[0] !== labelKeys.displayName) entry[1] = shared(entry[1])
   }
-  return isSorted ? Object.fromEntries(entries) : sortLabels(new Map(entries))
+  return inLabelOrder(Object.fromEntries(entries))
 }
 
 const sharedStrings = new Map<string, string>()
@@ -113,22 +111,33 @@ function jsonAny(value: unknown): AnyLike {
   return { typeUrl: '', value: Buffer.from(JSON.stringify(value ?? {}), 'utf8') }
 }
 
-function protoAny(name: string, spec: unknown): AnyLike {
-  const message = namedCodec(name)
-  return { typeUrl: message.typeUrl, value: message.encode(message.fromJson(sortedKeys(spec ?? {}))) }
+/** Equal to packing the spec as a whole: fields go by number, and the lasting ones are the last. */
+function protoAny(kind: ResourceDescriptor, spec: unknown): AnyLike {
+  const { lasting } = kind.wire
+  const { typeUrl } = namedCodec(kind.wire.spec)
+  if (!lasting || !isObject(spec)) return { typeUrl, value: packed(kind, spec) }
+  const rest = Object.fromEntries(Object.entries(spec).filter(([member]) => !lasting.includes(member)))
+  return { typeUrl, value: Buffer.concat([packed(kind, rest), ...lasting.map((member) => packedMember(kind, member, spec[member]))]) }
 }
 
-/** Map entries are encoded in the order of their keys, so that equal specs give equal bytes. */
-function sortedKeys(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sortedKeys)
-  if (typeof value !== 'object' || value === null) return value
-  // a plain object: the members of a canonical spec are JSON
-  const record = value as Readonly<Record<string, unknown>>
-  return Object.fromEntries(
-    Object.keys(record)
-      .sort()
-      .map((key) => [key, sortedKeys(record[key])]),
-  )
+function packed(kind: ResourceDescriptor, spec: unknown): Uint8Array {
+  const message = namedCodec(kind.wire.spec)
+  return message.encode(message.fromJson(inKeyOrder(kind.spec, spec ?? {})))
+}
+
+const nothing = new Uint8Array(0)
+/** By message and member; values are immutable. */
+const packedMembers = new Map<string, WeakMap<object, Uint8Array>>()
+
+function packedMember(kind: ResourceDescriptor, member: string, value: unknown): Uint8Array {
+  if (value === undefined) return nothing
+  if (typeof value !== 'object' || value === null) return packed(kind, { [member]: value })
+  const key = `${kind.wire.spec}.${member}`
+  let known = packedMembers.get(key)
+  if (!known) packedMembers.set(key, (known = new WeakMap()))
+  let bytes = known.get(value)
+  if (!bytes) known.set(value, (bytes = packed(kind, { [member]: value })))
+  return bytes
 }
 
 function parseJson(bytes: Uint8Array | undefined): unknown {

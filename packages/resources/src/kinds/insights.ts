@@ -112,7 +112,8 @@ export const dataplaneInsight = defineResource({
   rest: { path: 'dataplane-insights', readOnly: true },
   display: { one: 'Dataplane Insight', many: 'Dataplane Insights' },
   sync: 'zone-to-global',
-  wire: { spec: 'kuma.mesh.v1alpha1.DataplaneInsight' },
+  // responses are counted all the time; what a proxy said of itself when it came is most of the message
+  wire: { spec: 'kuma.mesh.v1alpha1.DataplaneInsight', lasting: ['mTLS', 'metadata', 'openTelemetry'] },
   kubernetes: { scope: 'Namespaced' },
   spec: {
     type: 'object',
