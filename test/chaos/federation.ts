@@ -83,6 +83,10 @@ export async function chaosFederation(options: ChaosFederationOptions): Promise<
   const dataDir = mkdtempSync(join(tmpdir(), 'wc-'))
   const zones = options.zones.map(({ name }) => name)
   const places = ['global', ...zones]
+  const storeOf = (place: Place): StoreKind =>
+    (place === 'global' ? options.store : options.zones.find(({ name }) => name === place)?.store) ?? 'embedded'
+  // its port is in use before others are looked for
+  const database = await databasesFor(places.filter((place) => storeOf(place) === 'postgres'))
   const ports = await freePorts(places.length * portsOfPlane)
   const port = (place: Place, at: number): number => ports[places.indexOf(place) * portsOfPlane + at] ?? 0
   const kdsPort = port('global', 6)
@@ -92,9 +96,6 @@ export async function chaosFederation(options: ChaosFederationOptions): Promise<
     links.set(zone, await faultyLink(kdsPort))
     proxyLinks.set(zone, await faultyLink(port(zone, 3)))
   }
-  const storeOf = (place: Place): StoreKind =>
-    (place === 'global' ? options.store : options.zones.find(({ name }) => name === place)?.store) ?? 'embedded'
-  const database = await databasesFor(places.filter((place) => storeOf(place) === 'postgres'))
   const crashes: string[] = []
   const processes = createProcesses(dataDir, (name, code) => crashes.push(`${name} ended by itself with ${code}`))
   const workFolders = new Map(places.map((place) => [place, join(dataDir, place, 'work')]))
