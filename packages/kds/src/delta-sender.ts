@@ -3,59 +3,21 @@
 // written while the transport is full.
 import { randomUUID } from 'node:crypto'
 import { messageOf } from '@weft/foundation/errors'
-import type { Logger } from '@weft/foundation/log'
-import type { Clock, Timer } from '@weft/foundation/time'
+import type { Timer } from '@weft/foundation/time'
 import { nameKey, type Resource, type ResourceKey } from '@weft/resources'
-import type { Change, Store } from '@weft/store'
-import type { ChangeFeed } from './change-feed.ts'
+import type { Change } from '@weft/store'
 import { isAccepted, isQuiet, type PlannedResponse, type SendingType, sendingType } from './sending-type.ts'
-import type { Encoded, Outgoing } from './outgoing.ts'
+import type { Encoded } from './outgoing.ts'
 import { composeDelta, stillGone } from './compose-delta.ts'
+import { type Ahead, encodeAhead } from './encode-ahead.ts'
 import { planFirstList } from './first-list.ts'
 import { type DigestTelling, tellDigests } from './tell-digests.ts'
-import type { Quarantine } from './quarantine.ts'
-import type { ReaderWatch } from './reader-watch.ts'
+import type { SenderOptions } from './sender-options.ts'
 import type { SyncCursor } from './sync-journal.ts'
-import { type SendingTrace, traceSent } from './sending-trace.ts'
+import { traceSent } from './sending-trace.ts'
 import { sizeOf, type TypeSize } from './type-size.ts'
 import { tellSize } from './tell-size.ts'
 import { composeResponse, type DeltaRequest } from './wire.ts'
-
-/** What sending needs. */
-export interface SenderOptions {
-  readonly outgoing: Outgoing
-  readonly store: Pick<Store, 'get' | 'list' | 'seq'>
-  readonly feed: ChangeFeed
-  readonly clock: Clock
-  readonly log: Logger
-  /** `control_plane.identifier` of the responses. */
-  readonly identifier: string
-  /** The peer takes a first list in several responses. */
-  readonly chunked: boolean
-  /** The peer compares digests with what it holds, and asks again for a type that differs. */
-  readonly digests?: boolean
-  /** The peer is told up to which change of the store it has all of a type. */
-  readonly positions?: boolean
-  /** Follows changes to their end. */
-  readonly trace?: SendingTrace
-  /** Hands bytes to the transport; false when it is full until `drained`. */
-  write(bytes: Uint8Array): boolean
-  count(type: string, outcome: 'sent' | 'acknowledged' | 'rejected', failure?: string): void
-  /** Where what the peer refuses is kept with its reason. */
-  readonly quarantine?: Quarantine
-  /**
-   * Resolves when this side has all it will ever know again of an earlier life. Only then does it say that recalled resources are gone;
-   * never when absent.
-   */
-  readonly recovered?: Promise<void>
-  /**
-   * Shortest time between two deltas of a type, ms; 0 when absent. The first change after a quiet time goes at once; under churn changes of
-   * the same keys then travel together.
-   */
-  readonly paceMs?: (type: string) => number
-  /** Judges how long the peer takes to answer. */
-  readonly reader: Pick<ReaderWatch, 'asked' | 'answered'>
-}
 
 const orderGraceMs = 250
 const firstRetryMs = 5_000
@@ -74,10 +36,12 @@ export class DeltaSender {
   #ordered = true
   #orderTimer: Timer | undefined
   readonly #telling: DigestTelling | undefined
+  readonly #ahead: Ahead
 
   constructor(options: SenderOptions) {
     this.#options = options
     this.#rank = new Map(options.outgoing.types.map((type, index) => [type, index]))
+    this.#ahead = encodeAhead({ ...options, ready: (state) => this.#wake(state) })
     if (options.digests) this.#telling = tellDigests({ ...options, types: () => [...this.#types.values()], isQuiet })
   }
 
@@ -136,6 +100,7 @@ export class DeltaSender {
     this.#closed = true
     this.#orderTimer?.cancel()
     this.#telling?.close()
+    this.#ahead.close()
     for (const state of this.#types.values()) {
       state.unsubscribe()
       state.retry?.cancel()
@@ -205,7 +170,7 @@ export class DeltaSender {
       this.#startListing(state)
     }
     if (state.phase === 'withheld' && state.dirty.size > 0) this.#reconsider(state)
-    if (state.phase === 'live' && !state.pending && !this.#mustPace(state)) this.#sendNext(state)
+    if (state.phase === 'live' && !state.pending && !this.#mustPace(state) && this.#ahead.isReady(state)) this.#sendNext(state)
     return true
   }
 
