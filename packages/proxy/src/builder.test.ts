@@ -128,6 +128,38 @@ describe('sharing', () => {
     assert.equal(await metric('proxy_encodes_total{type="listener",scope="own"}'), encoded)
   })
 
+  test('the passthrough is encoded once for proxies that redirect alike, unless a policy is about it', () => {
+    const { builder } = world(destinations)
+    const name = 'self_transparentproxy_passthrough_outbound_ipv4'
+    const [one, two] = proxies
+    assert.ok(one && two)
+    const encoded = (facts: ProxyFacts, type: 'cluster' | 'listener'): unknown => builder.build(facts)[type].get(name)?.current
+    const [cluster, listener] = [encoded(one, 'cluster'), encoded(one, 'listener')]
+    assert.ok(cluster && listener)
+    assert.equal(encoded(two, 'cluster'), cluster)
+    assert.equal(encoded(two, 'listener'), listener)
+    const closed = samplePolicies(samplePolicy('MeshPassthrough', 'p', { default: { passthroughMode: 'None' } }))
+    assert.notEqual(encoded({ ...two, policies: closed }, 'cluster'), cluster)
+    const otherPort = sampleMetadata({ transparentProxy: { ...sampleRedirect, outboundPort: 15111 } })
+    assert.notEqual(encoded({ ...two, proxy: otherPort }, 'listener'), listener)
+    assert.equal(encoded(one, 'listener'), listener)
+  })
+
+  test('an inbound logs to a collector that appears after the policy', () => {
+    const { builder } = world()
+    const backendRef = { kind: 'MeshOpenTelemetryBackend', labels: { 'kuma.io/display-name': 'logs' } }
+    const logs = { default: { backends: [{ type: 'OpenTelemetry', openTelemetry: { backendRef } }] } }
+    const facts = sampleFacts('p', {
+      inbounds: [sampleInbound()],
+      policies: samplePolicies(samplePolicy('MeshAccessLog', 'l', { rules: [logs] })),
+    })
+    const version = (): string | undefined => versionOf(builder.build(facts).listener.get('self_inbound_dp_http'))
+    const collector = { name: 'logs', labels: backendRef.labels, creationTime: '', address: '10.8.0.1', port: 4317, path: '' } as const
+    const before = version()
+    const after = builder.build({ ...facts, telemetryBackends: [{ ...collector, protocol: 'grpc', env: undefined }] })
+    assert.notEqual(versionOf(after.listener.get('self_inbound_dp_http')), before)
+  })
+
   test('an endpoint change sets one cell and rebuilds nothing', async () => {
     const { builder, metric } = world(destinations)
     for (const destination of destinations) builder.setLoadAssignment({ id: destination.id, endpoints: [] })

@@ -1,15 +1,6 @@
 // The resources that are really a proxy's own: admin, passthrough, inbounds, dynamic configuration and its zone listeners.
-import {
-  type ClusterDraft,
-  inboundName,
-  type ListenerDraft,
-  passthroughName,
-  systemNames,
-  zoneEgressName,
-  zoneIngressName,
-} from '@weft/envoy'
+import { type ClusterDraft, inboundName, type ListenerDraft, systemNames, zoneEgressName, zoneIngressName } from '@weft/envoy'
 import type { InboundFact, ProxyFacts, ZoneListenerFact } from '@weft/facts'
-import { messageOf } from '@weft/foundation/errors'
 import {
   type ConfByType,
   effectiveInbound,
@@ -17,34 +8,28 @@ import {
   type IdentityView,
   type InboundConf,
   type OutboundConf,
-  type Problem,
   type ProxyConf,
   type ResourceOrigin,
   type ZoneListenerConf,
 } from '@weft/policies'
-import type { EncodedResource, XdsType } from '@weft/xds'
-import {
-  applyEgressChain,
-  applyInbound,
-  applyOutboundCluster,
-  applyPassthrough,
-  applyZoneListener,
-  type PolicyFailure,
-} from './apply-policies.ts'
+import type { EncodedResource } from '@weft/xds'
+import { applyEgressChain, applyInbound, applyOutboundCluster, applyZoneListener } from './apply-policies.ts'
 import { clientTagsOf } from './client.ts'
 import type { ProxyTraits } from './features.ts'
 import { type AdminCertificate, adminClusters, adminListener } from './generators/admin.ts'
-import { type DynamicConfigEntry, dnsEntry, dynamicConfigListener } from './generators/dynamic-config.ts'
+import { dnsEntry, dynamicConfigListener } from './generators/dynamic-config.ts'
 import { inboundCluster, inboundListener } from './generators/inbound.ts'
-import { type PassthroughInput, passthroughClusters, passthroughListeners } from './generators/transparent-proxy.ts'
+import { passthroughInput } from './generators/transparent-proxy.ts'
 import { egressCluster, egressListener } from './generators/zone-egress.ts'
 import { type IngressRoute, ingressListener } from './generators/zone-ingress.ts'
 import type { NamedClusters } from './outbound-groups.ts'
+import { buildPart, type OwnPart, type OwnResources, type PartBuild, type PartContent, sameItems } from './own-part.ts'
 import { ownerOf } from './owner.ts'
+import { passthroughPart } from './passthrough-part.ts'
 import { policyAdditions } from './policy-additions.ts'
 import type { ResourceProblem } from './problem.ts'
 import type { EgressRoute } from './zone-routes.ts'
-import { addedResources, type Finished, finishCluster, finishListener } from './raw-patches.ts'
+import { addedResources } from './raw-patches.ts'
 
 /** Port that says: this workload offers nothing (contract/dataplane.md section 6.1). */
 const servicelessPort = 49151
@@ -61,20 +46,6 @@ export interface OwnInput {
   readonly outboundConfs: readonly OutboundConf[]
   /** Clusters behind the host names that the proxy resolves. */
   readonly named: NamedClusters
-}
-
-/** What was built, by Envoy name, and what was not. */
-export interface OwnResources {
-  readonly clusters: ReadonlyMap<string, EncodedResource>
-  readonly listeners: ReadonlyMap<string, EncodedResource>
-  readonly problems: readonly ResourceProblem[]
-}
-
-/** A group of resources with the identities of everything they were built from: equal inputs are not built again. */
-interface OwnPart extends OwnResources {
-  readonly inputs: readonly unknown[]
-  /** What it tells the launcher. */
-  readonly entries: readonly DynamicConfigEntry[]
 }
 
 /** The parts of one proxy's last build. */
@@ -116,13 +87,15 @@ export function ownResources(input: OwnInput, parts: OwnParts): OwnResources {
   const { facts, traits, whole } = input
   const { proxy, labels, address, gateway, workload, zone, identity, trust, dns } = facts
   const { raw } = whole
-  const base = [proxy, labels, address, gateway, workload, zone, raw]
+  // policies may show all of this in any part
+  const base = [proxy, labels, address, gateway, workload, zone, facts.telemetryBackends, raw]
   const used: OwnParts = new Map()
-  const part = (name: string, at: { origin: ResourceOrigin; inputs: readonly unknown[] }, build: (into: PartBuild) => void): void => {
+  const keep = (name: string, inputs: readonly unknown[], make: () => PartContent): void => {
     const before = parts.get(name)
-    const isSame = before !== undefined && sameItems(before.inputs, at.inputs)
-    used.set(name, isSame ? before : buildPart({ ...at, raw }, build))
+    used.set(name, before !== undefined && sameItems(before.inputs, inputs) ? before : { inputs, content: make() })
   }
+  const part = (name: string, at: { origin: ResourceOrigin; inputs: readonly unknown[] }, build: (into: PartBuild) => void): void =>
+    keep(name, at.inputs, () => buildPart({ origin: at.origin, raw }, build))
 
   part('admin', { origin: 'admin', inputs: [...base, input.certificate] }, (into) => {
     into.attempt('listener', systemNames.admin, () => {
@@ -135,8 +108,8 @@ export function ownResources(input: OwnInput, parts: OwnParts): OwnResources {
   const allStrict = confs.every((conf) => conf.tlsMode === 'Strict')
   const restricted = traits.strictInboundPorts && identity !== undefined && !gateway && allStrict
   const inboundPorts = restricted ? [...new Set(inbounds.map((inbound) => inbound.port))] : undefined
-  part('passthrough', { origin: 'transparent', inputs: [...base, identity, inboundPorts?.join(), whole] }, (into) =>
-    buildPassthrough(into, { facts, traits, inboundPorts }, whole),
+  keep('passthrough', [...base, inboundPorts?.join(), whole], () =>
+    passthroughPart(facts, passthroughInput(facts, traits, inboundPorts), whole),
   )
 
   inbounds.forEach((inbound, index) => {
@@ -157,7 +130,7 @@ export function ownResources(input: OwnInput, parts: OwnParts): OwnResources {
     )
   }
   const { outboundConfs } = input
-  const partInputs = [...base, whole, facts.telemetryBackends, ...confs, ...zoneConfs, ...outboundConfs]
+  const partInputs = [...base, whole, ...confs, ...zoneConfs, ...outboundConfs]
   part('policies', { origin: 'dynamic-config', inputs: partInputs }, (into) => {
     const added = policyAdditions(facts, { whole, inbounds: confs, zoneListeners: zoneConfs, outbounds: outboundConfs })
     for (const { draft, origin } of added.clusters) into.addCluster(draft, origin)
@@ -165,15 +138,14 @@ export function ownResources(input: OwnInput, parts: OwnParts): OwnResources {
     for (const entry of added.entries) into.addEntry(entry)
     into.report('*', added.failures, [])
   })
-  const entries = used.get('policies')?.entries ?? []
+  const entries = used.get('policies')?.content.entries ?? []
   part('dynamic-config', { origin: 'dynamic-config', inputs: [...base, identity, dns, input.named.text, ...entries] }, (into) => {
     into.attempt('listener', systemNames.dynamicConfig, () => {
       const own = dnsEntry(facts, traits)
       into.addListener(dynamicConfigListener(facts, [...(own === undefined ? [] : [own]), ...entries], input.named.names))
     })
   })
-  const added = parts.get('added')
-  if (raw !== undefined) used.set('added', added !== undefined && sameItems(added.inputs, [raw]) ? added : addedPart(raw))
+  if (raw !== undefined) keep('added', [raw], () => addedPart(raw))
   parts.clear()
   for (const [name, built] of used) parts.set(name, built)
   return joined(used.values())
@@ -183,91 +155,23 @@ function joined(parts: Iterable<OwnPart>): OwnResources {
   const clusters = new Map<string, EncodedResource>()
   const listeners = new Map<string, EncodedResource>()
   const problems: ResourceProblem[] = []
-  for (const part of parts) {
-    for (const [name, cluster] of part.clusters) clusters.set(name, cluster)
-    for (const [name, listener] of part.listeners) listeners.set(name, listener)
-    problems.push(...part.problems)
+  for (const { content } of parts) {
+    content.clusters.forEach((cluster, name) => clusters.set(name, cluster))
+    content.listeners.forEach((listener, name) => listeners.set(name, listener))
+    problems.push(...content.problems)
   }
   return { clusters, listeners, problems }
 }
 
-/** Collects one part. */
-interface PartBuild {
-  attempt(type: XdsType, resource: string, build: () => void): void
-  /** `origin` where it is not that of the part. */
-  addCluster(draft: ClusterDraft, origin?: ResourceOrigin): void
-  addListener(draft: ListenerDraft | undefined, origin?: ResourceOrigin): void
-  addEntry(entry: DynamicConfigEntry): void
-  report(resource: string, failures: readonly PolicyFailure[], confProblems: readonly Problem[]): void
-}
-
 /** What policies bring along, after everything else: it takes the place of a resource of the same name. */
-function addedPart(raw: ConfByType): OwnPart {
+function addedPart(raw: ConfByType): PartContent {
   const { clusters, listeners, failures } = addedResources(raw)
   return {
-    inputs: [raw],
     entries: [],
     clusters,
     listeners,
     problems: failures.map((failure) => ({ type: 'listener', resource: '*', ...failure })),
   }
-}
-
-function buildPart(
-  { inputs, origin, raw }: { readonly inputs: readonly unknown[]; readonly origin: ResourceOrigin; readonly raw: ConfByType | undefined },
-  build: (into: PartBuild) => void,
-): OwnPart {
-  const clusters = new Map<string, EncodedResource>()
-  const listeners = new Map<string, EncodedResource>()
-  const entries: DynamicConfigEntry[] = []
-  const problems: ResourceProblem[] = []
-  const attempt = (type: XdsType, resource: string, make: () => void): void => {
-    try {
-      make()
-    } catch (error) {
-      problems.push({ type, resource, policy: undefined, message: messageOf(error) })
-    }
-  }
-  const keep = (type: 'cluster' | 'listener', resource: string, { encoded, failures }: Finished): void => {
-    if (encoded !== undefined) (type === 'cluster' ? clusters : listeners).set(resource, encoded)
-    for (const failure of failures) problems.push({ type, resource, ...failure })
-  }
-  build({
-    attempt,
-    addCluster: (draft, of = origin) =>
-      attempt('cluster', draft.name, () => keep('cluster', draft.name, finishCluster({ draft, failures: [] }, of, raw))),
-    addListener: (draft, of = origin) => {
-      if (draft !== undefined)
-        attempt('listener', draft.name, () => keep('listener', draft.name, finishListener({ draft, failures: [] }, of, raw)))
-    },
-    addEntry: (entry) => entries.push(entry),
-    report: (resource, failures, confProblems) => {
-      for (const failure of failures) problems.push({ type: 'listener', resource, ...failure })
-      for (const problem of confProblems) problems.push({ type: 'listener', resource, policy: problem.type, message: problem.message })
-    },
-  })
-  return { inputs, entries, clusters, listeners, problems }
-}
-
-function buildPassthrough(into: PartBuild, input: PassthroughInput, { byType }: ProxyConf): void {
-  into.attempt('listener', passthroughName('outbound', 'ipv4'), () => {
-    const { draft, failures } = applyPassthrough(
-      byType,
-      () => ({ clusters: passthroughClusters(input), listeners: passthroughListeners(input) }),
-      ({ clusters, listeners }) => ({
-        owner: ownerOf(input.facts),
-        clusters,
-        outbound: (['ipv4', 'ipv6'] as const).flatMap((family) => {
-          const listener = listeners.find((candidate) => candidate.name === passthroughName('outbound', family))
-          return listener === undefined ? [] : [{ family, listener }]
-        }),
-        ipv6: input.facts.proxy.ipv6Enabled,
-      }),
-    )
-    into.report(passthroughName('outbound', 'ipv4'), failures, [])
-    for (const cluster of draft.clusters) into.addCluster(cluster)
-    for (const listener of draft.listeners) into.addListener(listener)
-  })
 }
 
 function buildInbound(
@@ -296,11 +200,6 @@ function buildInbound(
     into.addCluster(applied.draft.cluster)
     into.addListener(applied.draft.listener)
   })
-}
-
-/** True when both lists hold the identical items. */
-export function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
-  return a.length === b.length && a.every((item, index) => item === b[index])
 }
 
 /** What the two kinds of zone listeners are built from and into. */

@@ -69,7 +69,7 @@ const kinds: readonly (readonly [string, object, object])[] = [
   [
     'MeshAccessLog',
     { to: [{ targetRef: { kind: 'MeshService', labels: { 'kuma.io/display-name': 'a' } }, default: logsTo('one') }] },
-    { ...toMesh(logsTo('two')), ...rules({ backends: [{ type: 'Tcp', tcp: { address: 'log:1' } }] }) },
+    { ...toMesh(logsTo('two')), ...rules(logsTo('one')) },
   ],
   [
     'MeshTrace',
@@ -115,9 +115,10 @@ interface World {
   readonly roots: number
   readonly ingress: number
   readonly egress: number
+  readonly collectors: number
 }
 
-const parts = ['rack', 'inbounds', 'outbounds', 'identity', 'roots', 'ingress', 'egress'] as const
+const parts = ['rack', 'inbounds', 'outbounds', 'identity', 'roots', 'ingress', 'egress', 'collectors'] as const
 const number = fc.nat(4)
 const worlds: fc.Arbitrary<World> = fc.record({
   policies: fc.array(number, { minLength: kinds.length, maxLength: kinds.length }),
@@ -153,13 +154,16 @@ const zoneListeners: ProxyFacts['zoneListeners'] = [
   { kind: 'ZoneEgress', section: 'out', address: '10.1.0.9', port: 10002 },
 ]
 const egressTargets = [target]
-const unchanging = new Map(
-  ['p-1', 'p-2', 'bound', 'zone'].map((name): [string, ProxyFacts] => [name, sampleFacts(name, { telemetryBackends: collectors })]),
-)
+const collectorLists = [[], collectors.slice(1), collectors]
+const unchanging = new Map(['p-1', 'p-2', 'bound', 'zone'].map((name): [string, ProxyFacts] => [name, sampleFacts(name)]))
 
 function proxiesOf(world: World): readonly ProxyFacts[] {
   const policies: PolicySet = samplePolicies(...policyVersions.flatMap((versions, kind) => versions[world.policies[kind] ?? 0] ?? []))
-  const common = { policies, ...(world.identity > 0 ? { identity, trust: trusts[world.roots % 2] } : {}) }
+  const common = {
+    policies,
+    telemetryBackends: collectorLists[world.collectors % 3] ?? [],
+    ...(world.identity > 0 ? { identity, trust: trusts[world.roots % 2] } : {}),
+  }
   const called = { outbounds: outboundLists[world.outbounds] ?? [], dns: records[world.outbounds] ?? [] }
   const sidecar = { ...common, ...called, inbounds: inboundLists[world.inbounds % 3] ?? [] }
   const facts = (name: string, override: Partial<ProxyFacts>): ProxyFacts => ({
@@ -202,6 +206,6 @@ test('what is built after any changes is what is built anew', () => {
         }
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   )
 })

@@ -16,9 +16,13 @@ import {
 import type { ProxyFacts, TransparentProxyFact } from '@weft/facts'
 import type { ProxyTraits } from '../features.ts'
 
+/** Everything the passthrough depends on besides policies. Plain JSON, and nothing of a single proxy: those with an equal text share it. */
 export interface PassthroughInput {
-  readonly facts: ProxyFacts
-  readonly traits: ProxyTraits
+  /** Undefined: nothing passes through. */
+  readonly redirect: TransparentProxyFact | undefined
+  /** Undeclared inbound ports may be closed. */
+  readonly strictInboundPorts: boolean
+  readonly reusePort: boolean
   /** The only ports that inbound traffic may pass to; undefined: all. */
   readonly inboundPorts: readonly number[] | undefined
 }
@@ -38,9 +42,17 @@ export function redirectionSource(address: string): string {
   return address.includes(':') ? '::6' : '127.0.0.6'
 }
 
+/** The passthrough of a proxy. Proxies that bind their outbounds have none (contract/dataplane.md section 3.3). */
+export function passthroughInput(
+  { proxy }: ProxyFacts,
+  { bindOutbounds, strictInboundPorts, reusePort }: ProxyTraits,
+  inboundPorts: readonly number[] | undefined,
+): PassthroughInput {
+  return { redirect: bindOutbounds ? undefined : proxy.transparentProxy, strictInboundPorts, reusePort, inboundPorts }
+}
+
 /** Original destination clusters, and the black hole for undeclared inbound ports. */
-export function passthroughClusters({ facts, traits }: PassthroughInput): ClusterDraft[] {
-  const redirect = redirectOf(facts, traits)
+export function passthroughClusters({ redirect, strictInboundPorts }: PassthroughInput): ClusterDraft[] {
   if (redirect === undefined) return []
   const clusters: ClusterDraft[] = []
   for (const { family, source } of families) {
@@ -50,7 +62,7 @@ export function passthroughClusters({ facts, traits }: PassthroughInput): Cluste
     bindSource(inbound, source)
     clusters.push(inbound)
   }
-  if (traits.strictInboundPorts) {
+  if (strictInboundPorts) {
     const blackHole = staticCluster(systemNames.noInboundDestination, [])
     blackHole.config.altStatName = systemNames.noInboundDestination
     clusters.push(blackHole)
@@ -59,8 +71,7 @@ export function passthroughClusters({ facts, traits }: PassthroughInput): Cluste
 }
 
 /** The listeners on the redirect ports. */
-export function passthroughListeners({ facts, traits, inboundPorts }: PassthroughInput): ListenerDraft[] {
-  const redirect = redirectOf(facts, traits)
+export function passthroughListeners({ redirect, reusePort, inboundPorts }: PassthroughInput): ListenerDraft[] {
   if (redirect === undefined) return []
   const listeners: ListenerDraft[] = []
   for (const { family, any } of families) {
@@ -83,7 +94,7 @@ export function passthroughListeners({ facts, traits, inboundPorts }: Passthroug
       address: socketAddress(any, redirect.inboundPort),
       direction: 'inbound',
       bindToPort: true,
-      reusePort: traits.reusePort,
+      reusePort,
       statPrefix: true,
     })
     inbound.config.useOriginalDst = { value: true }
@@ -99,9 +110,4 @@ export function passthroughListeners({ facts, traits, inboundPorts }: Passthroug
     listeners.push(inbound)
   }
   return listeners
-}
-
-/** Proxies that bind their outbounds have no passthrough (contract/dataplane.md section 3.3). */
-function redirectOf(facts: ProxyFacts, traits: ProxyTraits): TransparentProxyFact | undefined {
-  return traits.bindOutbounds ? undefined : facts.proxy.transparentProxy
 }
