@@ -1,5 +1,7 @@
 // Prometheus metrics by prom-client behind one registry per process (or per test).
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, Gauge, Registry } from 'prom-client'
+import { byLabels } from './by-labels.ts'
+import { PlainHistogram } from './plain-histogram.ts'
 import { addProcessMetrics } from './process.ts'
 
 export interface CounterHandle {
@@ -41,8 +43,23 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
   return {
     counter: (name, help, labels = []) =>
       once(name, () => {
-        const counter = new Counter({ name, help, labelNames: [...labels], registers: [registry] })
-        return { inc: (values, by) => counter.inc(values ?? {}, by ?? 1) }
+        const counts = byLabels(labels, (values) => ({ values, count: 0 }))
+        const counter: Counter = new Counter({
+          name,
+          help,
+          labelNames: [...labels],
+          registers: [registry],
+          collect: () => {
+            counter.reset()
+            for (const { values, count } of counts.all()) counter.inc(values, count)
+          },
+        })
+        return {
+          inc: (values = {}, by = 1) => {
+            if (!(by >= 0 && Number.isFinite(by))) throw new TypeError(`${name} cannot be increased by ${by}`)
+            counts.of(values).count += by
+          },
+        }
       }),
     gauge: (name, help, labels = [], collect) =>
       once(name, () => {
@@ -65,8 +82,8 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
       }),
     histogram: (name, help, labels = [], buckets = secondsBuckets) =>
       once(name, () => {
-        const histogram = new Histogram({ name, help, labelNames: [...labels], buckets: [...buckets], registers: [registry] })
-        return { observe: (value, values) => histogram.observe(values ?? {}, value) }
+        const histogram = new PlainHistogram({ name, help, labelNames: [...labels], buckets: [...buckets], registers: [registry] })
+        return { observe: (value, values = {}) => histogram.add(value, values) }
       }),
     expose: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
   }
