@@ -458,6 +458,7 @@ test('TLS is verified, by name and by address', async () => {
 
 test('global asks the proxy of a zone through the zone', async () => {
   await using fed = await federation(['zone-1'], {
+    server: { clock: new FakeClock() },
     client: { envoyAdmin: { ask: async (kind, proxy, options) => Buffer.from(`${kind} ${proxy.name} ${JSON.stringify(options)}`) } },
   })
   await fed.zone('zone-1').put('Dataplane', 'default', 'dp-1', { networking: { address: '10.0.0.1', inbound: [{ port: 80 }] } }, own)
