@@ -35,7 +35,7 @@ export function selectByLabels<V extends Labelled>(
 
 /** True when `labels` holds every pair of `wanted`. */
 export function hasLabels(labels: Labels, wanted: Labels): boolean {
-  return Object.entries(wanted).every(([key, text]) => Object.hasOwn(labels, key) && labels[key] === text)
+  return Object.keys(wanted).every((key) => Object.hasOwn(labels, key) && labels[key] === wanted[key])
 }
 
 function meshKey(mesh: string): string {

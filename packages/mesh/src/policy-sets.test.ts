@@ -42,6 +42,27 @@ describe('policies of proxies', () => {
     assert.notEqual(policySets.get('default/backend-1')?.id, policySets.get('default/client-1')?.id)
   })
 
+  it('are one object for proxies that find them in different orders, weakest first', async () => {
+    await using world = await createWorld()
+    const selecting = (label: string) => ({ spec: { targetRef: { kind: 'Dataplane', labels: { [label]: 'x' } }, to: [] } })
+    await world.put('MeshTimeout', 'one', selecting('p'))
+    await world.put('MeshTimeout', 'two', selecting('q'))
+    for (const [name, labels] of [
+      ['a', { p: 'x', q: 'x' }],
+      ['b', { q: 'x', p: 'x' }],
+    ] as const) {
+      await world.dataplane(name, { address: '10.0.0.1', ports: [{ port: 1234 }], labels })
+      world.connect(name)
+    }
+    const [a, b] = ['a', 'b'].map((name) => world.mesh.policySets.get(`default/${name}`))
+    assert.ok(a)
+    assert.equal(a, b)
+    assert.deepEqual(
+      a.byType.get('MeshTimeout')?.map(({ name }) => name),
+      ['two', 'one'],
+    )
+  })
+
   it('do not know policies in shadow', async () => {
     await using world = await createWorld()
     await connected(world)

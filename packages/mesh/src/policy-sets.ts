@@ -2,7 +2,7 @@
 // that an edit touches only proxies it can concern, then interned: proxies selected by the same policies hold the same object.
 import type { PolicySet, ProxyMetadata } from '@weft/facts'
 import type { Collection, Graph } from '@weft/graph'
-import { matchPolicies, type ProxyView, sameForProxies, topLevelRef } from '@weft/policy'
+import { policySelects, type ProxyView, sameForProxies, sortPolicies, topLevelRef } from '@weft/policy'
 import { keyText, labelKeys, type Resource } from '@weft/resources'
 import type { DataplaneFact } from './dataplanes.ts'
 
@@ -39,7 +39,7 @@ export function derivePolicySets(graph: Graph, inputs: PolicyInputs): Collection
     const lists: [string, readonly Resource[]][] = []
     kinds.forEach(({ type }) => {
       const found = candidates.get(type)
-      const matched = found && intern.list(matchPolicies(found, view))
+      const matched = found && intern.list(found.filter((policy) => policySelects(policy, view)))
       if (matched) lists.push([type, matched])
     })
     return intern.set(lists)
@@ -88,7 +88,7 @@ export function policyView(dataplane: DataplaneFact): ProxyView {
 }
 
 interface Interning {
-  /** Undefined for an empty list. */
+  /** Policies of one kind, weakest first; undefined when there are none. */
   list(policies: readonly Resource[]): readonly Resource[] | undefined
   set(lists: readonly [string, readonly Resource[]][]): PolicySet
   hold(set: PolicySet): void
@@ -111,17 +111,26 @@ function createInterning(): Interning {
   const gone = new FinalizationRegistry<string>((key) => {
     if (lists.get(key)?.deref() === undefined) lists.delete(key)
   })
+  const remember = (key: string, list: readonly Resource[]): void => {
+    if (lists.get(key)?.deref() === list) return
+    lists.set(key, new WeakRef(list))
+    gone.register(list, key)
+  }
   const sets = new Map<string, { readonly set: PolicySet; holders: number }>()
   const keys = new WeakMap<PolicySet, string>()
   return {
     list: (policies) => {
       if (policies.length === 0) return undefined
-      const key = policies.map(idOf).join(',')
-      const known = lists.get(key)?.deref()
+      // proxies mostly find the same policies in the same order: only the first one has to sort them
+      const found = policies.map(idOf).join(',')
+      const known = lists.get(found)?.deref()
       if (known) return known
-      lists.set(key, new WeakRef(policies))
-      gone.register(policies, key)
-      return policies
+      const sorted = sortPolicies(policies)
+      const key = sorted.map(idOf).join(',')
+      const list = lists.get(key)?.deref() ?? sorted
+      remember(key, list)
+      if (found !== key) remember(found, list)
+      return list
     },
     set: (matched) => {
       const key = matched.map(([, list]) => idOf(list)).join(',')

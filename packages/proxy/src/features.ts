@@ -1,5 +1,5 @@
 // Features a proxy announced, by the effect they have on its configuration (contract/dataplane.md section 3.3).
-import type { ProxyFacts } from '@weft/facts'
+import type { ProxyFacts, ProxyMetadata } from '@weft/facts'
 
 const names = {
   bindOutbounds: 'feature-bind-outbounds',
@@ -32,9 +32,20 @@ export interface ProxyTraits {
   readonly redirected: boolean
 }
 
-/** The traits of one proxy. */
-export function traitsOf(facts: ProxyFacts): ProxyTraits {
-  const features = new Set(facts.proxy.features)
+const traits = new WeakMap<ProxyMetadata, ProxyTraits>()
+
+/** The traits of one proxy; the same object for the same metadata. */
+export function traitsOf({ proxy }: ProxyFacts): ProxyTraits {
+  let known = traits.get(proxy)
+  if (known === undefined) {
+    known = proxyTraits(proxy)
+    traits.set(proxy, known)
+  }
+  return known
+}
+
+function proxyTraits(proxy: ProxyMetadata): ProxyTraits {
+  const features = new Set(proxy.features)
   const bindOutbounds = features.has(names.bindOutbounds)
   return {
     bindOutbounds,
@@ -44,6 +55,6 @@ export function traitsOf(facts: ProxyFacts): ProxyTraits {
     otelSockets: features.has(names.otelSockets),
     ingressProbe: features.has(names.ingressProbe),
     boundNames: features.has(names.boundNames),
-    redirected: facts.proxy.transparentProxy !== undefined,
+    redirected: proxy.transparentProxy !== undefined,
   }
 }

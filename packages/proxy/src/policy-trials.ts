@@ -92,6 +92,8 @@ interface ProxyState {
   readonly out: Map<string, PolicyRejection>
 }
 
+const none: readonly never[] = []
+
 /** No trials yet. */
 export function createPolicyTrials(): PolicyTrials {
   const states = new Map<string, ProxyState>()
@@ -199,7 +201,10 @@ export function createPolicyTrials(): PolicyTrials {
         state.good = { policies: state.policies, instead: new Map([...state.out].map(([name, { instead }]) => [name, instead])) }
       return isAgain
     },
-    rejections: (key) => [...(states.get(key)?.out.values() ?? [])],
+    rejections: (key) => {
+      const out = states.get(key)?.out
+      return out === undefined || out.size === 0 ? none : [...out.values()]
+    },
     forget: (key) => {
       states.delete(key)
     },
