@@ -18,5 +18,5 @@ cp "$root"/dist/*.mjs "$root"/dist/*.txt "$root/dist/built" "$to/dist/"
 cp -R "$root"/proto/*.binpb.br "$root/proto/kuma" "$root/proto/weft" "$to/proto/"
 cp "$root/weft" "$root/LICENSE" "$root/NOTICE" "$to/"
 # compiled once here instead of at the start of every container; elsewhere than in its final folder this warms nothing and harms nothing
-"$root/weft" cp run --print-config >/dev/null
+for mode in global zone; do KUMA_MODE=$mode "$root/weft" cp run --print-config >/dev/null; done
 [ ! -d "$root/dist/compiled" ] || cp -R "$root/dist/compiled" "$to/dist/compiled"

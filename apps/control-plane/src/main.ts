@@ -135,7 +135,7 @@ async function run(options: RunOptions): Promise<void> {
 
   let supervisor: ReturnType<typeof createSupervisor> | undefined
   const unready = (): readonly string[] => supervisor?.unready() ?? ['start']
-  const link: ZoneLink = { client: undefined, isListed: () => !isFederated(config) }
+  const link: ZoneLink = { client: undefined, isListed: () => !isFederated(config), onWarm: flushCompileCache }
   const keysComplete = (): boolean => link.isListed()
   stopOnSignals(() => supervisor?.stop() ?? Promise.resolve(), log)
   const parts = await createSharedParts(config, { log, logLevels: levels, keysComplete, unready })
@@ -154,8 +154,9 @@ async function run(options: RunOptions): Promise<void> {
     },
     'control plane runs',
   )
-  // what was compiled until here is what the next process needs; by itself Node writes it only when this one ends well
-  flushCompileCache()
+  // what was compiled until here is what the next process needs; by itself Node writes it only when this one ends well, and only once. A zone
+  // goes on with what its first proxy needs
+  if (config.mode === 'global') flushCompileCache()
 }
 
 function stopOnSignals(stopAll: () => Promise<void>, log: Logger): void {

@@ -12,6 +12,7 @@ import { readFileSync } from 'node:fs'
 import { type SharedParts, httpComponents, meshComponent, meshInsightsComponent, startupComponent, storeComponent } from './shared-parts.ts'
 import { type ControlPlaneConfig, isFederated } from './config.ts'
 import { changeRoutes } from './change-routes.ts'
+import { codecsAhead } from './codecs-ahead.ts'
 import { zoneChangesOfReplicas } from './changes-of-replicas.ts'
 import { deliveryOfReplicas } from './delivery-of-replicas.ts'
 import { monitoringComponents } from './monitoring.ts'
@@ -33,6 +34,8 @@ export interface ZoneLink {
   client: KdsClient | undefined
   /** Whether everything global sends is here; nothing in a standalone zone. */
   isListed: () => boolean
+  /** Called once all is loaded that the first proxy needs. */
+  readonly onWarm: () => void
 }
 
 /** Components in start order. `link` is filled with the client towards global. */
@@ -116,6 +119,7 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink): Promis
       ],
       ...(sync && reachability ? { sync: { ...sync, reachability: () => reachability.row() } } : {}),
     }),
+    codecsAhead(listing, link.onWarm),
     leadership.handover,
   ]
 }

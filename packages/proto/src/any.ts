@@ -3,7 +3,7 @@ import { AppError } from '@weft/foundation/errors'
 import type { Type } from 'protobufjs'
 import { type Codec, codec, createCodec, type MessageName } from './codec.ts'
 import type { google, Messages } from './gen/messages.ts'
-import { fullRoot, prunedRoot } from './root.ts'
+import { anyType } from './root.ts'
 
 /** A decoded Any of whatever type it was. */
 export interface DecodedAny {
@@ -43,7 +43,7 @@ export function decodeAny(any: google.protobuf.Any): DecodedAny {
  * Throws `resource/undecodable` when there is no such message.
  */
 export function namedCodec(name: string): Codec<unknown> {
-  const type = prunedRoot().types.get(name) ?? fullRoot().types.get(name)
+  const type = anyType(name)
   if (type === undefined) throw new AppError('resource/undecodable', `unknown message type ${JSON.stringify(name.slice(0, 200))}`)
   let found = named.get(type)
   if (!found) named.set(type, (found = createCodec(name, () => type)))

@@ -243,6 +243,21 @@ describe('Any', () => {
     assert.deepEqual(any.toJson(any.fromJson(json)), json)
   })
 
+  it('may hold messages of other sets inside one of those that control planes exchange', () => {
+    const any = codec('google.protobuf.Any')
+    for (const [name, body] of [
+      ['kuma.mesh.v1alpha1.Mesh', {}],
+      ['envoy.config.cluster.v3.Cluster', { name: 'a' }],
+      ['envoy.extensions.filters.http.ext_authz.v3.ExtAuthz', { statPrefix: 'x' }],
+    ] as const) {
+      const json = { '@type': `type.googleapis.com/${name}`, ...body }
+      assert.deepEqual(any.toJson(any.decode(any.encode(any.fromJson(json)))), json)
+    }
+    const inEnvoy = { '@type': 'type.googleapis.com/kuma.mesh.v1alpha1.Mesh' }
+    const withKuma = { filterChains: [{ filters: [{ name: 'f', typedConfig: inEnvoy }] }] }
+    assert.deepEqual(listener.toJson(listener.fromJson(withKuma)), withKuma)
+  })
+
   it('may hold any message of Envoy, also in JSON', () => {
     const name = 'envoy.extensions.filters.http.ext_authz.v3.ExtAuthz'
     assert.equal(prunedRoot().types.has(name), false)

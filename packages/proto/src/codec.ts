@@ -5,7 +5,7 @@ import type { Type } from 'protobufjs'
 import protojson from 'protobufjs/ext/protojson.js'
 import type { Messages } from './gen/messages.ts'
 import { compileEncoder } from './lazy-codegen.ts'
-import { prunedRoot } from './root.ts'
+import { knownType } from './root.ts'
 import { verifyMessage } from './verify.ts'
 
 /** The full protobuf name of a message the product knows. */
@@ -46,7 +46,7 @@ export function codec<K extends MessageName>(name: K): Codec<Messages[K]> {
   let found = codecs.get(name)
   if (found === undefined) {
     found = createCodec(name, () => {
-      const type = prunedRoot().types.get(name)
+      const type = knownType(name)
       if (type === undefined) throw new Error(`no message is called ${name}`)
       return type
     })
@@ -58,9 +58,8 @@ export function codec<K extends MessageName>(name: K): Codec<Messages[K]> {
 
 /** Compiles the encoders of `names` now, so that the first message of a kind is encoded as fast as the second. */
 export function warm(names: readonly MessageName[]): void {
-  const { types } = prunedRoot()
   for (const name of names) {
-    const type = types.get(name)
+    const type = knownType(name)
     if (type) compileEncoder(type)
   }
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import protobuf from 'protobufjs'
-import { codec, type MessageName, type Messages, prunedRoot, serviceDefinition } from './index.ts'
+import { codec, type MessageName, type Messages, serviceDefinition, syncRoot } from './index.ts'
 
 /** Hex with `{...}` for a length and what it counts. */
 function bytesOf(text: string): string {
@@ -151,7 +151,7 @@ describe('Kuma messages', () => {
 
   it('are called in TypeScript as in JSON', () => {
     let fields = 0
-    for (const [name, type] of prunedRoot().types) {
+    for (const [name, type] of syncRoot().types) {
       if (!name.startsWith('kuma.')) continue
       for (const field of type.fieldsArray) {
         assert.equal(field.name, field.jsonName, `${name}.${field.name}`)
@@ -195,7 +195,7 @@ describe('Kuma messages', () => {
   })
 
   it('name their request and response as the contract does', () => {
-    const method = prunedRoot().services.get('kuma.mesh.v1alpha1.KDSSyncService')?.methods['ZoneToGlobalSync']
+    const method = syncRoot().services.get('kuma.mesh.v1alpha1.KDSSyncService')?.methods['ZoneToGlobalSync']
     assert.ok(method instanceof protobuf.Method)
     assert.equal(method.resolvedRequestType?.fullName, '.envoy.service.discovery.v3.DeltaDiscoveryResponse')
     assert.equal(method.resolvedResponseType?.fullName, '.envoy.service.discovery.v3.DeltaDiscoveryRequest')

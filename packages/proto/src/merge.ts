@@ -3,7 +3,7 @@
 import protobuf from 'protobufjs'
 import type { Field, Type } from 'protobufjs'
 import { AppError } from '@weft/foundation/errors'
-import { fullRoot, prunedRoot } from './root.ts'
+import { anyType } from './root.ts'
 
 const wrappers = ['Bool', 'Bytes', 'Double', 'Float', 'Int32', 'Int64', 'String', 'UInt32', 'UInt64'].map(
   (name) => `google.protobuf.${name}Value`,
@@ -12,7 +12,7 @@ const replaced: ReadonlySet<string> = new Set(['google.protobuf.Duration', 'goog
 
 /** A new message of type `name`: `base` with everything that `source` sets. Throws `resource/undecodable` when there is no such message type. */
 export function mergeMessages(name: string, base: object, source: object): object {
-  const type = prunedRoot().types.get(name) ?? fullRoot().types.get(name)
+  const type = anyType(name)
   if (type === undefined) throw new AppError('resource/undecodable', `unknown message type ${JSON.stringify(name.slice(0, 200))}`)
   return merged(type, base, source)
 }

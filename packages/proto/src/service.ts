@@ -1,6 +1,6 @@
 // gRPC service definitions that carry message bytes as they are, so that whoever serves them decides what to decode.
 import type { Services } from './gen/messages.ts'
-import { prunedRoot } from './root.ts'
+import { services } from './gen/services.ts'
 
 /** What a gRPC library needs to know of one method. Messages are bytes in both directions. */
 export interface ByteMethod {
@@ -16,16 +16,14 @@ export interface ByteMethod {
 /** Methods by their name in the .proto file. Fits the `ServiceDefinition` of grpc-js. */
 export type ByteService<K extends keyof Services> = Readonly<Record<Services[K], ByteMethod>>
 
-/** The definition of a service by its full protobuf name. */
+/** The definition of a service by its full protobuf name. Loads no descriptors. */
 export function serviceDefinition<K extends keyof Services>(name: K): ByteService<K> {
-  const service = prunedRoot().services.get(name)
-  if (service === undefined) throw new Error(`no service is called ${name}`)
-  const methods = service.methodsArray.map((method): [string, ByteMethod] => [
-    method.name,
+  const methods = Object.entries(services[name]).map(([method, { requestStream, responseStream }]): [string, ByteMethod] => [
+    method,
     {
-      path: `/${name}/${method.name}`,
-      requestStream: method.requestStream === true,
-      responseStream: method.responseStream === true,
+      path: `/${name}/${method}`,
+      requestStream,
+      responseStream,
       requestSerialize: asBuffer,
       requestDeserialize: asBuffer,
       responseSerialize: asBuffer,

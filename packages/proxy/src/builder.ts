@@ -3,7 +3,6 @@
 import type { LoadAssignmentFact, ProxyFacts, TrustFact } from '@weft/facts'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
-import { warmCodecs } from '@weft/envoy'
 import { effectiveProxy } from '@weft/policies'
 import type { DestinationLookup } from '@weft/policy'
 import type { ProxySnapshot, ResourceCell, XdsType } from '@weft/xds'
@@ -85,7 +84,6 @@ function freshState(served: boolean): ProxyState {
 
 /** Creates a builder that knows no proxy yet. */
 export function createProxyBuilder(options: ProxyBuilderOptions): ProxyBuilder {
-  warmCodecs()
   const { metrics } = options
   const seconds = metrics.histogram('proxy_build_seconds', 'Time to build the snapshot of one proxy.')
   const encodes = metrics.counter('proxy_encodes_total', 'Resources encoded, by type and whether proxies share them.', ['type', 'scope'])

@@ -11,7 +11,7 @@ const checkout = fileURLToPath(new URL('../../../../', import.meta.url))
 
 it('makes the generated files that are there', async () => {
   const files = await renderProto(checkout)
-  assert.equal(files.size, 3)
+  assert.equal(files.size, 5)
   for (const [path, content] of files)
     assert.ok(Buffer.from(content).equals(await readFile(join(checkout, path))), `${path} is out of date: npm run generate`)
 })

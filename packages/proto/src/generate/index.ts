@@ -6,19 +6,23 @@ import descriptor, { type IFileDescriptorSet } from 'protobufjs/ext/descriptor.j
 import { protoFiles } from '../proto-files.ts'
 import { buildRoot } from '../root.ts'
 import { pruneDescriptorSet } from './prune.ts'
-import { prunedRoots } from './roots.ts'
-import { renderEnums, renderMessageTypes } from './types.ts'
+import { discoveryRoots, prunedRoots } from './roots.ts'
+import { renderEnums, renderMessageTypes, renderServices } from './types.ts'
 
 /** The generated files with their content, by path relative to the checkout at `root`. Writes nothing. */
 export async function renderProto(root: string): Promise<ReadonlyMap<string, Uint8Array>> {
   const full = brotliDecompressSync(await readFile(join(root, 'proto/envoy-1.40.binpb.br')))
-  const pruned = descriptor.FileDescriptorSet.encode(pruneDescriptorSet(readSet(full), prunedRoots)).finish()
+  const cutTo = (roots: readonly string[]): Uint8Array =>
+    descriptor.FileDescriptorSet.encode(pruneDescriptorSet(readSet(full), roots)).finish()
+  const pruned = cutTo(prunedRoots)
   const authored = await Promise.all(protoFiles.map((file) => readFile(join(root, 'proto', file), 'utf8')))
   const reflection = buildRoot(pruned, authored)
   return new Map([
     ['proto/envoy-pruned.binpb.br', compress(pruned)],
+    ['proto/envoy-discovery.binpb.br', compress(cutTo(discoveryRoots))],
     ['packages/proto/src/gen/messages.ts', Buffer.from(renderMessageTypes(reflection))],
     ['packages/proto/src/gen/enums.ts', Buffer.from(renderEnums(reflection))],
+    ['packages/proto/src/gen/services.ts', Buffer.from(renderServices(reflection))],
   ])
 }
 

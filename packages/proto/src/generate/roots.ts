@@ -1,4 +1,16 @@
-// What the pruned set holds: messages the control plane builds or reads, and every payload it puts into an Any.
+// What the sets below proto/ hold that are cut out of Envoy's: messages the control plane builds or reads, and every payload it puts into an Any.
+
+const wellKnown: readonly string[] = [
+  'google.rpc.Status',
+  ...names('google.protobuf', 'Any Duration Timestamp Struct Value ListValue Empty BoolValue StringValue BytesValue'),
+  ...names('google.protobuf', 'DoubleValue FloatValue Int32Value Int64Value UInt32Value UInt64Value'),
+]
+
+/** What carries resources from one control plane to another, and what Kuma's and our own .proto files refer to. */
+export const discoveryRoots: readonly string[] = [
+  ...names('envoy.service.discovery.v3', 'DeltaDiscoveryRequest DeltaDiscoveryResponse'),
+  ...wellKnown,
+]
 
 /** Full names of messages and services that Envoy's pruned descriptor set is cut down to. */
 export const prunedRoots: readonly string[] = [
@@ -67,9 +79,7 @@ export const prunedRoots: readonly string[] = [
   'envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig',
   'envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate',
   'envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig',
-  'google.rpc.Status',
-  ...names('google.protobuf', 'Any Duration Timestamp Struct Value ListValue Empty BoolValue StringValue BytesValue'),
-  ...names('google.protobuf', 'DoubleValue FloatValue Int32Value Int64Value UInt32Value UInt64Value'),
+  ...wellKnown,
   'xds.type.v3.TypedStruct',
 ]
 

@@ -1,4 +1,4 @@
-// Writes TypeScript for everything in a root: one type per message, one union per enum, and maps from full name to type.
+// Writes TypeScript for everything in a root: one type per message, one union per enum, maps from full name to type, and tables of services.
 import protobuf from 'protobufjs'
 import type { Enum, Field, ReflectionObject, Root, Type } from 'protobufjs'
 
@@ -45,6 +45,19 @@ export function renderEnums(root: Root): string {
     return [`  '${declaration.fullName.slice(1)}': { ${values.join(', ')} },\n`]
   })
   return `${header}\n/** Enum numbers by full protobuf name. */\nexport const enums = {\n${lines.join('')}} as const\n`
+}
+
+/** The text of gen/services.ts: which sides of every method are streams, by full protobuf name of its service, as a constant. */
+export function renderServices(root: Root): string {
+  const services = declarationsOf(root).flatMap((declaration) => {
+    if (!(declaration instanceof protobuf.Service)) return []
+    const methods = declaration.methodsArray.map(
+      ({ name, requestStream = false, responseStream = false }) =>
+        `    ${name}: { requestStream: ${requestStream}, responseStream: ${responseStream} },\n`,
+    )
+    return [`  '${declaration.fullName.slice(1)}': {\n${methods.join('')}  },\n`]
+  })
+  return `${header}\n/** Which sides of a method are streams, by service and method. */\nexport const services = {\n${services.join('')}} as const\n`
 }
 
 function declarationsOf(root: Root): readonly (Type | Enum | protobuf.Service)[] {
