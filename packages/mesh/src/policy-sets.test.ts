@@ -47,9 +47,10 @@ describe('policies of proxies', () => {
     const selecting = (label: string) => ({ spec: { targetRef: { kind: 'Dataplane', labels: { [label]: 'x' } }, to: [] } })
     await world.put('MeshTimeout', 'one', selecting('p'))
     await world.put('MeshTimeout', 'two', selecting('q'))
+    await world.put('MeshTimeout', 'three', selecting('r'))
     for (const [name, labels] of [
-      ['a', { p: 'x', q: 'x' }],
-      ['b', { q: 'x', p: 'x' }],
+      ['a', { p: 'x', q: 'x', r: 'x' }],
+      ['b', { q: 'x', p: 'x', r: 'x' }],
     ] as const) {
       await world.dataplane(name, { address: '10.0.0.1', ports: [{ port: 1234 }], labels })
       world.connect(name)
@@ -59,7 +60,7 @@ describe('policies of proxies', () => {
     assert.equal(a, b)
     assert.deepEqual(
       a.byType.get('MeshTimeout')?.map(({ name }) => name),
-      ['two', 'one'],
+      ['two', 'three', 'one'],
     )
   })
 
