@@ -12,16 +12,17 @@ export const meshTlsPlugin: PolicyPlugin<MeshTlsInboundConf, TlsParameters | und
   inbound({ identity, listener }, conf) {
     const [plain] = listener.chains
     if (identity === undefined || plain === undefined) return
-    const secured = { ...structuredClone(plain), tls: contextOf(identity, conf) }
+    const tls = contextOf(identity, conf)
     if (conf.mode === 'Strict') {
-      listener.chains = [secured]
+      listener.chains = [{ ...plain, tls }]
       return
     }
     listener.tlsInspector = true
+    // policies that follow edit each chain by itself
     listener.chains = [
       withMatch(plain, { transportProtocol: 'raw_buffer' }),
       withMatch(structuredClone(plain), { transportProtocol: 'tls' }),
-      withMatch(secured, { transportProtocol: 'tls', applicationProtocols: [meshAlpn] }),
+      withMatch({ ...structuredClone(plain), tls }, { transportProtocol: 'tls', applicationProtocols: [meshAlpn] }),
     ]
   },
   outboundCluster({ cluster }, parameters) {
