@@ -1,4 +1,5 @@
 // What tests and the benchmark of other packages play with: simulated proxies, alone or as fleets.
+export type { HeldResource } from './fleet/delta-messages.ts'
 export {
   type NamedType,
   type ResourceSummary,
@@ -13,7 +14,6 @@ export { type Counts, type Expectation, type FleetReport, meets } from './fleet/
 export { median, type Percentiles, percentiles } from './fleet/percentiles.ts'
 export { type FleetPlan, planIngress, type PlannedProxy, planSidecar, type SidecarPlan } from './fleet/simulated-dataplane.ts'
 export {
-  type HeldResource,
   type ProxyNode,
   type ReceivedResponse,
   SimulatedProxy,

@@ -1,5 +1,8 @@
 // What a proxy has to look at in a resource: the names it makes Envoy ask for next, and the facts that measurements wait for.
-import { anyName, codec, contentHash, decodeAny, type google, type Messages, toNumber } from '@weft/proto'
+import { AppError, messageOf } from '@weft/foundation/errors'
+import { codec, contentHash, type google, toNumber } from '@weft/proto'
+import type { Reader } from 'protobufjs'
+import { endOfField, readerOf, walkMessage } from './resource-walk.ts'
 
 /** The resource types in the order Envoy initialises them. */
 export const simulatedTypes = ['cluster', 'endpoint', 'secret', 'listener', 'route'] as const
@@ -7,6 +10,8 @@ export type SimulatedType = (typeof simulatedTypes)[number]
 /** Types that are asked for by name, because another resource refers to them. */
 export const namedTypes = ['endpoint', 'secret', 'route'] as const
 export type NamedType = (typeof namedTypes)[number]
+
+const urlPrefix = 'type.googleapis.com/'
 
 export const simulatedTypeUrls: Readonly<Record<SimulatedType, string>> = {
   cluster: 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
@@ -44,76 +49,77 @@ export function summarise(type: SimulatedType, resource: google.protobuf.Any): R
 
 function read(type: SimulatedType, value: Uint8Array): ResourceSummary {
   const references: Record<NamedType, string[]> = { endpoint: [], secret: [], route: [] }
-  let connectTimeoutMs = 0
-  let preferredEndpoints = 0
-  switch (type) {
-    case 'cluster': {
-      const cluster = codec('envoy.config.cluster.v3.Cluster').decode(value)
-      // discovery type EDS is 3 (envoy.config.cluster.v3.Cluster.DiscoveryType)
-      if (cluster.type === 3) references.endpoint.push(cluster.edsClusterConfig?.serviceName || cluster.name || '')
-      connectTimeoutMs = toNumber(cluster.connectTimeout?.seconds) * 1000 + (cluster.connectTimeout?.nanos ?? 0) / 1e6
-      collect(cluster, references, 0)
-      break
-    }
-    case 'listener':
-      collect(codec('envoy.config.listener.v3.Listener').decode(value), references, 0)
-      break
-    case 'endpoint':
-      preferredEndpoints = countPreferred(codec('envoy.config.endpoint.v3.ClusterLoadAssignment').decode(value))
-      break
-    case 'secret':
-      codec('envoy.extensions.transport_sockets.tls.v3.Secret').decode(value)
-      break
-    case 'route':
-      codec('envoy.config.route.v3.RouteConfiguration').decode(value)
-      break
-  }
-  return { references, connectTimeoutMs, preferredEndpoints }
-}
-
-function countPreferred(assignment: Messages['envoy.config.endpoint.v3.ClusterLoadAssignment']): number {
-  let count = 0
-  // health status UNKNOWN is 0, HEALTHY 1 (envoy.config.core.v3.HealthStatus)
-  for (const locality of assignment.endpoints ?? [])
-    for (const endpoint of locality.lbEndpoints ?? []) if ((endpoint.healthStatus ?? 0) <= 1) count++
-  return count
-}
-
-const maxDepth = 64
-
-/** Finds references to secrets and route configurations by the fields only they have, also inside packed extension configs. */
-function collect(value: unknown, found: Record<NamedType, string[]>, depth: number): void {
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array || depth > maxDepth) return
-  if (Array.isArray(value)) {
-    for (const item of value) collect(item, found, depth + 1)
-    return
-  }
-  // decoded messages are plain objects by field name
-  const message = value as Readonly<Record<string, unknown>>
-  if (typeof message['typeUrl'] === 'string' && message['value'] instanceof Uint8Array) {
-    collect(unpacked({ typeUrl: message['typeUrl'], value: message['value'] }), found, depth + 1)
-  } else if (isMessage(message['sdsConfig']) && typeof message['name'] === 'string') {
-    if (!found.secret.includes(message['name'])) found.secret.push(message['name'])
-  } else if (isMessage(message['configSource']) && typeof message['routeConfigName'] === 'string') {
-    if (!found.route.includes(message['routeConfigName'])) found.route.push(message['routeConfigName'])
-  } else {
-    for (const field of Object.values(message)) collect(field, found, depth + 1)
-  }
-}
-
-function isMessage(value: unknown): boolean {
-  return typeof value === 'object' && value !== null
-}
-
-/** Extensions that lead nowhere: full of routes and filters without a name of another resource. */
-const leaves = new Set(['envoy.extensions.filters.http.rbac.v3.RBAC', 'envoy.extensions.filters.network.rbac.v3.RBAC'])
-
-function unpacked(any: google.protobuf.Any): unknown {
-  if (leaves.has(anyName(any))) return undefined
+  const name = simulatedTypeUrls[type].slice(urlPrefix.length)
   try {
-    return decodeAny(any).value
-  } catch {
-    // a type Envoy's API lacks holds no reference this proxy could follow
-    return undefined
+    walkMessage(name, value, (to, of) => {
+      if (!references[to].includes(of)) references[to].push(of)
+    })
+    if (type === 'endpoint') return { references, connectTimeoutMs: 0, preferredEndpoints: countPreferred(value) }
+    if (type !== 'cluster') return { references, connectTimeoutMs: 0, preferredEndpoints: 0 }
+    const { loadAssignment, connectTimeoutMs } = readCluster(value)
+    if (loadAssignment !== undefined) references.endpoint.push(loadAssignment)
+    return { references, connectTimeoutMs, preferredEndpoints: 0 }
+  } catch (error) {
+    throw new AppError('resource/undecodable', `${name} cannot be decoded: ${messageOf(error)}`, { cause: error })
   }
+}
+
+/** Calls `visit` at each field of a message; it reads the field and returns true, or leaves it to be skipped. */
+function eachField(reader: Reader, end: number, visit: (tag: number) => boolean): void {
+  while (reader.pos < end) {
+    const tag = reader.tag()
+    if (!visit(tag)) reader.skipType(tag & 7, 0, tag >>> 3)
+  }
+}
+
+const varint = (field: number): number => field << 3
+const delimited = (field: number): number => (field << 3) | 2
+
+/** Fields of envoy.config.cluster.v3.Cluster: name 1, type 2, eds_cluster_config 3 (service_name 2), connect_timeout 4. */
+function readCluster(value: Uint8Array): { readonly loadAssignment: string | undefined; readonly connectTimeoutMs: number } {
+  const reader = readerOf(value)
+  let name = ''
+  let type = 0
+  let serviceName = ''
+  let connectTimeoutMs = 0
+  eachField(reader, reader.len, (tag) => {
+    if (tag === delimited(1)) name = reader.string()
+    else if (tag === varint(2)) type = reader.int32()
+    else if (tag === delimited(3)) {
+      eachField(reader, endOfField(reader, reader.len), (inner) => {
+        if (inner !== delimited(2)) return false
+        serviceName = reader.string()
+        return true
+      })
+    } else if (tag === delimited(4)) {
+      const { seconds, nanos } = codec('google.protobuf.Duration').decode(reader.bytes())
+      connectTimeoutMs = toNumber(seconds) * 1000 + (nanos ?? 0) / 1e6
+    } else return false
+    return true
+  })
+  // discovery type EDS is 3 (envoy.config.cluster.v3.Cluster.DiscoveryType)
+  return { loadAssignment: type === 3 ? serviceName || name : undefined, connectTimeoutMs }
+}
+
+/** Fields: ClusterLoadAssignment.endpoints 2, LocalityLbEndpoints.lb_endpoints 2, LbEndpoint.health_status 2 (envoy.config.endpoint.v3). */
+function countPreferred(value: Uint8Array): number {
+  const reader = readerOf(value)
+  let count = 0
+  eachField(reader, reader.len, (top) => {
+    if (top !== delimited(2)) return false
+    eachField(reader, endOfField(reader, reader.len), (inLocality) => {
+      if (inLocality !== delimited(2)) return false
+      let health = 0
+      eachField(reader, endOfField(reader, reader.len), (inEndpoint) => {
+        if (inEndpoint !== varint(2)) return false
+        health = reader.int32()
+        return true
+      })
+      // health status UNKNOWN is 0, HEALTHY 1 (envoy.config.core.v3.HealthStatus)
+      if (health <= 1) count++
+      return true
+    })
+    return true
+  })
+  return count
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { forget, meets, note, observed, removedNamesKept, reportOf } from './fleet-report.ts'
-import { type HeldResource, type ReceivedResponse, SimulatedProxy } from './simulated-proxy.ts'
+import type { HeldResource } from './delta-messages.ts'
+import { type ReceivedResponse, SimulatedProxy } from './simulated-proxy.ts'
 import type { SimulatedType } from './envoy-resource.ts'
 
 const references = { endpoint: [], secret: [], route: [] }

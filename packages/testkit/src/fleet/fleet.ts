@@ -1,8 +1,11 @@
 // Many simulated proxies of one zone, each with a TLS connection of its own, and what they see between a mark and a report.
+import { Agent, type IncomingMessage, request } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { type Clock, systemClock, type Timer } from '@weft/foundation/time'
 import { type Expectation, type FleetReport, forget, note, type Observed, observed, reportOf } from './fleet-report.ts'
 import { type FleetPlan, planIngress, type PlannedProxy, planSidecar } from './simulated-dataplane.ts'
-import { type HeldResource, SimulatedProxy } from './simulated-proxy.ts'
+import { SimulatedProxy } from './simulated-proxy.ts'
+import type { HeldResource } from './delta-messages.ts'
 import type { SimulatedType } from './envoy-resource.ts'
 
 export interface FleetOptions {
@@ -45,6 +48,8 @@ export interface Fleet {
   held(name: string): Readonly<Record<SimulatedType, ReadonlyMap<string, HeldResource>>> | undefined
   stop(): void
 }
+
+const tokenAgent = new Agent({ keepAlive: true })
 
 /** A fleet whose proxies live in this process. */
 export function createFleet(options: FleetOptions, parts: FleetParts = {}): Fleet {
@@ -161,13 +166,12 @@ export function createFleet(options: FleetOptions, parts: FleetParts = {}): Flee
   }
 }
 
+/** By the plain client of the platform: what `fetch` brings along costs more than all the tokens. */
 async function dataplaneToken({ api, plan, zone }: FleetOptions, workload: string): Promise<string> {
-  const answer = await fetch(`${api}/tokens/dataplane`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ mesh: plan.mesh, workload, validFor: '24h' }),
-  })
-  const text = (await answer.text()).trim()
-  if (answer.status !== 200) throw new Error(`no token for workload ${workload} in ${zone}: ${answer.status} ${text}`)
-  return text
+  const sent = request(`${api}/tokens/dataplane`, { method: 'POST', headers: { 'content-type': 'application/json' }, agent: tokenAgent })
+  sent.end(JSON.stringify({ mesh: plan.mesh, workload, validFor: '24h' }))
+  const answer = await new Promise<IncomingMessage>((done, fail) => void sent.once('response', done).once('error', fail))
+  const answered = (await text(answer)).trim()
+  if (answer.statusCode !== 200) throw new Error(`no token for workload ${workload} in ${zone}: ${answer.statusCode} ${answered}`)
+  return answered
 }

@@ -2,22 +2,10 @@
 // What it holds outlives a lost stream; the next stream resumes with the versions held.
 import { messageOf } from '@weft/foundation/errors'
 import { type Clock, systemClock, type Timer } from '@weft/foundation/time'
-import { codec, type google, type Messages } from '@weft/proto'
-import {
-  type NamedType,
-  namedTypes,
-  type ResourceSummary,
-  type SimulatedType,
-  simulatedTypes,
-  simulatedTypeUrls,
-  summarise,
-} from './envoy-resource.ts'
+import { codec } from '@weft/proto'
+import { type DeltaResponse, encodeAnswer, encodeRequest, type HeldResource, readResponse } from './delta-messages.ts'
+import { type NamedType, namedTypes, type SimulatedType, simulatedTypes, simulatedTypeUrls } from './envoy-resource.ts'
 import { type GrpcCall, openGrpcCall } from './grpc-call.ts'
-
-/** One resource as the proxy holds it. */
-export interface HeldResource extends ResourceSummary {
-  readonly version: string
-}
 
 /** How a proxy names itself in its first request. `metadata` is JSON. */
 export interface ProxyNode {
@@ -91,7 +79,7 @@ export class SimulatedProxy {
   #retry: Timer | undefined
   #pauseMs = firstPauseMs
   /** Answers that it keeps to itself; undefined while it answers. */
-  #kept: Messages['envoy.service.discovery.v3.DeltaDiscoveryRequest'][] | undefined
+  #kept: Uint8Array[] | undefined
 
   constructor(options: SimulatedProxyOptions) {
     this.#options = options
@@ -175,13 +163,13 @@ export class SimulatedProxy {
     if (this.#kept) this.#kept = []
   }
 
-  #answerWith(answer: Messages['envoy.service.discovery.v3.DeltaDiscoveryRequest']): void {
+  #answerWith(answer: Uint8Array): void {
     if (this.#kept) this.#kept.push(answer)
     else this.#send(answer)
   }
 
-  #send(request: Messages['envoy.service.discovery.v3.DeltaDiscoveryRequest']): void {
-    this.#call?.send(codec('envoy.service.discovery.v3.DeltaDiscoveryRequest').encode(request))
+  #send(request: Uint8Array): void {
+    this.#call?.send(request)
   }
 
   #subscribe(type: SimulatedType): void {
@@ -190,14 +178,16 @@ export class SimulatedProxy {
     const versions: Record<string, string> = Object.create(null)
     for (const [name, item] of this.held[type]) versions[name] = item.version
     const { id, cluster, metadata } = this.#options.node
-    this.#send({
-      ...(type === 'cluster' && {
-        node: { id, cluster, metadata: codec('google.protobuf.Struct').fromJson(metadata), userAgentName: 'envoy' },
+    this.#send(
+      encodeRequest({
+        ...(type === 'cluster' && {
+          node: { id, cluster, metadata: codec('google.protobuf.Struct').fromJson(metadata), userAgentName: 'envoy' },
+        }),
+        typeUrl: simulatedTypeUrls[type],
+        resourceNamesSubscribe: [...subscription.wanted],
+        initialResourceVersions: versions,
       }),
-      typeUrl: simulatedTypeUrls[type],
-      resourceNamesSubscribe: [...subscription.wanted],
-      initialResourceVersions: versions,
-    })
+    )
   }
 
   /** Makes the subscription of a named type equal to `names`. */
@@ -209,53 +199,57 @@ export class SimulatedProxy {
     for (const name of less) this.held[type].delete(name)
     if (more.length + less.length === 0) return
     if (subscription.started) {
-      this.#send({ typeUrl: simulatedTypeUrls[type], resourceNamesSubscribe: more, resourceNamesUnsubscribe: less })
+      const change = { typeUrl: simulatedTypeUrls[type], resourceNamesSubscribe: more, resourceNamesUnsubscribe: less }
+      this.#send(encodeRequest(change))
     } else this.#subscribe(type)
   }
 
   #receive(message: Buffer): void {
-    let response: Messages['envoy.service.discovery.v3.DeltaDiscoveryResponse']
+    let response: DeltaResponse
     try {
-      response = codec('envoy.service.discovery.v3.DeltaDiscoveryResponse').decode(message)
+      response = readResponse(message)
     } catch (error) {
       // not even a response: Envoy resets such a stream
       this.#call?.close()
       this.#ended(messageOf(error))
       return
     }
-    const answer = { typeUrl: response.typeUrl ?? '', responseNonce: response.nonce ?? '' }
-    const type = simulatedTypes.find((candidate) => simulatedTypeUrls[candidate] === response.typeUrl)
+    const { type, typeUrl, nonce, removed } = response
     if (!type) {
-      this.#answerWith(answer)
+      this.#answerWith(encodeAnswer(typeUrl, nonce))
       return
     }
+    const held = this.held[type]
     const resources = new Map<string, HeldResource>()
     let bytes = 0
     let problem: string | undefined
-    for (const { name = '', version = '', resource } of response.resources ?? []) {
-      const item = this.#options.refuses?.(type, resource?.value ?? new Uint8Array()) ?? tryReading(type, version, resource)
+    const mayRefer = type === 'cluster' || type === 'listener'
+    let isReferenceChanged = false
+    for (const resource of response.resources) {
+      const { name } = resource
+      const item = this.#options.refuses?.(type, resource.value) ?? resource.read
       if (typeof item === 'string') {
         problem ??= `${name}: ${item}`
         continue
       }
-      bytes += Buffer.byteLength(name) + version.length + (resource?.value?.length ?? 0)
+      bytes += resource.bytes
       resources.set(name, item)
-      this.held[type].set(name, item)
+      if (mayRefer) isReferenceChanged ||= !haveSameReferences(held.get(name), item)
+      held.set(name, item)
     }
-    const removed = response.removedResources ?? []
-    for (const name of removed) this.held[type].delete(name)
+    for (const name of removed) isReferenceChanged = held.delete(name) || isReferenceChanged
     this.isConnected = true
     this.#subscriptions[type].answered = true
-    // INVALID_ARGUMENT is 3
-    this.#answerWith(problem === undefined ? answer : { ...answer, errorDetail: { code: 3, message: problem } })
+    this.#answerWith(encodeAnswer(typeUrl, nonce, problem))
     const at = this.#clock.monotonic()
-    this.#follow(type)
+    if (mayRefer && isReferenceChanged) this.#wantAllReferences()
+    this.#follow()
     this.#options.onResponse?.(this, { type, at, resources, removed, bytes, isRefused: problem !== undefined })
   }
 
-  /** Asks for what the clusters and listeners held refer to, and for listeners once the clusters are warm. */
-  #follow(changed: SimulatedType): void {
-    if (changed === 'cluster' || changed === 'listener') this.#wantAllReferences()
+  /** Asks for listeners once the clusters are warm, and notes how far it is. */
+  #follow(): void {
+    if (this.completeAt !== undefined) return
     const { cluster, listener } = this.#subscriptions
     const isWarm = cluster.answered && this.#hasAll('endpoint') && this.#hasAll('secret')
     if (isWarm && !listener.started) this.#subscribe('listener')
@@ -264,6 +258,7 @@ export class SimulatedProxy {
       this.completeAt ??= this.#clock.monotonic()
   }
 
+  /** Asks for what the clusters and listeners held refer to. */
   #wantAllReferences(): void {
     const names: Record<NamedType, Set<string>> = { endpoint: new Set(), secret: new Set(), route: new Set() }
     for (const type of ['cluster', 'listener'] as const)
@@ -282,12 +277,14 @@ export class SimulatedProxy {
   }
 }
 
-function tryReading(type: SimulatedType, version: string, resource: google.protobuf.Any | undefined): HeldResource | string {
-  try {
-    return { ...summarise(type, resource ?? {}), version }
-  } catch (error) {
-    return messageOf(error)
+function haveSameReferences(before: HeldResource | undefined, after: HeldResource): boolean {
+  if (before === undefined) return false
+  if (before.references === after.references) return true
+  for (const type of namedTypes) {
+    const [old, now] = [before.references[type], after.references[type]]
+    if (old.length !== now.length || old.some((name, at) => name !== now[at])) return false
   }
+  return true
 }
 
 function freshSubscriptions(before?: Readonly<Record<SimulatedType, Subscription>>): Record<SimulatedType, Subscription> {
