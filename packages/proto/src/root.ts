@@ -7,6 +7,7 @@ import 'protobufjs/ext/descriptor.js'
 import 'protobufjs/ext/protojson.js'
 import type { Root, Type } from 'protobufjs'
 import { readFlatStrings } from './flat-strings.ts'
+import { keepFullNames } from './full-names.ts'
 import { type HardenedRoot, harden } from './harden.ts'
 import { compileSeparately } from './lazy-codegen.ts'
 import { protoFiles } from './proto-files.ts'
@@ -62,6 +63,7 @@ export function buildRoot(set: Uint8Array, protoTexts: readonly string[]): Root 
   for (const text of protoTexts) protobuf.parse(text, root)
   root.resolveAll()
   compileSeparately(root)
+  keepFullNames(root)
   return root
 }
 
