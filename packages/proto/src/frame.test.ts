@@ -39,6 +39,16 @@ it('frames any length and field number', () => {
   assert.equal(Buffer.from(resource.encode({ name: 'é' })).toString('hex'), Buffer.from(str(3, 'é')).toString('hex'))
 })
 
+it('frames any text', () => {
+  const utf8 = new TextEncoder()
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 300 }), fc.nat(0xffff), (text, unit) => {
+      const any = `${text}${String.fromCharCode(unit)}`
+      for (const each of ['', text, any]) assert.deepEqual([...str(3, each)], [...frame(3, utf8.encode(each))])
+    }),
+  )
+})
+
 it('hashes content to 32 hex digits', () => {
   assert.match(contentHash(new Uint8Array([1])), /^[0-9a-f]{32}$/)
   assert.notEqual(contentHash(new Uint8Array([1])), contentHash(new Uint8Array([2])))

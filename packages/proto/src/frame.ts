@@ -1,29 +1,37 @@
 // Length-delimited fields put together from bytes that are encoded already: a parent message is a concatenation of its framed fields.
 // The result is byte-identical to encoding the whole message, at many times the speed.
 
-const encoder = new TextEncoder()
-
 /** Field `field` holding `payload`: tag, length, bytes. In a buffer of its own. */
 export function frame(field: number, payload: Uint8Array): Uint8Array {
   return wrap(field, [payload])
 }
 
-/** Field `field` holding a string. */
+/** Field `field` holding a string. Halves of surrogate pairs become replacement characters. */
 export function str(field: number, text: string): Uint8Array {
-  return wrap(field, [encoder.encode(text)])
+  const length = Buffer.byteLength(text)
+  const out = headed(field, length)
+  out.write(text, out.length - length)
+  return out
 }
 
 /** Field `field` holding a message whose own fields are `chunks`, framed already. */
 export function wrap(field: number, chunks: readonly Uint8Array[]): Uint8Array {
   let length = 0
   for (const chunk of chunks) length += chunk.length
-  const tag = ((field << 3) | 2) >>> 0
-  const out = Buffer.allocUnsafeSlow(varintSize(tag) + varintSize(length) + length)
-  let at = putVarint(out, putVarint(out, 0, tag), length)
+  const out = headed(field, length)
+  let at = out.length - length
   for (const chunk of chunks) {
     out.set(chunk, at)
     at += chunk.length
   }
+  return out
+}
+
+/** Tag and length, and room for as many bytes. */
+function headed(field: number, length: number): Buffer {
+  const tag = ((field << 3) | 2) >>> 0
+  const out = Buffer.allocUnsafeSlow(varintSize(tag) + varintSize(length) + length)
+  putVarint(out, putVarint(out, 0, tag), length)
   return out
 }
 
