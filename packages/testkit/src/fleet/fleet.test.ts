@@ -156,7 +156,7 @@ test('stopping ends every wait', limit, async () => {
   assert.equal(await waiting, false)
 })
 
-test('a fleet in a process of its own does the same over its channel', limit, async () => {
+test('a fleet in a process of its own does the same over its channel', { timeout: 120_000 }, async () => {
   await using server = await generousServer()
   const api = createServer((request, response) => {
     response.statusCode = request.url === '/tokens/dataplane' ? 200 : 404

@@ -15,7 +15,7 @@ const plan: FleetPlan = { mesh: 'rehearsal', zones: ['here'], services: 10, reac
 const sidecars = 16
 const edits = 32
 /** For one wait. What is not through then is measured as it is. */
-const patienceMs = 10_000
+const patienceMs = 30_000
 const names = planSidecar(plan, { zone: 'here', name: 'any', workload: 'any', index: 0, service: 0 }).backends
 
 /** Starts a fleet, completes it, has it follow edits, and ends it. Resolves with true when all of that happened. */
