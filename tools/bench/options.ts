@@ -82,7 +82,7 @@ Measures the control plane with simulated proxies and real Envoys, all on loopba
                        (all but large, federation, policies, store and scale; what a step builds on is run, and measured, too)
   --large              also one zone with --large-dps sidecars (1000)
   --idle SECONDS       idle time before memory is read, and over which CPU is (60)
-  --settle SECONDS     quiet time before idling starts (8)
+  --settle SECONDS     quiet time before idling starts; a control plane gives memory back within it (12)
   --patience SECONDS   longest wait for a fleet to get somewhere (300)
   --cp CMD             the control plane, run as "CMD run" (./weft cp)
   --compare CMD        another one, e.g. a stock kuma-cp, alternating with the first: two columns and their ratio
@@ -113,7 +113,7 @@ export function parseOptions(argv: readonly string[]): Options | undefined {
       large: { type: 'boolean', default: false },
       'large-dps': { type: 'string', default: '1000' },
       idle: { type: 'string', default: '60' },
-      settle: { type: 'string', default: '8' },
+      settle: { type: 'string', default: '12' },
       patience: { type: 'string', default: '300' },
       cp: { type: 'string' },
       compare: { type: 'string' },
