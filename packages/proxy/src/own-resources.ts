@@ -73,7 +73,7 @@ export function ownInputsOf(input: OwnInput): readonly unknown[] {
     workload,
     zone,
   ]
-  inputs.push(facts.telemetryBackends, named.text)
+  inputs.push(facts.telemetryBackends, named.text, facts.outbounds.length)
   for (const inbound of inbounds) inputs.push(effectiveInbound(policies, inbound))
   for (const listener of zoneListeners) inputs.push(effectiveZoneListener(policies, listener))
   for (const { cluster, destination } of ingressRoutes) inputs.push(cluster, destination)
@@ -139,7 +139,9 @@ export function ownResources(input: OwnInput, parts: OwnParts): OwnResources {
     into.report('*', added.failures, [])
   })
   const entries = used.get('policies')?.content.entries ?? []
-  part('dynamic-config', { origin: 'dynamic-config', inputs: [...base, identity, dns, input.named.text, ...entries] }, (into) => {
+  // who is only a zone proxy answers no questions for names
+  const roles = [facts.inbounds.length + facts.outbounds.length, facts.zoneListeners.length]
+  part('dynamic-config', { origin: 'dynamic-config', inputs: [...base, identity, dns, input.named.text, ...roles, ...entries] }, (into) => {
     into.attempt('listener', systemNames.dynamicConfig, () => {
       const own = dnsEntry(facts, traits)
       into.addListener(dynamicConfigListener(facts, [...(own === undefined ? [] : [own]), ...entries], input.named.names))

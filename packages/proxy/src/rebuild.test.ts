@@ -176,6 +176,8 @@ function proxiesOf(world: World): readonly ProxyFacts[] {
     facts('bound', sidecar),
     facts('zone', {
       ...common,
+      // a zone proxy may be more than that
+      ...(world.rack > 2 ? { inbounds: sidecar.inbounds, outbounds: called.outbounds } : {}),
       zoneListeners,
       ingressDestinations: destinations.slice(0, world.ingress),
       egressTargets: world.egress > 0 ? egressTargets : [],
