@@ -67,8 +67,9 @@ export function createInterCpClient({ tls }: { readonly tls: ReplicaTls }): Inte
       const { host, port } = address
       const question = codec('weft.replica.v1.Question').encode({ topic, body })
       const { path, requestSerialize, responseDeserialize } = method()
+      const client = connectionTo(instanceId, `${host.includes(':') ? `[${host}]` : host}:${port}`)
       return new Promise((resolve, reject) => {
-        connectionTo(instanceId, `${host.includes(':') ? `[${host}]` : host}:${port}`).makeUnaryRequest(
+        client.makeUnaryRequest(
           path,
           requestSerialize,
           responseDeserialize,
@@ -76,6 +77,8 @@ export function createInterCpClient({ tls }: { readonly tls: ReplicaTls }): Inte
           // the deadline of gRPC is wall time, as everywhere in it
           { deadline: Date.now() + limitMs },
           (error: ServiceError | null, answer?: Buffer) => {
+            // it may be half-open: what is asked from here on dials, what is under way stays
+            if (error?.code === status.DEADLINE_EXCEEDED && connections.get(instanceId)?.client === client) forget(instanceId)
             if (error) reject(failureOf(instanceId, error, limitMs))
             else resolve(answer ?? Buffer.alloc(0))
           },

@@ -6,7 +6,7 @@ import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall, status } from '@grpc/grpc-js'
 import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
-import { createStrangers, listen, peerOf } from '@weft/foundation/net'
+import { createSilenceWatch, createStrangers, listen, peerOf } from '@weft/foundation/net'
 import type { Clock } from '@weft/foundation/time'
 import { codec, serviceDefinition } from '@weft/proto'
 import { answerOf, bytesOf, maxBodyBytes } from '../answer.ts'
@@ -36,12 +36,17 @@ const handshakeMs = 5_000
 const strangerLimit = 128
 /** Questions of one replica under way at once; more of them wait at its end. */
 const streamLimit = 100
-/** gRPC options of both ends: room for the largest body and what is around it, and a half-open connection is noticed within ten seconds. */
+/** A replica that is silent for so long is gone: with the second between two looks it is noticed within ten. */
+const silenceMs = 8_500
+/**
+ * gRPC options of both ends: room for the largest body and what is around it. Each asks the other for an answer every five seconds. The limit of
+ * gRPC counts time in which this process stood still too, so it is the fallback: the port judges by `silenceMs`, who asks by its own limits.
+ */
 export const interCpChannel = {
   'grpc.max_receive_message_length': maxBodyBytes + 65_536,
   'grpc.max_send_message_length': maxBodyBytes + 65_536,
   'grpc.keepalive_time_ms': 5_000,
-  'grpc.keepalive_timeout_ms': 4_000,
+  'grpc.keepalive_timeout_ms': 60_000,
 } as const
 
 const service = serviceDefinition.bind(undefined, 'weft.replica.v1.ReplicaService')
@@ -52,6 +57,7 @@ export function createInterCpServer(options: InterCpServerOptions): InterCpServe
   const grpc = new Server({ ...interCpChannel, 'grpc.max_concurrent_streams': streamLimit, 'grpc.enable_channelz': 0 })
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure())
   const strangers = createStrangers({ clock: options.clock, limit: strangerLimit, patienceMs: handshakeMs })
+  const silence = createSilenceWatch({ clock: options.clock, limitMs: silenceMs })
   const sockets = new Set<Socket>()
   const server = createTlsServer({
     ...contextOf(tls.current),
@@ -90,6 +96,11 @@ export function createInterCpServer(options: InterCpServerOptions): InterCpServe
       return
     }
     strangers.known(peerOf(socket))
+    const unwatch = silence.watch(socket, () => {
+      log.info({ peer: peerOf(socket) }, 'inter-cp connection is silent')
+      socket.destroy()
+    })
+    socket.once('close', unwatch)
     injector.injectConnection(socket)
   })
   server.on('tlsClientError', (error: Error, socket: TLSSocket) => {
@@ -109,6 +120,7 @@ export function createInterCpServer(options: InterCpServerOptions): InterCpServe
         for (const socket of sockets) socket.destroy()
       })
       await closed
+      silence.stop()
       timer.cancel()
       injector.destroy()
       grpc.forceShutdown()

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { connect as connectHttp2 } from 'node:http2'
-import { connect } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { after, describe, it } from 'node:test'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { AppError } from '@weft/foundation/errors'
@@ -10,6 +10,7 @@ import { issueReplicaIdentity, type ReplicaIdentity } from '@weft/identity'
 import { maxBodyBytes } from '../answer.ts'
 import type { Member } from '../contract.ts'
 import { createInterCpPath, type InterCpPath } from './inter-cp-path.ts'
+import { createInterCpServer } from './inter-cp-server.ts'
 import type { ReplicaTls } from './inter-cp-tls.ts'
 
 type AuthorityStore = Parameters<typeof issueReplicaIdentity>[0]['store']
@@ -146,6 +147,51 @@ describe('the inter-CP port', async () => {
     await assert.rejects(one.path.ask('old-0000', request('echo')), { code: 'replicas/unreachable' })
   })
 
+  it('ends no other question when one has no answer', async () => {
+    const held = Promise.withResolvers<Uint8Array>()
+    const asked = Promise.withResolvers<void>()
+    two.path.serve('held', () => {
+      asked.resolve()
+      return held.promise
+    })
+    const answer = one.path.ask('two-2222', request('held'))
+    await asked.promise
+    await assert.rejects(one.path.ask('two-2222', request('silent', '', 50)), { code: 'replicas/timeout' })
+    await one.path.ask('two-2222', request('echo', 'meanwhile'))
+    held.resolve(Buffer.from('late'))
+    assert.equal(Buffer.from(await answer).toString(), 'late')
+  })
+
+  it('dials anew after a question without an answer, in case that the connection is half-open', async () => {
+    const taken: Socket[] = []
+    const way = createServer((socket) => {
+      const on = connect(two.port, '127.0.0.1')
+      for (const end of [socket, on]) {
+        end.on('error', () => {})
+        taken.push(end)
+      }
+      socket.pipe(on).pipe(socket)
+    })
+    await new Promise<void>((resolve) => way.listen(0, '127.0.0.1', resolve))
+    // a TCP server has an address with a port
+    const { port } = way.address() as AddressInfo
+    const before = replicas.members.get('two-2222')
+    assert.ok(before)
+    replicas.members.set('two-2222', { instanceId: 'two-2222', address: { host: '127.0.0.1', port } })
+    try {
+      await one.path.ask('two-2222', request('echo', 'there'))
+      assert.equal(taken.length, 2)
+      for (const socket of taken) socket.unpipe().pause()
+      await assert.rejects(one.path.ask('two-2222', request('echo', 'lost', 50)), { code: 'replicas/timeout' })
+      await one.path.ask('two-2222', request('echo', 'again'))
+      assert.equal(taken.length, 4)
+    } finally {
+      replicas.members.set('two-2222', before)
+      for (const socket of taken) socket.destroy()
+      way.close()
+    }
+  })
+
   it('takes and gives answers where clocks are minutes apart, whoever made the authority', async () => {
     const ahead = new FakeClock(Date.now() + 240_000)
     const ids = ['fast-1', 'slow-2']
@@ -248,3 +294,52 @@ describe('the inter-CP port', async () => {
     await one.path.ask('two-2222', request('echo', 'and back'))
   })
 })
+
+it('a replica that is silent is cut off within ten seconds, and not for a pause of this process', async () => {
+  const clock = new FakeClock(Date.now())
+  const tls = changing(await identityOf(authorityStore(), 'one-1111'))
+  const server = createInterCpServer({ host: '127.0.0.1', port: 0, tls, clock, log: silentLogger, handler: () => undefined })
+  const { client } = tls.current
+  const socket = connectTls({
+    port: await server.listen(),
+    host: '127.0.0.1',
+    rejectUnauthorized: false,
+    cert: client.certificatePem,
+    key: client.privateKeyPem,
+    ALPNProtocols: ['h2'],
+  })
+  try {
+    socket.on('error', () => {})
+    let isClosed = false
+    const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()))
+    void closed.then(() => (isClosed = true))
+    // it is taken once the port speaks HTTP/2 to it
+    await new Promise<void>((resolve) => socket.once('data', () => resolve()))
+    const pass = (seconds: number): void => {
+      for (let second = 0; second < seconds; second += 1) clock.advance(1000)
+    }
+    for (let pauses = 0; pauses < 3; pauses += 1) {
+      clock.stall(60_000)
+      pass(1)
+    }
+    pass(4)
+    // had it been cut off, the end would have come before this answer
+    await refusedOnce(socket.remotePort ?? 0)
+    assert.equal(isClosed, false)
+    pass(6)
+    await closed
+  } finally {
+    socket.destroy()
+    await server.close(0)
+  }
+})
+
+/** Resolves once a connection without a certificate was ended. */
+function refusedOnce(port: number): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, ALPNProtocols: ['h2'] })
+    socket.on('error', () => {})
+    socket.on('close', () => resolve())
+    socket.resume()
+  })
+}
