@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createProcesses, type Processes } from '../../apps/demo/src/processes.ts'
 import { http, put, until } from '../../apps/demo/src/rest.ts'
 import { type Service, startService } from '../../apps/demo/src/services.ts'
-import { isFree } from '../../tools/bench/port-range.ts'
+import { isPortFree } from '../../packages/foundation/src/net/index.ts'
 import { root } from '../../tools/run-command.ts'
 import { launchProxy } from './launch-proxy.ts'
 
@@ -146,7 +146,7 @@ export async function freePorts(count: number): Promise<readonly number[]> {
     if (tried > lastPort - firstPort) throw new Error('no free ports')
     const port = nextPort
     nextPort = port === lastPort ? firstPort : port + 1
-    if (await isFree(port)) ports.push(port)
+    if (await isPortFree(port)) ports.push(port)
   }
   return ports
 }

@@ -1,6 +1,6 @@
 // Ports of a federation: one range that is free as a whole. It lies below the kernel's own choice for outgoing connections, so that
 // a control plane that is killed and started again finds its ports as it left them.
-import { createServer } from 'node:net'
+import { isPortFree } from '../../packages/foundation/src/net/index.ts'
 
 const lowest = 12_000
 const highest = 31_000
@@ -20,15 +20,6 @@ export async function freeRange(count: number, base?: number): Promise<number> {
 }
 
 async function firstTaken(from: number, count: number): Promise<number | undefined> {
-  for (let port = from; port < from + count; port++) if (!(await isFree(port))) return port
+  for (let port = from; port < from + count; port++) if (!(await isPortFree(port))) return port
   return undefined
-}
-
-/** Whether a server can listen on this port of loopback now. */
-export function isFree(port: number): Promise<boolean> {
-  return new Promise((done) => {
-    const server = createServer()
-    server.once('error', () => done(false))
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => done(true)))
-  })
 }

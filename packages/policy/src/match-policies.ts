@@ -22,8 +22,7 @@ export interface MatchOptions {
 
 /** The policies of one kind that select the proxy, weakest first. Policies that cannot be understood are left out. */
 export function matchPolicies(policies: readonly Resource[], proxy: ProxyView, options: MatchOptions = {}): readonly Resource[] {
-  const selected = policies.filter((policy) => policySelects(policy, proxy, options))
-  return selected.length < 2 ? selected : sortPolicies(selected)
+  return sortPolicies(policies.filter((policy) => policySelects(policy, proxy, options)))
 }
 
 /** True when the policy selects at least one section of the proxy, or the proxy as a delegated gateway. */

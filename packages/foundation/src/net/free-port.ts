@@ -11,11 +11,12 @@ const count = 19_000
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = lowest + Math.floor(Math.random() * count)
-    if (await isFree(port)) return port
+    if (await isPortFree(port)) return port
   }
 }
 
-function isFree(port: number): Promise<boolean> {
+/** Whether a server can listen on this port of loopback now. */
+export function isPortFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer()
     server.once('error', () => resolve(false))

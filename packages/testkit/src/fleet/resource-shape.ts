@@ -12,17 +12,10 @@ export interface Shape {
   message(field: number): Shape | undefined
 }
 
-const shapes = new Map<string, Shape | undefined>()
-
 /** The shape of a message of Envoy's API, or undefined when there is no such message. */
 export function shapeOf(name: string): Shape | undefined {
-  if (!shapes.has(name)) {
-    const type = prunedRoot().types.get(name) ?? fullRoot().types.get(name)
-    // names come from the wire: only those that exist are remembered
-    if (!type) return undefined
-    shapes.set(name, shapeOfType(type))
-  }
-  return shapes.get(name)
+  const type = prunedRoot().types.get(name) ?? fullRoot().types.get(name)
+  return type && shapeOfType(type)
 }
 
 const known = new WeakMap<protobuf.Type, Shape>()
