@@ -86,6 +86,7 @@ export async function zoneComponents(parts: SharedParts, link: ZoneLink): Promis
   const monitoring = monitoringComponents(parts)
   return [
     storeComponent(parts),
+    server.listener,
     parts.own.component,
     deliveryComponent(parts),
     deliveries,

@@ -6,7 +6,7 @@ import { connect as connectTls } from 'node:tls'
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { hasCode } from '@weft/foundation/errors'
-import { dataplaneText, mesh, type ServerFixture, served, startServer } from './testing/server-fixture.ts'
+import { dataplaneText, firstRequest, mesh, nodeOf, openStream, type ServerFixture, served, startServer } from './testing/server-fixture.ts'
 
 let fixture: ServerFixture
 beforeEach(async () => {
@@ -47,6 +47,50 @@ function http(
     call.end(options.body ?? '')
   })
 }
+
+describe('before it is started', () => {
+  let early: ServerFixture
+  beforeEach(async () => {
+    early = await startServer({ listening: true })
+  })
+  afterEach(() => early.stop())
+
+  it('keeps who comes waiting, after their handshake, and serves them all once it starts', async () => {
+    const secure = connectTls({ host: '127.0.0.1', port: early.server.port, ca: early.certificatePem, ALPNProtocols: ['http/1.1'] })
+    await once(secure, 'secureConnect')
+    let answer = ''
+    secure.setEncoding('utf8').on('data', (text: string) => {
+      answer += text
+    })
+    secure.write('GET /x HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')
+    const stream = openStream(early.client(), 'ads', await early.token())
+    stream.send(firstRequest(nodeOf('web-1')))
+    const left = connectTls({ host: '127.0.0.1', port: early.server.port, ca: early.certificatePem, ALPNProtocols: ['h2'] })
+    await once(left, 'secureConnect')
+    left.destroy()
+    // whoever has a handshake had turns of the event loop in which it could have been answered
+    const late = connectTls({ host: '127.0.0.1', port: early.server.port, ca: early.certificatePem, ALPNProtocols: ['h2'] })
+    await once(late, 'secureConnect')
+    late.destroy()
+    assert.equal(answer, '')
+    assert.equal(early.lines.length, 0)
+
+    await early.server.start()
+    await Promise.all([stream.next(), once(secure, 'close')])
+    assert.match(answer, /^HTTP\/1.1 404 /)
+    assert.ok(early.lines.includes('connected web-1'))
+    stream.call.cancel()
+  })
+
+  it('lets go of who waits when it stops', async () => {
+    const secure = connectTls({ host: '127.0.0.1', port: early.server.port, ca: early.certificatePem, ALPNProtocols: ['h2'] })
+    secure.on('error', () => {})
+    await once(secure, 'secureConnect')
+    const closed = once(secure, 'close')
+    await early.server.listener.stop()
+    await closed
+  })
+})
 
 describe('one port', () => {
   it('serves a bootstrap over HTTP/1.1, with ALPN and without', async () => {

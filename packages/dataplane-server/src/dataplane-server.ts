@@ -60,6 +60,8 @@ export interface DataplaneServerOptions {
 }
 
 export interface DataplaneServer extends Component {
+  /** Its port, for who starts it before its turn: proxies that come then wait until the server has started. */
+  readonly listener: Component
   /** The port it listens on; 0 before it does. */
   readonly port: number
   readonly admin: EnvoyAdmin
@@ -76,7 +78,7 @@ export function createDataplaneServer(options: DataplaneServerOptions): Dataplan
   const log = options.log.child({ component: 'dataplane-server' })
   const spiffe: SpiffeSettings = { zone: settings.zone, environment: settings.environment }
   let port = 0
-  let isListening = false
+  let isServing = false
 
   const authenticator = createProxyAuthenticator({
     authType: settings.authType,
@@ -161,8 +163,20 @@ export function createDataplaneServer(options: DataplaneServerOptions): Dataplan
     log,
   })
 
+  let listening: Promise<void> | undefined
+  const listener: Component = {
+    name: 'dataplane-listener',
+    start: () =>
+      (listening ??= tlsPort.listen().then((number) => {
+        port = number
+        log.info({ port }, 'dataplane server listens')
+      })),
+    stop: () => tlsPort.close(drainMs),
+  }
+
   return {
     name: 'dataplane-server',
+    listener,
     get port() {
       return port
     },
@@ -175,24 +189,23 @@ export function createDataplaneServer(options: DataplaneServerOptions): Dataplan
     }),
     lifecycle,
     streams: discovery.streams,
-    ready: () => isListening,
+    ready: () => isServing,
     start: async () => {
-      port = await tlsPort.listen()
+      await listener.start()
       lifecycle.start()
       health.start()
       cleanup.start()
-      isListening = true
-      log.info({ port }, 'dataplane server listens')
+      tlsPort.serve()
+      isServing = true
     },
     stop: async () => {
-      isListening = false
+      isServing = false
       lifecycle.stop()
       cleanup.stop()
       discovery.stop()
       health.stop()
       probes.stop()
-      const closed = tlsPort.close(drainMs)
-      await Promise.all([closed, probes.idle()])
+      await Promise.all([listener.stop(), probes.idle()])
     },
   }
 }

@@ -60,6 +60,7 @@ beforeEach(async () => {
     silence: createSilenceWatch({ clock: passing, limitMs: silenceMs }),
   })
   number = await port.listen()
+  port.serve()
 })
 afterEach(() => port.close(50))
 

@@ -1,12 +1,12 @@
-// The one port proxies talk to: TLS, then HTTP/2 to gRPC and everything else to HTTP/1, told apart by ALPN. Remembers how each connection
-// ended, so that a proxy that left can be told from one that was lost.
+// The one port proxies talk to: TLS, then HTTP/2 to gRPC and everything else to HTTP/1, told apart by ALPN. Connections made before there is
+// anything to serve wait. Remembers how each connection ended, so that a proxy that left can be told from one that was lost.
 import { createServer as createHttpServer, type RequestListener } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
-import { AppError, messageOf } from '@weft/foundation/errors'
+import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
-import { createSilenceWatch, createStrangers, peerOf, type SilenceWatch, type StrangersOptions } from '@weft/foundation/net'
+import { createSilenceWatch, createStrangers, listen, peerOf, type SilenceWatch, type StrangersOptions } from '@weft/foundation/net'
 import type { Clock } from '@weft/foundation/time'
 import type { ServerTls } from '@weft/foundation/tls'
 
@@ -14,13 +14,18 @@ import type { ServerTls } from '@weft/foundation/tls'
 export type ConnectionEnd = 'open' | 'closed' | 'lost'
 
 export interface TlsPort {
-  /** Resolves with the port once connections are taken. Errors: process/port-taken. */
+  /**
+   * Resolves with the port once connections are taken. Until `serve` they get their handshake and wait: a proxy that is refused tries again only after
+   * a pause that doubles each time. Errors: process/port-taken, config/invalid.
+   */
   listen(): Promise<number>
+  /** Serves the connections that wait and all that come. */
+  serve(): void
   /** How the connection of a peer (`address:port`, as gRPC names it) ended; `open` for one that is not known. */
   connectionEnd(peer: string): ConnectionEnd
   /** A proxy was admitted on the connection of this peer: it may stay. */
   admitted(peer: string): void
-  /** Takes no new connections, says GOAWAY to those there are, and drops what is left after `drainMs`. Resolves when all are closed. */
+  /** Takes no new connections, says GOAWAY to those there are, and drops what is left after `drainMs`. Resolves when all are closed; may be called again. */
   close(drainMs: number): Promise<void>
 }
 
@@ -47,6 +52,9 @@ export const keepaliveOptions = { 'grpc.keepalive_time_ms': 5000, 'grpc.keepaliv
 /** A peer that is silent for so long is half-open: with the second between two looks it is noticed within ten. */
 export const silenceMs = 8500
 
+/** In the order of preference. */
+const served = ['h2', 'http/1.1'] as const
+
 /** How long a peer may take for the header of an HTTP request. */
 const patienceMs = 5000
 /**
@@ -56,6 +64,8 @@ const patienceMs = 5000
 const strangerMs = 60_000
 /** So many connections without an admitted proxy may be open. */
 const strangerLimit = 8192
+/** A whole zone may come back at once, to a process that has no time for it yet. */
+const backlog = 4096
 /** Of so many ended connections the end is remembered; their streams end within moments. */
 const remembered = 2048
 
@@ -66,13 +76,17 @@ export function createTlsPort(options: TlsPortOptions): TlsPort {
   const connections = new Map<string, ConnectionEnd>()
   const ended: string[] = []
   const sockets = new Set<Socket>()
+  /** Undefined once they are served. */
+  let waiting: TLSSocket[] | undefined = []
+  let closing: Promise<void> | undefined
   const silence = options.silence ?? createSilenceWatch({ clock: options.clock, limitMs: silenceMs })
   const strangers = createStrangers({ clock: options.clock, limit: strangerLimit, patienceMs: strangerMs, ...options.strangers })
   const server = createTlsServer({
     cert: tls.current.certificatePem,
     key: tls.current.privateKeyPem,
     minVersion: options.minVersion,
-    ALPNProtocols: ['h2', 'http/1.1'],
+    // a list of protocols would be copied for each connection, and each copy keeps a whole slab of small buffers for as long as the connection lives
+    ALPNCallback: ({ protocols }) => served.find((protocol) => protocols.includes(protocol)),
     handshakeTimeout: strangerMs,
     noDelay: true,
   })
@@ -108,12 +122,18 @@ export function createTlsPort(options: TlsPortOptions): TlsPort {
     strangers.arrived(socket)
     socket.once('close', () => sockets.delete(socket))
   })
-  server.on('secureConnection', (socket) => {
+  const take = (socket: TLSSocket): void => {
     if (socket.alpnProtocol === 'h2') {
       follow(socket)
       injector.injectConnection(socket)
     } else http.emit('connection', socket)
-  })
+  }
+  const hold = (socket: TLSSocket): void => {
+    socket.on('error', ignore)
+    if (closing) socket.destroy()
+    else waiting?.push(socket)
+  }
+  server.on('secureConnection', (socket) => (waiting ? hold : take)(socket))
   server.on('tlsClientError', (error, socket) => {
     log.debug({ err: messageOf(error), peer: socket.remoteAddress }, 'tls handshake failed')
     socket.destroy()
@@ -123,38 +143,40 @@ export function createTlsPort(options: TlsPortOptions): TlsPort {
     else socket.destroy()
   })
 
+  const close = async (drainMs: number): Promise<void> => {
+    stopReloading()
+    const closed = new Promise<void>((resolve) => {
+      server.close(() => resolve())
+    })
+    for (const socket of waiting ?? []) socket.destroy()
+    injector.drain(drainMs)
+    http.closeIdleConnections()
+    const timer = options.clock.after(drainMs, () => {
+      for (const socket of sockets) socket.destroy()
+    })
+    await closed
+    silence.stop()
+    timer.cancel()
+    injector.destroy()
+  }
+
   return {
-    listen: () =>
-      new Promise((resolve, reject) => {
-        server.once('error', (error: NodeJS.ErrnoException) => {
-          const where = `${options.host}:${options.port}`
-          if (error.code === 'EADDRINUSE')
-            reject(new AppError('process/port-taken', `dataplane server: ${where} is in use`, { cause: error }))
-          else reject(new AppError('config/invalid', `dataplane server cannot listen on ${where}: ${messageOf(error)}`, { cause: error }))
-        })
-        server.listen({ host: options.host, port: options.port, backlog: 4096 }, () => {
-          server.removeAllListeners('error')
-          server.on('error', (error) => log.error({ err: messageOf(error) }, 'dataplane server failed'))
-          // a TCP server has an address with a port
-          resolve((server.address() as AddressInfo).port)
-        })
-      }),
+    listen: () => {
+      const { host, port } = options
+      return listen(server, { host, port, backlog, whom: 'proxies', name: 'dataplane server', log })
+    },
+    serve: () => {
+      const arrived = waiting ?? []
+      waiting = undefined
+      for (const socket of arrived) {
+        socket.off('error', ignore)
+        if (!socket.destroyed) take(socket)
+      }
+    },
     connectionEnd: (peer) => connections.get(peer) ?? 'open',
     admitted: (peer) => strangers.known(peer),
-    close: async (drainMs) => {
-      stopReloading()
-      const closed = new Promise<void>((resolve) => {
-        server.close(() => resolve())
-      })
-      injector.drain(drainMs)
-      http.closeIdleConnections()
-      const timer = options.clock.after(drainMs, () => {
-        for (const socket of sockets) socket.destroy()
-      })
-      await closed
-      silence.stop()
-      timer.cancel()
-      injector.destroy()
-    },
+    close: (drainMs) => (closing ??= close(drainMs)),
   }
 }
+
+function ignore(): void {}

@@ -116,8 +116,9 @@ class TestClock extends FakeClock {
   }
 }
 
+/** `listening`: it only takes connections, until the test starts it. */
 export async function startServer(
-  change: { settings?: Partial<DataplaneServerSettings>; options?: Partial<DataplaneServerOptions> } = {},
+  change: { settings?: Partial<DataplaneServerSettings>; options?: Partial<DataplaneServerOptions>; listening?: boolean } = {},
 ): Promise<ServerFixture> {
   const clock = new TestClock(Date.now())
   const store = await meshStore(clock)
@@ -144,7 +145,7 @@ export async function startServer(
     metrics: createMetrics(),
     ...change.options,
   })
-  await server.start()
+  await (change.listening ? server.listener : server).start()
   const clients: Client[] = []
   return {
     server,

@@ -12,10 +12,12 @@ export interface ListenOptions {
   /** Name of the port in the log, for errors that come later. */
   readonly name: string
   readonly log: Logger
+  /** So many connections may wait to be taken; the system's limit applies, too. Default: that of Node, 511. */
+  readonly backlog?: number
 }
 
 /** Resolves with the port once connections are taken. Errors: process/port-taken, config/invalid. */
-export function listen(server: Server, { host, port, whom, name, log }: ListenOptions): Promise<number> {
+export function listen(server: Server, { host, port, whom, name, log, backlog }: ListenOptions): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(
@@ -26,7 +28,7 @@ export function listen(server: Server, { host, port, whom, name, log }: ListenOp
         ),
       ),
     )
-    server.listen({ host, port }, () => {
+    server.listen({ host, port, ...(backlog === undefined ? {} : { backlog }) }, () => {
       server.removeAllListeners('error')
       server.on('error', (error) => log.error({ err: messageOf(error) }, `${name} failed`))
       // a TCP server has an address with a port
