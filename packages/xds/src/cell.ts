@@ -9,7 +9,8 @@ export interface CellWatcher {
 class Cell implements ResourceCell {
   readonly type: XdsType
   readonly name: string
-  readonly watchers = new Set<CellWatcher>()
+  /** Most cells are one proxy's own: a set only for those that several follow. */
+  #watchers: CellWatcher | Set<CellWatcher> | undefined
   #current: EncodedResource | undefined
   #awaited: boolean
 
@@ -32,7 +33,19 @@ class Cell implements ResourceCell {
     if (next?.version === this.#current?.version && !this.#awaited) return
     this.#awaited = false
     this.#current = next
-    for (const watcher of this.watchers) watcher.cellChanged(this)
+    if (this.#watchers instanceof Set) for (const watcher of this.#watchers) watcher.cellChanged(this)
+    else this.#watchers?.cellChanged(this)
+  }
+
+  watch(watcher: CellWatcher): void {
+    if (this.#watchers instanceof Set) this.#watchers.add(watcher)
+    else if (this.#watchers === undefined) this.#watchers = watcher
+    else if (this.#watchers !== watcher) this.#watchers = new Set([this.#watchers, watcher])
+  }
+
+  unwatch(watcher: CellWatcher): void {
+    if (this.#watchers instanceof Set) this.#watchers.delete(watcher)
+    else if (this.#watchers === watcher) this.#watchers = undefined
   }
 }
 
@@ -43,10 +56,10 @@ export function createCell(type: XdsType, name: string, initial?: EncodedResourc
 
 /** Calls `watcher` at every change of `cell` until `unwatchCell`. Cells made elsewhere never change as far as anyone is told. */
 export function watchCell(cell: ResourceCell, watcher: CellWatcher): void {
-  if (cell instanceof Cell) cell.watchers.add(watcher)
+  if (cell instanceof Cell) cell.watch(watcher)
 }
 
 /** Ends `watchCell`. */
 export function unwatchCell(cell: ResourceCell, watcher: CellWatcher): void {
-  if (cell instanceof Cell) cell.watchers.delete(watcher)
+  if (cell instanceof Cell) cell.unwatch(watcher)
 }

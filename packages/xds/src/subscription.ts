@@ -1,6 +1,7 @@
 // What one proxy asked for, was sent and accepted, for one resource type. Pure state: no clock, no I/O, no knowledge of other types.
 // Every decision is a difference between what should be and what the proxy ACKed, so nothing is lost by skipping or delaying a turn.
 import type { EncodedResource, ResourceCell, XdsType } from './contract.ts'
+import { SparseMap, SparseSet } from './sparse.ts'
 import { isWildcardType } from './type-urls.ts'
 
 /** A version the proxy holds. After a reconnect only its hash is known until the proxy accepts something newer. */
@@ -43,25 +44,25 @@ export class Subscription {
   /** Whether any response was sent. */
   answered = false
   /** Names whose verdict may be other than `none`. */
-  readonly dirty = new Set<string>()
+  readonly dirty = new SparseSet<string>()
   readonly names = new Set<string>()
   readonly accepted = new Map<string, HeldResource>()
   /** Versions the proxy refused, by name. */
-  readonly rejected = new Map<string, string>()
+  readonly rejected = new SparseMap<string, string>()
   /** Sent in a NACKed response, so that it is not known whether the proxy runs it. */
-  readonly uncertain = new Map<string, HeldResource>()
-  readonly outstanding = new Map<string, SentResponse>()
+  readonly uncertain = new SparseMap<string, HeldResource>()
+  readonly outstanding = new SparseMap<string, SentResponse>()
   /** Names the proxy reported when it connected, until it accepts something newer under them. */
-  readonly reported = new Set<string>()
+  readonly reported = new SparseSet<string>()
   /** Whether it reported any. */
   resumed = false
   /** How many uncertain resources a probe may hold. Halves with each NACK that names no culprit. */
   probeSize = Number.POSITIVE_INFINITY
-  readonly #pending = new Map<string, { readonly nonce: string; readonly held: HeldResource | undefined }>()
-  readonly #forced = new Set<string>()
-  readonly #absent = new Set<string>()
+  readonly #pending = new SparseMap<string, { readonly nonce: string; readonly held: HeldResource | undefined }>()
+  readonly #forced = new SparseSet<string>()
+  readonly #absent = new SparseSet<string>()
   /** Names to force as soon as the first request asks for them. */
-  readonly #owed = new Set<string>()
+  readonly #owed = new SparseSet<string>()
 
   constructor(type: XdsType) {
     this.type = type
