@@ -103,10 +103,7 @@ program
   .description('Print the version.')
   .action(() => void process.stdout.write(`Weft ${productVersion}\n`))
 
-/**
- * Small buffers are cut from slabs of this size, and one that is kept keeps its slab: every TLS connection keeps a copy of its ALPN names for as long
- * as it lives. With the runtime's 64 KiB that was a sixth of the memory of a connected proxy.
- */
+/** Small buffers are cut from slabs of this size, and one that is kept keeps its slab. The runtime's are of 64 KiB. */
 const bufferSlabBytes = 8192
 
 function configFrom({ configFile }: { readonly configFile?: string }): ControlPlaneConfig {
@@ -140,8 +137,7 @@ async function run(options: RunOptions): Promise<void> {
   stopOnSignals(() => supervisor?.stop() ?? Promise.resolve(), log)
   const parts = await createSharedParts(config, { log, logLevels: levels, keysComplete, unready })
   const components: readonly Component[] = config.mode === 'global' ? await globalComponents(parts) : await zoneComponents(parts, link)
-  const heap = ownHeap()
-  supervisor = createSupervisor([...components, ...(heap ? [createHeapTrim({ clock: parts.clock, log, heap })] : [])], log)
+  supervisor = createSupervisor([...components, createHeapTrim({ clock: parts.clock, log, heap: ownHeap() })], log)
   outliveEscapes(log)
   await supervisor.start()
   log.info(

@@ -1,6 +1,8 @@
 // The JavaScript heap of this process, as far as giving memory back needs it.
 import { PerformanceObserver } from 'node:perf_hooks'
-import { getHeapStatistics } from 'node:v8'
+import { getHeapStatistics, setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { nativeHeapTrim } from './native-heap.ts'
 
 /** Bytes. */
 export interface HeapSize {
@@ -16,14 +18,16 @@ export interface HeapEngine {
   cpuMs(): number
   /** Collects all there is to collect and gives free pages back. Nothing else runs meanwhile. */
   collect(): void
+  /** Gives free pages outside the JavaScript heap back, where the system has a way to. Nothing else runs meanwhile. */
+  releaseNative(): void
   /** Calls the listener after collections, some time later; returns what ends it. */
   onCollected(listener: () => void): () => void
 }
 
-/** The heap of this process; undefined unless the runtime was started with `--expose-gc`. */
-export function ownHeap(): HeapEngine | undefined {
-  const { gc } = globalThis
-  if (!gc) return undefined
+/** The heap of this process. */
+export function ownHeap(): HeapEngine {
+  let gc: NodeJS.GCFunction | undefined
+  let trimNative: { readonly run: (() => void) | undefined } | undefined
   return {
     size: () => {
       const { total_heap_size: held, used_heap_size: used } = getHeapStatistics()
@@ -33,12 +37,32 @@ export function ownHeap(): HeapEngine | undefined {
       const { user, system } = process.cpuUsage()
       return (user + system) / 1000
     },
-    // the only flavor that also shrinks the young generation
-    collect: () => gc({ type: 'major', execution: 'sync', flavor: 'last-resort' }),
+    collect: () => {
+      gc ??= collector()
+      // the only flavor that also shrinks the young generation
+      gc({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+    },
+    releaseNative: () => {
+      trimNative ??= { run: nativeHeapTrim() }
+      trimNative.run?.()
+    },
     onCollected: (listener) => {
       const observer = new PerformanceObserver(listener)
       observer.observe({ entryTypes: ['gc'] })
       return () => observer.disconnect()
     },
   }
+}
+
+/**
+ * Asked of the engine at the first collection and not by flags of the command line: code that was compiled ahead, the runtime's own included, is thrown
+ * away at a start with other flags than it was compiled with, which costs some 70 ms.
+ */
+function collector(): NodeJS.GCFunction {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as NodeJS.GCFunction
+  setFlagsFromString('--no-expose-gc')
+  // such a collection would also throw away the bytecode of what has not run for a while
+  setFlagsFromString('--no-flush-bytecode')
+  return gc
 }

@@ -19,7 +19,7 @@ const quietShare = 0.05
 const worthShare = 1.5
 /**
  * A collection stops everything, for about 4 ms for each MiB in use. Larger heaps are left to the engine, which collects them in small steps and
- * gives back less.
+ * gives back less; what is free outside them is given back all the same.
  */
 const largestUsed = 96 << 20
 
@@ -39,10 +39,11 @@ export function createHeapTrim({ clock, log, heap }: HeapTrimOptions): Component
     })
   }
   const trim = (): void => {
+    if (!isWorthIt()) return
     const before = heap.size()
-    if (before.used > largestUsed || !isWorthIt()) return
     const from = clock.monotonic()
-    heap.collect()
+    if (before.used <= largestUsed) heap.collect()
+    heap.releaseNative()
     floor = heap.size().held
     log.debug({ component: 'memory', before: before.held, after: floor, ms: Math.round(clock.monotonic() - from) }, 'gave memory back')
   }
