@@ -82,6 +82,21 @@ describe('before it is started', () => {
     stream.call.cancel()
   })
 
+  it('reads all of what was sent meanwhile, however much that is', async () => {
+    const token = await early.token()
+    const streams = ['web-1', 'web-2'].map((name) => ({ name, stream: openStream(early.client(), 'ads', token) }))
+    for (const { name, stream } of streams) stream.send(firstRequest(nodeOf(name, { padding: 'x'.repeat(200_000) })))
+    // each takes turns in which what was sent arrives
+    for (let others = 0; others < 10; others += 1) {
+      const other = connectTls({ host: '127.0.0.1', port: early.server.port, ca: early.certificatePem, ALPNProtocols: ['h2'] })
+      await once(other, 'secureConnect')
+      other.destroy()
+    }
+    await early.server.start()
+    await Promise.all(streams.map(({ stream }) => stream.next()))
+    for (const { stream } of streams) stream.call.cancel()
+  })
+
   it('lets go of who waits when it stops', async () => {
     const secure = connectTls({ host: '127.0.0.1', port: early.server.port, ca: early.certificatePem, ALPNProtocols: ['h2'] })
     secure.on('error', () => {})
