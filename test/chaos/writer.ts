@@ -9,7 +9,7 @@ export interface Writer {
   resume(): void
   /** Resolves when nothing is in flight. */
   pause(): Promise<void>
-  /** Everything it ever made, once more: after its control plane forgot, deletions too. Resolves when all of it is acknowledged. */
+  /** Everything it ever made and all that stays, once more: after its control plane forgot, deletions too. Resolves when all of it is acknowledged. */
   rewrite(): Promise<void>
   /** One edit of the policy that every proxy follows; its value once acknowledged. Only at global. */
   edit(): Promise<number>
@@ -139,7 +139,8 @@ export function createWriter(
       await running
     },
     rewrite: async () => {
-      for (const subject of subjects) if (subject.value > firstValue) await persist(subject)
+      // also what it had no time to write before it was stopped: without any policy of the place nobody could tell that global lists them
+      for (const subject of subjects) if (subject.stays || subject.value > firstValue) await persist(subject)
     },
     edit: async () => {
       await persist(everywhere)
