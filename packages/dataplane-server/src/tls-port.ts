@@ -6,7 +6,15 @@ import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
 import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
-import { createSilenceWatch, createStrangers, listen, peerOf, type SilenceWatch, type StrangersOptions } from '@weft/foundation/net'
+import {
+  closeDrained,
+  createSilenceWatch,
+  createStrangers,
+  listen,
+  peerOf,
+  type SilenceWatch,
+  type StrangersOptions,
+} from '@weft/foundation/net'
 import type { Clock } from '@weft/foundation/time'
 import type { ServerTls } from '@weft/foundation/tls'
 
@@ -130,8 +138,7 @@ export function createTlsPort(options: TlsPortOptions): TlsPort {
   }
   const hold = (socket: TLSSocket): void => {
     socket.on('error', ignore)
-    if (closing) socket.destroy()
-    else waiting?.push(socket)
+    waiting?.push(socket)
   }
   server.on('secureConnection', (socket) => (waiting ? hold : take)(socket))
   server.on('tlsClientError', (error, socket) => {
@@ -145,19 +152,11 @@ export function createTlsPort(options: TlsPortOptions): TlsPort {
 
   const close = async (drainMs: number): Promise<void> => {
     stopReloading()
-    const closed = new Promise<void>((resolve) => {
-      server.close(() => resolve())
-    })
-    for (const socket of waiting ?? []) socket.destroy()
-    injector.drain(drainMs)
+    // nobody was told anything yet
+    if (waiting) for (const socket of sockets) socket.destroy()
     http.closeIdleConnections()
-    const timer = options.clock.after(drainMs, () => {
-      for (const socket of sockets) socket.destroy()
-    })
-    await closed
+    await closeDrained(server, { injector, sockets: () => sockets, clock: options.clock, drainMs })
     silence.stop()
-    timer.cancel()
-    injector.destroy()
   }
 
   return {

@@ -8,7 +8,7 @@ import { createServer as createTlsServer, type Server as TlsServer, type TLSSock
 import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
 import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
-import { createSilenceWatch, listen, type SilenceWatch } from '@weft/foundation/net'
+import { closeDrained, createSilenceWatch, listen, type SilenceWatch } from '@weft/foundation/net'
 import type { Clock } from '@weft/foundation/time'
 import type { ClientAuthorities, ServerTls } from '@weft/foundation/tls'
 import { type ClientCertificate, readClientCertificate } from './client-certificate.ts'
@@ -162,17 +162,8 @@ export function createZonePort(options: ZonePortOptions): ZonePort {
     close: async (drainMs) => {
       stopReloading()
       unsubscribe(streamChannel, seen)
-      const closed = new Promise<void>((resolve) => {
-        server.close(() => resolve())
-      })
-      injector.drain(drainMs)
-      const timer = clock.after(drainMs, () => {
-        for (const socket of sockets.values()) socket.destroy()
-      })
-      await closed
+      await closeDrained(server, { injector, sockets: () => sockets.values(), clock, drainMs })
       silence.stop()
-      timer.cancel()
-      injector.destroy()
     },
   }
 }

@@ -27,7 +27,7 @@ export interface HeapEngine {
 /** The heap of this process. */
 export function ownHeap(): HeapEngine {
   let gc: NodeJS.GCFunction | undefined
-  let trimNative: { readonly run: (() => void) | undefined } | undefined
+  let trimNative: (() => void) | undefined
   return {
     size: () => {
       const { total_heap_size: held, used_heap_size: used } = getHeapStatistics()
@@ -43,8 +43,8 @@ export function ownHeap(): HeapEngine {
       gc({ type: 'major', execution: 'sync', flavor: 'last-resort' })
     },
     releaseNative: () => {
-      trimNative ??= { run: nativeHeapTrim() }
-      trimNative.run?.()
+      trimNative ??= nativeHeapTrim() ?? (() => {})
+      trimNative()
     },
     onCollected: (listener) => {
       const observer = new PerformanceObserver(listener)

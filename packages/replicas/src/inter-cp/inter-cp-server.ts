@@ -6,7 +6,7 @@ import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall, status } from '@grpc/grpc-js'
 import { messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
-import { createSilenceWatch, createStrangers, listen, peerOf } from '@weft/foundation/net'
+import { closeDrained, createSilenceWatch, createStrangers, listen, peerOf } from '@weft/foundation/net'
 import type { Clock } from '@weft/foundation/time'
 import { codec, serviceDefinition } from '@weft/proto'
 import { answerOf, bytesOf, maxBodyBytes } from '../answer.ts'
@@ -112,17 +112,8 @@ export function createInterCpServer(options: InterCpServerOptions): InterCpServe
     listen: () => listen(server, { host: options.host, port: options.port, whom: 'other replicas', name: 'inter-cp port', log }),
     close: async (drainMs) => {
       stopFollowing()
-      const closed = new Promise<void>((resolve) => {
-        server.close(() => resolve())
-      })
-      injector.drain(drainMs)
-      const timer = options.clock.after(drainMs, () => {
-        for (const socket of sockets) socket.destroy()
-      })
-      await closed
+      await closeDrained(server, { injector, sockets: () => sockets, clock: options.clock, drainMs })
       silence.stop()
-      timer.cancel()
-      injector.destroy()
       grpc.forceShutdown()
     },
   }
