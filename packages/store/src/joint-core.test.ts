@@ -350,3 +350,65 @@ it('what is held is bounded', () => {
   )
   assert.equal(held.size, 2)
 })
+
+/** Answers of the database about its last number that arrive when they are let go. */
+function slowHead({ journal }: Pick<ReturnType<typeof scene>, 'journal'>) {
+  const { head } = journal
+  const waiting: (() => void)[] = []
+  journal.head = () => {
+    const answer = head()
+    return new Promise((resolve) => waiting.push(() => resolve(answer)))
+  }
+  return {
+    arrive: async () => {
+      journal.head = head
+      for (const letGo of waiting.splice(0)) letGo()
+      await turns()
+    },
+  }
+}
+
+it('what is heard while the last number is asked for is read', async () => {
+  const { store, journal, spec } = scene()
+  const answers = slowHead({ journal })
+  store.check()
+  await turns()
+  journal.writeElsewhere(elsewhere('a', 'theirs'))
+  store.heard(1)
+  await answers.arrive()
+  assert.equal(spec('a'), 'theirs')
+})
+
+it('what is heard while the database comes back is read', async () => {
+  const { store, journal, clock, spec } = scene()
+  journal.failing = 'away'
+  await assert.rejects(store.transact([put('a', 1)], desired), isUnavailable)
+  journal.failing = 'no'
+  const answers = slowHead({ journal })
+  clock.advance(100)
+  await turns()
+  journal.writeElsewhere(elsewhere('a', 'theirs'))
+  store.heard(1)
+  await answers.arrive()
+  assert.equal(spec('a'), 'theirs')
+})
+
+it('a doubt that arises during a write is settled after it', async () => {
+  const { store, journal, spec } = scene()
+  const { append } = journal
+  let commit = (): void => {}
+  journal.append = async (...args) => {
+    await new Promise<void>((resolve) => (commit = resolve))
+    const isWritten = await append(...args)
+    // written after this one, and announced to nobody
+    journal.writeElsewhere(elsewhere('a', 'theirs'))
+    return isWritten
+  }
+  const written = store.transact([put('b', 1)], desired)
+  await turns()
+  store.check()
+  commit()
+  await written
+  await turns()
+  assert.deepEqual([store.seq, spec('a')], [2, 'theirs'])
+})

@@ -29,8 +29,8 @@ export interface JointCoreOptions extends ImageOptions {
 export interface JointStore extends Store {
   /** Tells that the journal has grown to `seq`, by whatever was heard of it. A hint: the journal itself is asked. */
   heard(seq: number): void
-  /** Asks the database for its last number: after a connection was lost or made. */
-  check(): Promise<void>
+  /** Has the database asked for its last number, because something may have been missed: after a connection was lost or made. */
+  check(): void
 }
 
 interface JointPending extends Pending {
@@ -48,6 +48,8 @@ export function createJointCore(options: JointCoreOptions): JointStore {
   const outage = createOutage(clock)
   let queue: JointPending[] = []
   let announced = options.seq
+  /** Changes may have been missed: only the database knows its last number. */
+  let isInDoubt = false
   let isWorking = false
   let isScheduled = false
   /** True while listeners run: what they write waits. */
@@ -143,6 +145,13 @@ export function createJointCore(options: JointCoreOptions): JointStore {
     return head
   }
 
+  const askHead = async (): Promise<void> => {
+    isInDoubt = false
+    const head = await headOf()
+    // what was heard during the question counts as well
+    announced = Math.max(announced, head)
+  }
+
   const takeBatch = (): readonly JointPending[] => {
     let size = 0
     let count = 0
@@ -225,10 +234,11 @@ export function createJointCore(options: JointCoreOptions): JointStore {
   }
   const work = async (): Promise<void> => {
     isScheduled = false
-    if (isWorking || outage.reason !== undefined) return
+    if (isWorking || outage.reason !== undefined || (isClosed && queue.length === 0)) return
     isWorking = true
     try {
-      while (queue.length > 0 || announced > image.seq || tentative.size > 0) {
+      while (isInDoubt || queue.length > 0 || announced > image.seq || tentative.size > 0) {
+        if (isInDoubt) await askHead()
         if (announced > image.seq) await catchUp()
         queueHeld()
         await commitBatch(takeBatch())
@@ -257,7 +267,7 @@ export function createJointCore(options: JointCoreOptions): JointStore {
   const comeBack = async (): Promise<void> => {
     if (isClosed) return
     try {
-      announced = await headOf()
+      await askHead()
       outage.answered()
       await work()
       if (outage.reason !== undefined) return
@@ -321,15 +331,10 @@ export function createJointCore(options: JointCoreOptions): JointStore {
       announced = seq
       wake()
     },
-    check: async () => {
+    check: () => {
       if (isClosed || outage.reason !== undefined) return
-      try {
-        announced = Math.max(announced, await headOf())
-        wake()
-      } catch (error) {
-        // a write that is under way finds out by itself
-        if (!isWorking && !isClosed && outage.reason === undefined) goAway(error)
-      }
+      isInDoubt = true
+      wake()
     },
     close: async () => {
       if (isClosed) return

@@ -84,7 +84,7 @@ async function openNow(options: PostgresStoreOptions): Promise<DurableStore> {
       log,
       onHeard: store.heard,
       onOther: leases.heard,
-      onDoubt: () => void store.check(),
+      onDoubt: store.check,
       announcer,
     })
     await wakeUp.start()
