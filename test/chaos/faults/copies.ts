@@ -112,13 +112,20 @@ async function alterCopies(stage: Stage): Promise<void> {
     )
   })
   if (altered === 0) throw new Error('altered copies: nothing was there to alter')
-  const left = async (path: string): Promise<number> => {
-    const list = await getJson(`${api}/${path}?size=1000&filter[labels.${alteredLabel}]=yes`)
-    return isObject(list) && typeof list['total'] === 'number' ? list['total'] : -1
+  const named = async (path: string): Promise<readonly string[]> => {
+    const list = await getJson(`${api}/${path}`)
+    const items = isObject(list) && Array.isArray(list['items']) ? list['items'].filter(isObject) : []
+    return items.map(({ type, mesh, name }) => `${String(type)}/${String(mesh)}/${String(name)}`)
   }
+  const left = (path: string): Promise<readonly string[]> => named(`${path}?size=1000&filter[labels.${alteredLabel}]=yes`)
   await until(
     'what was altered is repaired',
-    async () => (await Promise.all(['meshtimeouts', 'meshtrafficpermissions', 'meshservices'].map(left))).every((count) => count === 0),
+    async () => {
+      const altered = await Promise.all(['meshtimeouts', 'meshtrafficpermissions', 'meshservices'].map(left))
+      // global has no other value for a copy whose deletion waits for someone's word
+      const held = new Set(await named('_weft/held'))
+      return altered.flat().every((name) => held.has(name))
+    },
     120_000,
   )
 }
