@@ -23,6 +23,7 @@ if (envoy) process.env['ENVOY_PATH'] = envoy
 
 let passed = 0
 let failed = 0
+const fileTimes: { readonly file: string; readonly ms: number }[] = []
 const started = performance.now()
 
 /** Runs files, each in a process of its own and for so long at most, and counts. */
@@ -30,6 +31,7 @@ async function runFiles(chosen: readonly string[], concurrency: number, timeout:
   if (chosen.length === 0) return
   const stream = runTests({ files: [...chosen], concurrency, timeout })
   stream.on('test:pass', (event) => {
+    if (isFile(event.name)) fileTimes.push({ file: relative(root, event.name), ms: event.details.duration_ms })
     if (event.details.type !== 'suite' && !event.skip && !isFile(event.name)) passed++
   })
   stream.on('test:fail', (event) => {
@@ -53,6 +55,8 @@ await runFiles(
 // longer than any of their tests may take by its own word
 await runFiles(files.filter(isWhole), 1, 1_200_000)
 
+for (const { file, ms } of fileTimes.sort((a, b) => b.ms - a.ms).slice(0, 10))
+  if (ms > 10_000) console.log(`${(ms / 1000).toFixed(0).padStart(5)} s  ${file}`)
 console.log(`\n${files.length} files in ${((performance.now() - started) / 1000).toFixed(1)} s`)
 if (passed + failed === 0) console.log('no test ran')
 console.log(`${passed} passed, ${failed} failed`)

@@ -20,7 +20,8 @@ export type Happening =
   /** A proxy was told to give up something it had. */
   | { readonly kind: 'shrunk'; readonly proxy: string; readonly what: string }
   /** A session of a zone was given something to apply. */
-  | { readonly kind: 'served'; readonly zone: Place; readonly session: string }
+  /** `at`: milliseconds on a clock of its own, when the response had arrived. */
+  | { readonly kind: 'served'; readonly zone: Place; readonly session: string; readonly at: number }
   /** A look at global: how many subscriptions of a zone are open. */
   | { readonly kind: 'subscriptions'; readonly zone: Place; readonly open: number }
   /** A resource carries this zone's label although somebody else made it. */

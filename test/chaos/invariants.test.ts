@@ -105,9 +105,10 @@ it('no shrink: a proxy that loses a cluster', () => {
 })
 
 describe('single session', () => {
-  const served = (session: string): Happening => ({ kind: 'served', zone: 'east', session })
+  const served = (session: string, at = 0): Happening => ({ kind: 'served', zone: 'east', session, at })
   it('the older one goes on after the newer one began', () => {
-    assert.equal(checks.judgeSessions([served('a'), served('b'), served('a')]).length, 1)
+    assert.equal(checks.judgeSessions([served('a'), served('b', 10), served('a', 1011)]).length, 1)
+    assert.deepEqual(checks.judgeSessions([served('a'), served('b', 10), served('a', 1010)]), [], 'it was on its way')
     assert.deepEqual(checks.judgeSessions([served('a'), served('a'), served('b'), served('b')]), [])
   })
   it('two open subscriptions', () => {

@@ -113,9 +113,12 @@ export function judgeShrinking(happenings: readonly Happening[]): readonly Viola
   return happenings.flatMap((each) => (each.kind === 'shrunk' ? [violation('no-shrink', `${each.proxy} lost ${each.what}`)] : []))
 }
 
+/** Two connections have no order between them: for so long, what was sent to the older session may arrive after the first of the newer one. */
+const onTheWayMs = 1000
+
 /** 6. A zone has one live session: one open subscription, and an older session is served nothing once a newer one was. */
 export function judgeSessions(happenings: readonly Happening[]): readonly Violation[] {
-  const order = new Map<Place, string[]>()
+  const order = new Map<Place, { readonly session: string; readonly since: number }[]>()
   const found: Violation[] = []
   for (const each of happenings) {
     if (each.kind === 'subscriptions' && each.open > 1)
@@ -123,10 +126,11 @@ export function judgeSessions(happenings: readonly Happening[]): readonly Violat
     if (each.kind !== 'served') continue
     const sessions = order.get(each.zone) ?? []
     order.set(each.zone, sessions)
-    if (sessions.at(-1) === each.session) continue
-    if (sessions.includes(each.session))
-      found.push(violation('single-session', `${each.zone}: session ${each.session} was served after ${sessions.at(-1)} had taken over`))
-    else sessions.push(each.session)
+    const last = sessions.at(-1)
+    if (last?.session === each.session) continue
+    if (!sessions.some(({ session }) => session === each.session)) sessions.push({ session: each.session, since: each.at })
+    else if (last && each.at > last.since + onTheWayMs)
+      found.push(violation('single-session', `${each.zone}: session ${each.session} was served after ${last.session} had taken over`))
   }
   return found
 }

@@ -39,7 +39,7 @@ export const epochFaults: readonly FaultKind[] = [
       const run = ++runs
       const open = (epoch: number) =>
         appear(stage, { zone, store: `store-of-${zone}-${run}`, epoch, instance: `${zone}-${epoch}` }, () =>
-          stage.history.add({ kind: 'served', zone, session: `${run}/${epoch}` }),
+          stage.history.add({ kind: 'served', zone, session: `${run}/${epoch}`, at: performance.now() }),
         )
       const isServed = async (which: Subscription, epoch: number): Promise<void> => {
         await until(`epoch ${epoch} is served`, async () => which.counts.size > 0, 120_000)

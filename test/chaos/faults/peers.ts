@@ -25,7 +25,10 @@ export const peerFaults: readonly FaultKind[] = [
     const open = async (id: string) => {
       const peer = await admitted(federation, zone, { id: `${zone}-${id}` })
       const session = `${id} ${run}`
-      const { call } = subscribe(peer, everyType, { answer: 'ack', onResponse: () => history.add({ kind: 'served', zone, session }) })
+      const { call } = subscribe(peer, everyType, {
+        answer: 'ack',
+        onResponse: () => history.add({ kind: 'served', zone, session, at: performance.now() }),
+      })
       return { peer, call }
     }
     const first = await open('aaaa')
