@@ -30,6 +30,7 @@ function setUp(
   /** Responses that wait for their answer, by type. */
   const asked = new Map<string, number>()
   const errors: string[] = []
+  const forgotten: Resource[] = []
   const quarantine = createQuarantine(clock)
   let room = true
   const outgoing: Outgoing = {
@@ -41,6 +42,7 @@ function setUp(
       const version = String(resource.version)
       return { name, version, frame: frameResource(name, version, Buffer.alloc(extra.sizeOf?.(resource) ?? 0)) }
     },
+    forget: (replaced) => void forgotten.push(replaced),
   }
   const log = { ...silentLogger, error: (_: unknown, text?: string) => void errors.push(text ?? '') }
   const sender = new DeltaSender({
@@ -73,6 +75,7 @@ function setUp(
     clock,
     sender,
     sent,
+    forgotten,
     counted,
     asked,
     errors,
@@ -424,4 +427,20 @@ test('the cursor follows what the peer has acknowledged, also under churn, and t
   answer()
   assert.deepEqual(sender.cursor, { head: 5, accepted: 5, lagMs: 0 })
   sender.close()
+})
+
+test('what was made of a value is let go when another takes its place', async () => {
+  const { put, remove, request, forgotten } = setUp()
+  await put('Mesh', '', 'a', { n: 1 })
+  request('Mesh')
+  await turn()
+  await put('Mesh', '', 'a', { n: 2 })
+  await remove('Mesh', '', 'a')
+  assert.deepEqual(
+    forgotten.map(({ name, spec }) => [name, spec]),
+    [
+      ['a', { n: 1 }],
+      ['a', { n: 2 }],
+    ],
+  )
 })

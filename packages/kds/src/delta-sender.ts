@@ -127,7 +127,11 @@ export class DeltaSender {
   #changed(state: SendingType, changes: readonly Change[]): void {
     if (state.phase === 'waiting') return
     this.#fallBehind(state, (changes[0]?.seq ?? 1) - 1)
-    for (const { key } of changes) state.dirty.set(nameKey(key), key)
+    for (const { key, before } of changes) {
+      state.dirty.set(nameKey(key), key)
+      // the log of changes keeps values for minutes, and with them all that hangs on them
+      if (before) this.#options.outgoing.forget(before)
+    }
     this.#wake(state)
   }
 

@@ -26,6 +26,7 @@ async function setUp(count: number) {
       encoded.push(name)
       return undefined
     },
+    forget: () => {},
   }
   return { store, state, encoded, ready, ahead: encodeAhead({ store, outgoing, ready: (each) => void ready.push(each) }) }
 }

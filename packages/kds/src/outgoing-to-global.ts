@@ -50,6 +50,7 @@ export function createZoneOutgoing(options: ZoneOutgoingOptions): ZoneOutgoing {
       if (!kind || !isSentToGlobal(kind) || !isZoneOwned(resource.labels)) return undefined
       return resource.labels[labelKeys.kdsSync] === 'disabled' ? undefined : encoder.encode(kind, resource, packing)
     },
+    forget: encoder.forget,
   })
   return { ...packed('global'), stamped: packed('stamped') }
 }

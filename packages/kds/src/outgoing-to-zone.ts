@@ -73,6 +73,7 @@ export function createGlobalOutgoing(options: GlobalOutgoingOptions): GlobalOutg
         const hashed = kind.hashedName && target.features.has(nodeFeatures.hashSuffix)
         return encoder.encode(kind, resource, `${hashed ? 'hashed' : 'plain'}${formOf(target)}`)
       },
+      forget: encoder.forget,
     }),
   }
 }

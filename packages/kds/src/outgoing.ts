@@ -23,12 +23,16 @@ export interface Outgoing {
   after(type: string): string | undefined
   /** The resource as this peer gets it, or undefined when it does not get it. Never throws. */
   encode(resource: Resource): Encoded | undefined
+  /** A newer value took its place: what was made of this one is let go, however long others keep the value. */
+  forget(replaced: Resource): void
 }
 
 /** Packs resources and remembers the result for as long as the resource value lives. */
 export interface Encoder {
   /** `packing` names the mapping: equal names must give equal results for the same resource. Undefined when it cannot be encoded. */
   encode(kind: ResourceDescriptor, resource: Resource, packing: string): Encoded | undefined
+  /** Lets go what was made of a value in all packings. */
+  forget(resource: Resource): void
 }
 
 /** How resources are mapped. */
@@ -65,6 +69,7 @@ export function createEncoder({ log, map, finish, stamped }: EncoderOptions): En
       if (!packings.has(packing)) packings.set(packing, pack(kind, resource, packing))
       return packings.get(packing)
     },
+    forget: (resource) => void cache.delete(resource),
   }
 }
 

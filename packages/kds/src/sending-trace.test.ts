@@ -26,6 +26,7 @@ function stream(positions = true) {
     outgoing: {
       types: ['Mesh'],
       after: () => undefined,
+      forget: () => {},
       encode: ({ name, version }) => {
         const wire = { name: `${name}.`, version: String(version) }
         return name.startsWith('hidden') ? undefined : { ...wire, frame: frameResource(wire.name, wire.version, Buffer.alloc(1)) }
