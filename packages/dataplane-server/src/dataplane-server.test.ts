@@ -6,7 +6,19 @@ import { connect as connectTls } from 'node:tls'
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { hasCode } from '@weft/foundation/errors'
-import { dataplaneText, firstRequest, mesh, nodeOf, openStream, type ServerFixture, served, startServer } from './testing/server-fixture.ts'
+import { createCell, encodeResource, type ProxySnapshot } from '@weft/xds'
+import {
+  dataplaneText,
+  emptySnapshot,
+  firstRequest,
+  mesh,
+  nodeOf,
+  openStream,
+  type ServerFixture,
+  served,
+  startServer,
+} from './testing/server-fixture.ts'
+import { sliceBytes } from './write-slices.ts'
 
 let fixture: ServerFixture
 beforeEach(async () => {
@@ -134,6 +146,37 @@ describe('one port', () => {
     assert.equal(headers[':status'], 415)
     session.destroy()
     await served(fixture, 'web-1')
+  })
+
+  it('hands large responses over in slices', async () => {
+    const cell = createCell('cluster', 'c', encodeResource('cluster', 'c', Buffer.alloc(100_000)))
+    const snapshot = { ...emptySnapshot, cluster: new Map([['c', cell]]) }
+    const snapshots = { onSnapshot: (_: unknown, listener: (of: ProxySnapshot) => void) => (listener(snapshot), () => {}) }
+    const other = await startServer({ options: { snapshots } })
+    try {
+      const session = connectHttp2(`https://localhost:${other.server.port}`, { ca: other.certificatePem })
+      const headers = {
+        ':method': 'POST',
+        ':path': '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources',
+        'content-type': 'application/grpc',
+        te: 'trailers',
+      }
+      const stream = session.request({ ...headers, authorization: await other.token() })
+      const request = firstRequest(nodeOf('web-1'))
+      const prefix = Buffer.alloc(5)
+      prefix.writeUInt32BE(request.length, 1)
+      stream.write(Buffer.concat([prefix, request]))
+      // the client shows the content of one DATA frame at a time
+      const frames: number[] = []
+      for await (const content of stream as AsyncIterable<Buffer>) {
+        frames.push(content.length)
+        if (frames.reduce((sum, length) => sum + length, 0) > 100_000) break
+      }
+      assert.equal(Math.max(...frames), sliceBytes)
+      session.destroy()
+    } finally {
+      await other.stop()
+    }
   })
 
   it('survives noise before, during and after the handshake', async () => {

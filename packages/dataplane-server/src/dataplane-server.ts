@@ -25,6 +25,7 @@ import { createProxyLifecycle, type ProxyLifecycle } from './proxy-lifecycle.ts'
 import type { DataplaneServerSettings } from './settings.ts'
 import type { ProxySinks } from './sinks.ts'
 import { createTlsPort, keepaliveOptions } from './tls-port.ts'
+import { sliceWritesTo } from './write-slices.ts'
 
 export interface DataplaneServerOptions {
   readonly settings: DataplaneServerSettings
@@ -79,6 +80,7 @@ export function createDataplaneServer(options: DataplaneServerOptions): Dataplan
   const spiffe: SpiffeSettings = { zone: settings.zone, environment: settings.environment }
   let port = 0
   let isServing = false
+  let stopSlicing = (): void => {}
 
   const authenticator = createProxyAuthenticator({
     authType: settings.authType,
@@ -195,6 +197,7 @@ export function createDataplaneServer(options: DataplaneServerOptions): Dataplan
       lifecycle.start()
       health.start()
       cleanup.start()
+      stopSlicing = sliceWritesTo(new Set(Object.values(discovery.definition).map(({ path }) => path)))
       tlsPort.serve()
       isServing = true
     },
@@ -206,6 +209,7 @@ export function createDataplaneServer(options: DataplaneServerOptions): Dataplan
       health.stop()
       probes.stop()
       await Promise.all([listener.stop(), probes.idle()])
+      stopSlicing()
     },
   }
 }
