@@ -50,7 +50,7 @@ const isWhole = (file: string): boolean => relative(root, file).startsWith('test
 await runFiles(
   files.filter((file) => !isWhole(file)),
   availableParallelism(),
-  600_000,
+  300_000,
 )
 // longer than any of their tests may take by its own word
 await runFiles(files.filter(isWhole), 1, 1_200_000)
