@@ -30,8 +30,10 @@ const started = performance.now()
 async function runFiles(chosen: readonly string[], concurrency: number, timeout: number): Promise<void> {
   if (chosen.length === 0) return
   const stream = runTests({ files: [...chosen], concurrency, timeout })
-  stream.on('test:pass', (event) => {
+  stream.on('test:complete', (event) => {
     if (isFile(event.name)) fileTimes.push({ file: relative(root, event.name), ms: event.details.duration_ms })
+  })
+  stream.on('test:pass', (event) => {
     if (event.details.type !== 'suite' && !event.skip && !isFile(event.name)) passed++
   })
   stream.on('test:fail', (event) => {

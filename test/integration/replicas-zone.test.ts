@@ -128,6 +128,12 @@ test('two replicas of a standalone zone', { skip: withoutPostgres(), timeout: 60
         const isOver = async (): Promise<boolean> => JSON.stringify(await planes.get(at, '/_weft/rejections')) === '{"items":[]}'
         await until(`nothing is refused at ${at}`, isOver, patience)
       }
+      // who never got what went in between would not be sent the same again
+      const holdIt = (): boolean =>
+        all().some(({ proxy }) =>
+          [...proxy.held.cluster.values()].some(({ connectTimeoutMs }) => connectTimeoutMs === refused.seconds * 1000),
+        )
+      await until('no proxy holds it any more', async () => !holdIt(), patience)
     }
   })
 
