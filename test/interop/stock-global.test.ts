@@ -148,10 +148,16 @@ describe('our zones at a stock v3 global', { skip: withoutStock, concurrency: 1,
     await up(fed, ['east'])
     const east = fed.zone('east')
     await until('mesh', async () => (await east.get('/meshes/default')) !== undefined)
-    const token = await http('POST', `${east.api}/tokens/dataplane`, { mesh: 'default', workload: 'web', validFor: '1h' })
+    let token = ''
+    // the key that signs it follows the mesh
+    await until('token', async () => {
+      const issued = await http('POST', `${east.api}/tokens/dataplane`, { mesh: 'default', workload: 'web', validFor: '1h' })
+      if (issued.status === 200) token = issued.text.trim()
+      return token !== ''
+    })
     const plan = { mesh: 'default', zones: ['east'], services: 1, reachable: 0, probes: 0 }
     const { node } = planSidecar(plan, { zone: 'east', name: 'web-1', workload: 'web', index: 0, service: 0 })
-    const proxy = new SimulatedProxy({ address: east.proxies, token: token.text.trim(), node })
+    const proxy = new SimulatedProxy({ address: east.proxies, token, node })
     proxy.connect()
     const shown = async (): Promise<boolean> =>
       (await fed.global.find('/meshes/default/dataplanes', 'web-1')) !== undefined && (await fed.global.find(services, 'web')) !== undefined

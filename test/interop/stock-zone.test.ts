@@ -1,7 +1,7 @@
 // Stock v3 zones at our global. Numbers in names are those of the cases in contract/kds.md section 18.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { http, until } from '../../apps/demo/src/rest.ts'
+import { until, zoneToken } from '../../apps/demo/src/rest.ts'
 import { type Federation, federation, up } from './peers.ts'
 import { withoutStock } from './reference.ts'
 
@@ -158,7 +158,7 @@ describe('stock v3 zones at our global', { skip: withoutStock, concurrency: 1, t
   test('14: secrets: keys of zone tokens arrive as public keys, those of users and of the control plane stay', async () => {
     await using fed = await federation({ global: 'ours', zones: { east: 'stock' } })
     await fed.global.start()
-    assert.equal((await http('POST', `${fed.global.api}/tokens/zone`, { zone: 'east', validFor: '1h' })).status, 200)
+    await zoneToken(fed.global.api, 'east')
     await fed.zone('east').start()
     await until('online', () => fed.isOnline('east'))
     const east = fed.zone('east')
