@@ -17,6 +17,8 @@ const path = '/meshes/default/meshtimeouts/slow'
 
 test('a federation on PostgreSQL', { skip: withoutPostgres(), timeout: 580_000 }, async (t) => {
   const server = await startPostgres({
+    // it is killed, and what was written a moment before must be there
+    durable: true,
     access: ['host all stranger 127.0.0.1/32 scram-sha-256', 'host all all 127.0.0.1/32 trust'],
   })
   const databases = { global: await server.createDatabase(), zone: await server.createDatabase() }
