@@ -19,8 +19,7 @@ export type Happening =
   | { readonly kind: 'killed'; readonly place: Place; readonly forgets: boolean }
   /** A proxy was told to give up something it had. */
   | { readonly kind: 'shrunk'; readonly proxy: string; readonly what: string }
-  /** A session of a zone was given something to apply. */
-  /** `at`: milliseconds on a clock of its own, when the response had arrived. */
+  /** A session of a zone was given something to apply; `at`: milliseconds on a clock of its own, when it had arrived. */
   | { readonly kind: 'served'; readonly zone: Place; readonly session: string; readonly at: number }
   /** A look at global: how many subscriptions of a zone are open. */
   | { readonly kind: 'subscriptions'; readonly zone: Place; readonly open: number }

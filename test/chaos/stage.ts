@@ -1,6 +1,6 @@
 // A federation under chaos: control planes, proxies, writers and observers, and the judgement of all invariants once it is quiet again.
 import { identity, permission, zoneAddress } from '../../apps/demo/src/resources.ts'
-import { getJson, http, until } from '../../apps/demo/src/rest.ts'
+import { dataplaneToken, getJson, http, until } from '../../apps/demo/src/rest.ts'
 import { type ProxyGroup, proxyGroup, services } from '../integration/watched-proxy.ts'
 import { authorLabel, isObject, travels } from './canonical.ts'
 import { type ChaosFederation, chaosFederation, type Plane } from './federation.ts'
@@ -80,8 +80,9 @@ export async function createStage({ random, keep = false, layout = 'files' }: St
       },
     })
     fleets.set(zone, fleet)
-    for (let index = 0; index < services; index++) fleet.add('sidecar', { index, token: await tokenFor(api(zone), `svc-${index}`) })
-    fleet.add('ingress', { index: services, token: await tokenFor(api(zone), 'ingress') })
+    for (let index = 0; index < services; index++)
+      fleet.add('sidecar', { index, token: await dataplaneToken(api(zone), `svc-${index}`, answerMs) })
+    fleet.add('ingress', { index: services, token: await dataplaneToken(api(zone), 'ingress', answerMs) })
   }
   /** Proxies of a zone that do not have this value everywhere, each with its reason. */
   const behind = (zone: Place, value: number): readonly string[] =>
@@ -330,18 +331,4 @@ function itemsOf(list: unknown): readonly Record<string, unknown>[] {
 
 function displayNameOf({ name, labels }: Record<string, unknown>): unknown {
   return (isObject(labels) ? labels['kuma.io/display-name'] : undefined) ?? name
-}
-
-async function tokenFor(api: string, workload: string): Promise<string> {
-  let token = ''
-  await until(
-    `a token for ${workload}`,
-    async () => {
-      const answer = await http('POST', `${api}/tokens/dataplane`, { mesh: 'default', workload, validFor: '1h' })
-      token = answer.text.trim()
-      return answer.status === 200
-    },
-    answerMs,
-  )
-  return token
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { identity } from '../../apps/demo/src/resources.ts'
-import { getJson, http, until } from '../../apps/demo/src/rest.ts'
+import { dataplaneToken, getJson, until } from '../../apps/demo/src/rest.ts'
 import { withoutPostgres } from '../../packages/store/src/testing/postgres-server.ts'
 import { isObject } from '../chaos/canonical.ts'
 import { ledWork } from './led-work.ts'
@@ -36,19 +36,7 @@ test('replicas whose clocks differ by minutes', { skip: withoutPostgres(), timeo
       async () => JSON.stringify((await getJson(`${planes.api(name)}/meshes/default/meshtimeouts`)) ?? '').includes(`"${seconds}s"`),
       patienceMs,
     )
-  const tokenFrom = async (name: ReplicaName, workload: string): Promise<string> => {
-    let token = ''
-    await until(
-      `a token of ${name}`,
-      async () => {
-        const answer = await http('POST', `${planes.api(name)}/tokens/dataplane`, { mesh: 'default', workload, validFor: '1h' })
-        token = answer.text.trim()
-        return answer.status === 200
-      },
-      patienceMs,
-    )
-    return token
-  }
+  const tokenFrom = (name: ReplicaName, workload: string): Promise<string> => dataplaneToken(planes.api(name), workload, patienceMs)
   const isComplete = (): Promise<unknown> =>
     until(
       'all proxies are served',

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { identity } from '../../apps/demo/src/resources.ts'
-import { getJson, http, until } from '../../apps/demo/src/rest.ts'
+import { dataplaneToken, getJson, http, until } from '../../apps/demo/src/rest.ts'
 import { withoutPostgres } from '../../packages/store/src/testing/postgres-server.ts'
 import { ledWork } from './led-work.ts'
 import { leadingPlanes, otherOf, patienceMs, putDataplane, type ReplicaName, replicaNames } from './leading-planes.ts'
@@ -61,21 +61,8 @@ test('two replicas of a global and of a zone', { skip: withoutPostgres(), timeou
     // through the one that does not lead
     const workload = await generated(otherOf(leader), ['zone-a', 'zone-b'])
     assert.ok((await writersOf('zone', `MeshService ${workload}`)).length > 0)
-    for (let service = 0; service < services; service += 1) {
-      await until(
-        'a token for proxies',
-        async () => {
-          const answer = await http('POST', `${planes.api(leader)}/tokens/dataplane`, {
-            mesh: 'default',
-            workload: `svc-${service}`,
-            validFor: '1h',
-          })
-          if (answer.status === 200) tokens[service] = answer.text.trim()
-          return answer.status === 200
-        },
-        patienceMs,
-      )
-    }
+    for (let service = 0; service < services; service += 1)
+      tokens[service] = await dataplaneToken(planes.api(leader), `svc-${service}`, patienceMs)
     for (let index = 0; index < services; index += 1)
       groups[index % 2 === 0 ? 'a' : 'b'].add('sidecar', { index, token: tokens[index] ?? '' })
     await isServed()

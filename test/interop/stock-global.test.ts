@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
 import { decodeResponse, encodeRequest, methods, rawZone } from '../../packages/kds/src/testing/raw-zone.ts'
-import { http, until } from '../../apps/demo/src/rest.ts'
+import { dataplaneToken, http, until } from '../../apps/demo/src/rest.ts'
 import { planSidecar, SimulatedProxy } from '../../packages/testkit/src/index.ts'
 import { federation, up } from './peers.ts'
 import { withoutStock } from './reference.ts'
@@ -148,13 +148,8 @@ describe('our zones at a stock v3 global', { skip: withoutStock, concurrency: 1,
     await up(fed, ['east'])
     const east = fed.zone('east')
     await until('mesh', async () => (await east.get('/meshes/default')) !== undefined)
-    let token = ''
     // the key that signs it follows the mesh
-    await until('token', async () => {
-      const issued = await http('POST', `${east.api}/tokens/dataplane`, { mesh: 'default', workload: 'web', validFor: '1h' })
-      if (issued.status === 200) token = issued.text.trim()
-      return token !== ''
-    })
+    const token = await dataplaneToken(east.api, 'web')
     const plan = { mesh: 'default', zones: ['east'], services: 1, reachable: 0, probes: 0 }
     const { node } = planSidecar(plan, { zone: 'east', name: 'web-1', workload: 'web', index: 0, service: 0 })
     const proxy = new SimulatedProxy({ address: east.proxies, token, node })

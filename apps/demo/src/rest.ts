@@ -54,12 +54,24 @@ export async function until(what: string, ask: () => Promise<boolean>, timeoutMs
 }
 
 /** A token with which a zone control plane joins, made by its global as soon as that has its keys. */
-export async function zoneToken(globalApi: string, zone: string): Promise<string> {
+export function zoneToken(globalApi: string, zone: string): Promise<string> {
+  const ask = () => http('POST', `${globalApi}/tokens/zone`, { zone, scope: ['cp'], validFor: '720h' })
+  return issued(`a token for zone ${zone}`, ask)
+}
+
+/** A token for proxies of a workload in the default mesh, made as soon as that has its keys there. */
+export function dataplaneToken(api: string, workload: string, timeoutMs?: number): Promise<string> {
+  const ask = () => http('POST', `${api}/tokens/dataplane`, { mesh: 'default', workload, validFor: '1h' })
+  return issued(`a token for ${workload}`, ask, timeoutMs)
+}
+
+async function issued(what: string, ask: () => ReturnType<typeof http>, timeoutMs?: number): Promise<string> {
   let token = ''
-  await until(`a token for zone ${zone}`, async () => {
-    const answer = await http('POST', `${globalApi}/tokens/zone`, { zone, scope: ['cp'], validFor: '720h' })
+  const isIssued = async (): Promise<boolean> => {
+    const answer = await ask()
     token = answer.text.trim()
     return answer.status === 200
-  })
+  }
+  await until(what, isIssued, timeoutMs)
   return token
 }

@@ -112,19 +112,20 @@ async function alterCopies(stage: Stage): Promise<void> {
     )
   })
   if (altered === 0) throw new Error('altered copies: nothing was there to alter')
-  const named = async (path: string): Promise<readonly string[]> => {
+  /** Undefined when there was no answer. */
+  const named = async (path: string): Promise<readonly string[] | undefined> => {
     const list = await getJson(`${api}/${path}`)
-    const items = isObject(list) && Array.isArray(list['items']) ? list['items'].filter(isObject) : []
-    return items.map(({ type, mesh, name }) => `${String(type)}/${String(mesh)}/${String(name)}`)
+    if (!isObject(list) || !Array.isArray(list['items'])) return undefined
+    return list['items'].filter(isObject).map(({ type, mesh, name }) => `${String(type)}/${String(mesh)}/${String(name)}`)
   }
-  const left = (path: string): Promise<readonly string[]> => named(`${path}?size=1000&filter[labels.${alteredLabel}]=yes`)
+  const left = (path: string): Promise<readonly string[] | undefined> => named(`${path}?size=1000&filter[labels.${alteredLabel}]=yes`)
   await until(
     'what was altered is repaired',
     async () => {
       const altered = await Promise.all(['meshtimeouts', 'meshtrafficpermissions', 'meshservices'].map(left))
       // global has no other value for a copy whose deletion waits for someone's word
       const held = new Set(await named('_weft/held'))
-      return altered.flat().every((name) => held.has(name))
+      return altered.every((names) => names?.every((name) => held.has(name)) === true)
     },
     120_000,
   )
