@@ -165,7 +165,7 @@ describe('announcements by NATS', { skip: withoutNats() }, () => {
     await own.start()
     await until('what was said meanwhile is heard', () => two.heard.includes(9))
     await areUp(one, two)
-    own.pause()
+    await own.pause()
     await until('both know', () => !one.announcer.isUp && !two.announcer.isUp)
     own.resume()
     await areUp(one, two)

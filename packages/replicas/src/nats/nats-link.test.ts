@@ -47,7 +47,7 @@ describe('a link to NATS', { skip: withoutNats() }, () => {
     assert.equal(opened.link.maxBytes, 0)
     await server.start()
     await isUp(opened)
-    server.pause()
+    await server.pause()
     // bytes that it never takes do not hold up anything
     opened.link.publish('weft.other', Buffer.alloc(1024 * 1024))
     await isDown(opened)

@@ -194,7 +194,7 @@ describe('questions by NATS', { skip: withoutNats() }, () => {
     await own.start()
     await until('both are back', () => one.path.isUp && two.path.isUp)
     assert.equal(text(await one.path.ask('two', question('greet'))), 'hello')
-    own.pause()
+    await own.pause()
     // neither taken nor refused
     await assert.rejects(one.path.ask('two', question('greet')), isUnreachable)
     own.resume()

@@ -142,7 +142,7 @@ describe('a budget in Redis', { skip: withoutRedis() }, () => {
     await using own = await startRedis()
     using one = replica(own.url)
     await one.isUp()
-    own.pause()
+    await own.pause()
     const waiting = one.spends()
     let isOver = false
     void waiting.then(() => {

@@ -147,7 +147,7 @@ describe('presence in Redis', { skip: withoutRedis() }, () => {
     // the key of one that lives is over when Redis goes on
     two.vanish()
     await one.link.run((client) => client.pexpire(memberKey('two'), 100))
-    own.pause()
+    await own.pause()
     const silent = one.beat()
     one.late()
     await until('the silence is noticed', () => !one.presence.isUp)

@@ -48,7 +48,7 @@ describe('a link to Redis', { skip: withoutRedis() }, () => {
     )
     await server.start()
     await isUp(opened)
-    server.pause()
+    await server.pause()
     await assert.rejects(
       opened.link.run((client) => client.ping()),
       /does not answer/,

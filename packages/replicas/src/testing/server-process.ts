@@ -1,10 +1,11 @@
 // A real server program for tests: on a port of loopback that stays its own over restarts, gone with the test.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { freePort } from '@weft/foundation/net'
+import { until } from './until.ts'
 
 export interface ServerProcess {
   readonly port: number
@@ -12,8 +13,8 @@ export interface ServerProcess {
   start(): Promise<void>
   /** Ends it as a crash does. */
   kill(): Promise<void>
-  /** Holds it still (SIGSTOP): connections stay open, nothing is answered. */
-  pause(): void
+  /** Holds it still (SIGSTOP) and resolves when it is: connections stay open, nothing is answered. */
+  pause(): Promise<void>
   resume(): void
 }
 
@@ -69,9 +70,22 @@ export async function startServerProcess(options: ServerProgram): Promise<Server
       running.kill('SIGKILL')
       await exited
     },
-    pause: () => void child?.kill('SIGSTOP'),
+    pause: async () => {
+      const pid = child?.pid
+      if (pid === undefined) return
+      process.kill(pid, 'SIGSTOP')
+      await until('it stands still', () => isStopped(pid))
+    },
     resume: () => void child?.kill('SIGCONT'),
   }
+}
+
+/** Whether no thread of the process runs any more: the signal is sent to one, and Linux stops the others only when that one takes it. */
+function isStopped(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`
+  // systems without this folder stop a process as a whole
+  if (!existsSync(tasks)) return true
+  return readdirSync(tasks).every((task) => /\) [TX] /.test(readFileSync(join(tasks, task, 'stat'), 'utf8')))
 }
 
 async function launch(path: string, options: ServerProgram, port: number): Promise<ChildProcess> {
