@@ -11,6 +11,8 @@ export interface ConnectOptions {
   readonly address: string
   readonly token?: string
   readonly caCertFile?: string
+  /** Told what the control plane warns of in a successful answer that is read as JSON, each text once. */
+  readonly warn?: (text: string) => void
 }
 
 export interface Answer {
@@ -43,6 +45,7 @@ export function connect(options: ConnectOptions): Connection {
     throw new AppError('cli/usage', `--address is not a URL: ${options.address}`)
   }
   const ca = options.caCertFile ? readFileSync(options.caCertFile) : undefined
+  const warned = new Set<string>()
   const ask = (method: string, path: string, body?: unknown): Promise<IncomingMessage> =>
     new Promise((done, fail) => {
       const sentText = body === undefined ? undefined : JSON.stringify(body)
@@ -73,6 +76,10 @@ export function connect(options: ConnectOptions): Connection {
   const json = async (method: string, path: string, body?: unknown): Promise<unknown> => {
     const answer = await send(method, path, body)
     if (answer.status >= 300) throw refusal(answer)
+    for (const warning of warningsOf(answer)) {
+      if (!warned.has(warning)) options.warn?.(warning)
+      warned.add(warning)
+    }
     return answer.text === '' ? undefined : JSON.parse(answer.text)
   }
   return {
@@ -115,6 +122,18 @@ export function refusal(answer: Answer): AppError {
     .map((entry) => ({ field: String(entry['field'] ?? ''), message: String(entry['reason'] ?? '') }))
   return new AppError(answer.status === 404 ? 'api/not-found' : 'cli/request-failed', `${title}${detail ? ` (${detail})` : ''}`, {
     violations,
+  })
+}
+
+/** Texts of the `Warning` header, as `warningHeader` of the API writes it; none where it is written in another way. */
+function warningsOf({ headers: { warning } }: Answer): readonly string[] {
+  const texts = typeof warning === 'string' ? warning.matchAll(/299 - ("(?:[^"\\]|\\.)*")/g) : []
+  return [...texts].flatMap(([, quoted = '']) => {
+    try {
+      return [String(JSON.parse(quoted))]
+    } catch {
+      return []
+    }
   })
 }
 

@@ -187,7 +187,10 @@ function answer(request: IncomingMessage, response: ServerResponse, body: string
   if (url === '/_weft/sync/rejoin') return json(200, { state: 'connecting' })
   if (url.startsWith('/_weft/held/')) return json(200, { count: 3 })
   if (url.startsWith('/_weft/held')) return json(200, { total: 1, items: [heldItem] })
-  if (url.startsWith('/_weft/changes')) return json(200, tracked)
+  if (url.startsWith('/_weft/changes')) {
+    response.setHeader('warning', '299 - "replica \\"b\\" does not answer", 299 - "another", 299 - "cut \\')
+    return json(200, tracked)
+  }
   if (url.startsWith('/_weft/quarantine')) return json(200, { total: 1, items: [refusedItem] })
   if (url.startsWith('/meshes/default/dataplanes/web/_explain')) return json(200, explanation)
   if (url.startsWith('/meshes/default/meshtimeouts/bad')) {

@@ -50,7 +50,7 @@ const mesh = (): Option => new Option('-m, --mesh <name>', 'mesh of the resource
 
 function connection(): Connection {
   const options: { readonly address: string; readonly token?: string; readonly caCertFile?: string } = program.opts()
-  return connect(options)
+  return connect({ ...options, warn: (text) => warn(`Warning: ${text}`) })
 }
 
 const print = (text: string): void => void process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)

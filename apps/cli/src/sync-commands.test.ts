@@ -29,6 +29,7 @@ test('changes are shown with how far they are in each zone', async () => {
   const done = await weft(['sync', 'changes', '--type', 'MeshTimeout', '-m', 'default'])
   assert.equal(done.code, 0, done.err)
   assert.equal(seen.at(-1)?.url, '/_weft/changes?limit=20&type=MeshTimeout&mesh=default')
+  assert.equal(done.err, 'Warning: replica "b" does not answer\nWarning: another\n')
   assert.match(done.out, /41 +put +MeshTimeout +default +slow +\d+[sm] +east +acked, refused by 2 +13ms +40ms +61ms\n/)
   assert.match(done.out, /41 +put +MeshTimeout +default +slow +\d+[sm] +west +waiting +- +- +-\n40 +delete +Mesh +- +old +\d+[sm] +-/)
   assert.match(done.out, / {2}default\/web-1: unanswered, waited for since change 41\n {2}default\/web-2: refused\n/)

@@ -1,4 +1,5 @@
 // What replicas of this program say to each other here: JSON, and one question that all of them are asked.
+import { warnOfAnswer } from '@weft/api'
 import { AppError, messageOf } from '@weft/foundation/errors'
 import type { Logger } from '@weft/foundation/log'
 import type { Replicas } from '@weft/replicas'
@@ -32,19 +33,22 @@ export interface ViewsAsked<V> {
   readonly silence: string
 }
 
-/** What a replica sees; undefined, and said in the log, when it does not answer or answers something else than a view. */
+/** What a replica sees; undefined, and said in the log and to the one who asks, when it does not answer or answers something else than a view. */
 export async function viewOf<V>(instanceId: string, { replicas, topic, body, read, log, silence }: ViewsAsked<V>): Promise<V | undefined> {
   try {
-    return read(readMessage(await replicas.ask(instanceId, { topic, body: body ?? new Uint8Array(), limitMs: viewLimitMs })))
+    const view = read(readMessage(await replicas.ask(instanceId, { topic, body: body ?? new Uint8Array(), limitMs: viewLimitMs })))
+    if (view !== undefined) return view
+    throw new AppError('replicas/failed', 'what another replica says is not what was asked for')
   } catch (error) {
     log.warn({ replica: instanceId, err: messageOf(error) }, silence)
+    warnOfAnswer(`nothing was heard of replica ${instanceId}: what only it knows is missing here`)
     return undefined
   }
 }
 
-/** What all other replicas see. Those that do not answer are left out. */
+/** What all other replicas see. Those that do not answer are left out, and named as `viewOf` does. */
 export async function viewsOfOthers<V>(
-  asked: ViewsAsked<V> & { readonly replicas: Pick<Replicas, 'ask' | 'presence'> },
+  asked: ViewsAsked<V> & { readonly replicas: { readonly presence: Pick<Replicas['presence'], 'members'> } },
 ): Promise<readonly V[]> {
   const views = await Promise.all(asked.replicas.presence.members().map(({ instanceId }) => viewOf(instanceId, asked)))
   return views.filter((view) => view !== undefined)

@@ -1,5 +1,6 @@
 // What is shown and decided of sync where the sessions are with other replicas: at global each replica has those of some zones, in a zone the
 // leader has the one with global.
+import { warnOfAnswer, withWarnings } from '@weft/api'
 import { isObject } from '@weft/foundation/json'
 import type { Logger } from '@weft/foundation/log'
 import type { KdsServer, ReachabilityEntry, SyncRefusal, ZoneSync } from '@weft/kds'
@@ -59,17 +60,21 @@ export function globalSyncOfReplicas(
 
 /** The leader does or says it, whichever replica is asked; this one when nobody is known to lead. Questions and answers are JSON. */
 export function byLeader<Q, A>(
-  { replicas, lease }: { readonly replicas: Replicas; readonly lease: Pick<Lease, 'term' | 'holder'> },
+  { replicas, lease }: { readonly replicas: Pick<Replicas, 'ask' | 'self' | 'serve'>; readonly lease: Pick<Lease, 'term' | 'holder'> },
   topic: string,
   local: (question: Q) => Promise<A>,
 ): (question: Q) => Promise<A> {
   // what the other end of this very function wrote
-  replicas.serve(topic, async (body) => writeMessage({ answer: await local((readMessage(body) as { readonly question: Q }).question) }))
+  replicas.serve(topic, async (body) =>
+    writeMessage(await withWarnings(() => local((readMessage(body) as { readonly question: Q }).question))),
+  )
   return async (question) => {
     const { holder } = lease
     if (lease.term !== undefined || holder === undefined || holder === replicas.self.instanceId) return local(question)
-    const answer = await replicas.ask(holder, { topic, body: writeMessage({ question }), limitMs: workLimitMs })
-    // as above
-    return (readMessage(answer) as { readonly answer: A }).answer
+    const bytes = await replicas.ask(holder, { topic, body: writeMessage({ question }), limitMs: workLimitMs })
+    // as above; a replica of an earlier release says no warnings
+    const { answer, warnings = [] } = readMessage(bytes) as { readonly answer: A; readonly warnings?: readonly string[] }
+    for (const warning of warnings) warnOfAnswer(warning)
+    return answer
   }
 }

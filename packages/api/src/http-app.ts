@@ -7,6 +7,7 @@ import type { Clock } from '@weft/foundation/time'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { ApiUser } from './api-deps.ts'
 import type { ApiReply, ApiRequest, ApiRoute, Method } from './api-route.ts'
+import { warningHeader, withWarnings } from './answer-warnings.ts'
 import { authenticate, type AuthenticateOptions } from './authenticate.ts'
 import { corsHeaders, isPreflight } from './cors.ts'
 import { asProblem, EmptyBadRequest, problemBody } from './problem.ts'
@@ -161,7 +162,9 @@ async function answer(route: ApiRoute, request: FastifyRequest, reply: FastifyRe
   const handler = route.handlers[request.method as Method]
   if (!handler) return sendText(reply, request.method, 405, '405: Method Not Allowed')
   try {
-    return send(reply, await handler(toApiRequest(request)))
+    const { answer: answered, warnings } = await withWarnings(() => handler(toApiRequest(request)))
+    if (warnings.length > 0) reply.header('warning', warningHeader(warnings))
+    return send(reply, answered)
   } catch (error) {
     return sendProblem(error, { request, reply, log: options.log })
   }

@@ -17,6 +17,7 @@ export type {
   ServerCertificate,
   SyncAccess,
 } from './api-deps.ts'
+export { warnOfAnswer, withWarnings } from './answer-warnings.ts'
 export type { ApiReply, ApiRequest, ApiRoute, Handler, Method } from './api-route.ts'
 export { createDiagnosticsServer, type DiagnosticsServer, type DiagnosticsServerDeps } from './diagnostics.ts'
 export { type MeshRulesDeps, newMeshOps } from './mesh-rules.ts'

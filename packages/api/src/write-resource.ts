@@ -11,6 +11,7 @@ import {
 } from '@weft/resources'
 import type { StoreOp, WriteContext } from '@weft/store'
 import { requireRight } from './access.ts'
+import { warnOfAnswer } from './answer-warnings.ts'
 import type { ApiServerDeps } from './api-deps.ts'
 import type { ApiReply, ApiRequest } from './api-route.ts'
 import { deletionOps, newMeshOps } from './mesh-rules.ts'
@@ -60,11 +61,8 @@ export async function putResource(deps: ApiServerDeps, kind: ResourceDescriptor,
   const read = readBody(kind, request.body, { mesh: key.mesh, strict: queryFlag(request, 'strict', false) })
   const isNew = await untilSettled(() => writeOnce(deps, { scene, read, request }))
   const { warnings } = read
-  return {
-    status: isNew ? 201 : 200,
-    json: warnings.length > 0 ? { warnings } : {},
-    ...(warnings.length > 0 ? { headers: { warning: warningHeader(warnings) } } : {}),
-  }
+  for (const warning of warnings) warnOfAnswer(warning)
+  return { status: isNew ? 201 : 200, json: warnings.length > 0 ? { warnings } : {} }
 }
 
 interface Write {
@@ -145,16 +143,4 @@ export function keyOf(kind: ResourceDescriptor, request: ApiRequest): ResourceKe
 
 function contextOf(request: ApiRequest): WriteContext {
   return { actor: `user:${request.user.name}`, reason: 'api', class: 'desired' }
-}
-
-/** One `Warning` header for all, in ASCII as headers are. */
-function warningHeader(warnings: readonly string[]): string {
-  return warnings
-    .slice(0, 20)
-    .map((text) => `299 - ${JSON.stringify(asciiOf(text))}`)
-    .join(', ')
-}
-
-function asciiOf(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 300)
 }
