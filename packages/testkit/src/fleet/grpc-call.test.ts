@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { ClientHttp2Stream } from 'node:http2'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { messageReader, openGrpcCall } from './grpc-call.ts'
+import { type GrpcCall, messageReader, openGrpcCall } from './grpc-call.ts'
 import { startScriptedServer } from './testing/scripted-server.ts'
 
 function frame(message: Uint8Array): Buffer {
@@ -74,6 +76,24 @@ test('a closed call says nothing more, and the server sees it cancelled', { time
   call.send(new Uint8Array(3))
   await stream.ended
   assert.deepEqual(said, [])
+})
+
+test('a connection that is lost in the very turn in which it is made ends the call', { timeout: 120_000 }, async () => {
+  await using server = await startScriptedServer()
+  const started = 'http2.client.stream.start'
+  // the request leaves before the connection is told to stand
+  const lose = (message: unknown): void => (message as { readonly stream: ClientHttp2Stream }).stream.session?.destroy()
+  subscribe(started, lose)
+  try {
+    let call: GrpcCall | undefined
+    const reason = await new Promise<string>((done) => {
+      call = openGrpcCall({ address: server.address, path, headers: {}, onMessage: () => {}, onEnd: done })
+    })
+    assert.match(reason, /ended|closed/)
+    assert.equal(call?.isConnected(), false)
+  } finally {
+    unsubscribe(started, lose)
+  }
 })
 
 test('a port where nobody listens ends the call', { timeout: 120_000 }, async () => {

@@ -73,6 +73,8 @@ export function openGrpcCall(options: GrpcCallOptions): GrpcCall {
     if (!isOver) options.onMessage(message)
   })
   session.once('connect', () => {
+    // told a turn after it was made, and the server may have ended it by then
+    if (session.destroyed) return
     isConnected = true
     session.setLocalWindowSize(windowBytes)
   })
