@@ -81,8 +81,8 @@ export async function createStage({ random, keep = false, layout = 'files' }: St
     })
     fleets.set(zone, fleet)
     for (let index = 0; index < services; index++)
-      fleet.add('sidecar', { index, token: await dataplaneToken(api(zone), `svc-${index}`, answerMs) })
-    fleet.add('ingress', { index: services, token: await dataplaneToken(api(zone), 'ingress', answerMs) })
+      fleet.add('sidecar', { index, token: await dataplaneToken(api(zone), `svc-${index}`, { timeoutMs: answerMs }) })
+    fleet.add('ingress', { index: services, token: await dataplaneToken(api(zone), 'ingress', { timeoutMs: answerMs }) })
   }
   /** Proxies of a zone that do not have this value everywhere, each with its reason. */
   const behind = (zone: Place, value: number): readonly string[] =>

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Processes } from '../../apps/demo/src/processes.ts'
-import { http, until } from '../../apps/demo/src/rest.ts'
+import { dataplaneToken, http, until } from '../../apps/demo/src/rest.ts'
 import { root } from '../../tools/run-command.ts'
 
 export interface ProxyLaunch {
@@ -27,11 +27,10 @@ export interface ProxyLaunch {
 /** Resolves once Envoy is ready. */
 export async function launchProxy(launch: ProxyLaunch): Promise<void> {
   const { processes, api, dataplaneServer, name, workload, labels, networking, readinessPort, flags, env, check } = launch
-  const token = await http('POST', `${api}/tokens/dataplane`, { mesh: 'default', workload, validFor: '1h' })
-  if (token.status !== 200) throw new Error(`no token: ${token.status} ${token.text}`)
+  const token = await dataplaneToken(api, workload)
   const folder = processes.folder(name)
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'token'), token.text)
+  writeFileSync(join(folder, 'token'), token)
   const resource = { type: 'Dataplane', mesh: 'default', name, labels: { 'kuma.io/workload': workload, ...labels }, networking }
   writeFileSync(join(folder, 'dataplane.json'), JSON.stringify(resource))
   processes.start(name, join(root, 'weft'), {

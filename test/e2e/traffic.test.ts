@@ -1,7 +1,7 @@
 // Configuration changes under load through real Envoys: no request may fail because of one.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { http, until } from '../../apps/demo/src/rest.ts'
+import { dataplaneToken, http, until } from '../../apps/demo/src/rest.ts'
 import { SimulatedProxy } from '../../packages/testkit/src/index.ts'
 import { startPlainService } from './plain-service.ts'
 import { startTraffic } from './steady-traffic.ts'
@@ -76,7 +76,7 @@ test('one healthy and one degraded endpoint: the degraded one gets no request', 
   const first = await zone.workload('one', 'web')
   // the second proxy has a stream and a service but no Envoy between, so that its stream can end while the service goes on
   await using second = await startPlainService('two')
-  const token = await http('POST', `${zone.api}/tokens/dataplane`, { mesh: 'default', workload: 'web', validFor: '1h' })
+  const token = await dataplaneToken(zone.api, 'web')
   const resource = {
     type: 'Dataplane',
     mesh: 'default',
@@ -92,7 +92,7 @@ test('one healthy and one degraded endpoint: the degraded one gets no request', 
   }
   const proxy = new SimulatedProxy({
     address: zone.dataplaneServer,
-    token: token.text,
+    token,
     node: { id: 'default.two', cluster: 'web', metadata },
   })
   try {

@@ -36,7 +36,8 @@ test('replicas whose clocks differ by minutes', { skip: withoutPostgres(), timeo
       async () => JSON.stringify((await getJson(`${planes.api(name)}/meshes/default/meshtimeouts`)) ?? '').includes(`"${seconds}s"`),
       patienceMs,
     )
-  const tokenFrom = (name: ReplicaName, workload: string): Promise<string> => dataplaneToken(planes.api(name), workload, patienceMs)
+  const tokenFrom = (name: ReplicaName, workload: string): Promise<string> =>
+    dataplaneToken(planes.api(name), workload, { timeoutMs: patienceMs })
   const isComplete = (): Promise<unknown> =>
     until(
       'all proxies are served',

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createProcesses } from '../../apps/demo/src/processes.ts'
-import { getJson, http, put, until, zoneToken } from '../../apps/demo/src/rest.ts'
+import { dataplaneToken, getJson, http, put, until, zoneToken } from '../../apps/demo/src/rest.ts'
 import { root } from '../../tools/run-command.ts'
 import { freePorts } from '../e2e/zone.ts'
 
@@ -107,11 +107,7 @@ export async function controlPlanes(
       if (answer.status !== 200) throw new Error(`DELETE ${path}: ${answer.status} ${answer.text}`)
     },
     get: (role, path) => getJson(`${api(role)}${path}`),
-    token: async (workload) => {
-      const answer = await http('POST', `${api('zone')}/tokens/dataplane`, { mesh: 'default', workload, validFor: '1h' })
-      if (answer.status !== 200) throw new Error(`no token: ${answer.status} ${answer.text}`)
-      return answer.text.trim()
-    },
+    token: (workload) => dataplaneToken(api('zone'), workload),
     pid: processes.pid,
     logOf: (role) => join(processes.folder(role), 'log'),
     [Symbol.asyncDispose]: async () => {

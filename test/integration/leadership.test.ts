@@ -62,7 +62,7 @@ test('two replicas of a global and of a zone', { skip: withoutPostgres(), timeou
     const workload = await generated(otherOf(leader), ['zone-a', 'zone-b'])
     assert.ok((await writersOf('zone', `MeshService ${workload}`)).length > 0)
     for (let service = 0; service < services; service += 1)
-      tokens[service] = await dataplaneToken(planes.api(leader), `svc-${service}`, patienceMs)
+      tokens[service] = await dataplaneToken(planes.api(leader), `svc-${service}`, { timeoutMs: patienceMs })
     for (let index = 0; index < services; index += 1)
       groups[index % 2 === 0 ? 'a' : 'b'].add('sidecar', { index, token: tokens[index] ?? '' })
     await isServed()

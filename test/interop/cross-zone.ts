@@ -1,7 +1,7 @@
 // One case of traffic between two zones with real proxies: stock kuma-dp and Envoy on whatever control planes the federation has.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { http, until } from '../../apps/demo/src/rest.ts'
+import { dataplaneToken, http, until } from '../../apps/demo/src/rest.ts'
 import { type Service, startService } from '../../apps/demo/src/services.ts'
 import { freePorts } from '../e2e/zone.ts'
 import type { Federation, Peer } from './peers.ts'
@@ -117,11 +117,10 @@ export async function crossZone(fed: Federation, zones: readonly [string, string
 async function launch(fed: Federation, peer: Peer, name: string, workload: string, networking: object): Promise<void> {
   // all proxies are on one host: the default port of the admin listener is only for one of them
   const [readiness = 0, admin = 0] = await freePorts(2)
-  const token = await http('POST', `${peer.api}/tokens/dataplane`, { mesh, workload, validFor: '1h' })
-  if (token.status !== 200) throw new Error(`no token: ${token.status} ${token.text}`)
+  const token = await dataplaneToken(peer.api, workload, { mesh })
   const folder = fed.processes.folder(name)
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'token'), token.text)
+  writeFileSync(join(folder, 'token'), token)
   writeFileSync(
     join(folder, 'dataplane.json'),
     JSON.stringify({

@@ -1,7 +1,7 @@
 // Policy written at global, seen by a client whose call crosses two zones through real Envoys.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { http, until } from '../../apps/demo/src/rest.ts'
+import { dataplaneToken, http } from '../../apps/demo/src/rest.ts'
 import { type Service, startService } from '../../apps/demo/src/services.ts'
 import { median } from '../../packages/testkit/src/fleet/percentiles.ts'
 import { root } from '../run-command.ts'
@@ -131,12 +131,7 @@ async function startProxy(
   const { processes } = session
   const name = `${zone}-${workload}`
   const process = `e${session.federations}-${name}`
-  let token = ''
-  await until(`token for ${name}`, async () => {
-    const answer = await http('POST', `${federation.api(zone)}/tokens/dataplane`, { mesh: meshName, workload, validFor: '1h' })
-    token = answer.text
-    return answer.status === 200
-  })
+  const token = await dataplaneToken(federation.api(zone), workload, { mesh: meshName })
   const folder = processes.folder(process)
   mkdirSync(folder, { recursive: true })
   const [tokenFile, dataplaneFile] = [join(folder, 'token'), join(folder, 'dataplane.json')]

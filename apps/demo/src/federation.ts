@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Processes } from './processes.ts'
 import { dataplane, type ZoneName, zones } from './resources.ts'
-import { getJson, http, until, zoneToken } from './rest.ts'
+import { dataplaneToken, getJson, until, zoneToken } from './rest.ts'
 
 export interface Federation {
   readonly globalApi: string
@@ -79,11 +79,10 @@ export function createFederation({ weft, base, processes }: FederationOptions): 
       }),
     allOnline: () => until('zones online', async () => onlineZones(await getJson(`${api(0)}/zones/_overview`)) === zones.length),
     startProxy: async (zone, name, workload, networking) => {
-      const answer = await http('POST', `${api(indexOf(zone))}/tokens/dataplane`, { mesh: 'default', workload, validFor: '24h' })
-      if (answer.status !== 200) throw new Error(`no token for ${name}: ${answer.status} ${answer.text}`)
+      const token = await dataplaneToken(api(indexOf(zone)), workload)
       const folder = processes.folder(name)
       mkdirSync(folder, { recursive: true })
-      writeFileSync(join(folder, 'token'), answer.text, { mode: 0o600 })
+      writeFileSync(join(folder, 'token'), token, { mode: 0o600 })
       writeFileSync(join(folder, 'dataplane.json'), JSON.stringify(dataplane(name, workload, networking), undefined, 2))
       processes.start(name, weft, {
         args: [

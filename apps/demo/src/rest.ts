@@ -59,19 +59,25 @@ export function zoneToken(globalApi: string, zone: string): Promise<string> {
   return issued(`a token for zone ${zone}`, ask)
 }
 
-/** A token for proxies of a workload in the default mesh, made as soon as that has its keys there. */
-export function dataplaneToken(api: string, workload: string, timeoutMs?: number): Promise<string> {
-  const ask = () => http('POST', `${api}/tokens/dataplane`, { mesh: 'default', workload, validFor: '1h' })
+/** A token for proxies of a workload, made as soon as its mesh has its keys there. */
+export function dataplaneToken(
+  api: string,
+  workload: string,
+  { mesh = 'default', timeoutMs }: { readonly mesh?: string; readonly timeoutMs?: number } = {},
+): Promise<string> {
+  const ask = () => http('POST', `${api}/tokens/dataplane`, { mesh, workload, validFor: '24h' })
   return issued(`a token for ${workload}`, ask, timeoutMs)
 }
 
 async function issued(what: string, ask: () => ReturnType<typeof http>, timeoutMs?: number): Promise<string> {
-  let token = ''
+  let said = await ask()
   const isIssued = async (): Promise<boolean> => {
-    const answer = await ask()
-    token = answer.text.trim()
-    return answer.status === 200
+    if (said.status === 200) return true
+    said = await ask()
+    return said.status === 200
   }
-  await until(what, isIssued, timeoutMs)
-  return token
+  await until(what, isIssued, timeoutMs).catch((error: unknown) => {
+    throw new Error(`${String(error)}; the last answer: ${said.status} ${said.text}`, { cause: error })
+  })
+  return said.text.trim()
 }
