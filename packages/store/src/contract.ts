@@ -50,9 +50,8 @@ export interface Change {
 /**
  * Reads are synchronous and come from memory at the state of `seq`; they work while the medium behind is away.
  * `transact` is all or nothing. It resolves with the seq of its last change (or the current seq if nothing changed) after the medium has
- * it and every watcher has been called; a persistent driver may write observed changes a moment later (they are facts that come again).
- * Times: creation = first put, modification = last change; a put of equal labels, spec and status
- * is no change.
+ * it and every watcher has been called; a persistent driver may write observed changes a turn of the event loop later (they are facts that
+ * come again). Times: creation = first put, modification = last change; a put of equal labels, spec and status is no change.
  * Errors: store/not-found, store/conflict, store/already-exists, store/invalid, store/fenced, store/closed, store/unavailable.
  */
 export interface Store {

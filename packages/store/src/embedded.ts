@@ -1,5 +1,5 @@
 // The store of a single control plane: memory in front, SQLite (WAL) behind. A desired transaction is on disk (fsync) before it is seen;
-// observed ones follow within 100 ms, coalesced per key. One process at a time holds the folder.
+// observed ones follow in the next turn of the event loop, coalesced per key. One process at a time holds the folder.
 import { randomUUID } from 'node:crypto'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'

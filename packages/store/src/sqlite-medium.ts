@@ -19,7 +19,6 @@ export interface SqliteMediumOptions {
   readonly retention: HistoryRetention
 }
 
-const lazyDelayMs = 100
 const retryDelayMs = 1000
 const stepMs = 5
 const maxPruned = 2000
@@ -39,7 +38,9 @@ export interface SqliteMedium extends Medium {
 export function createSqliteMedium(options: SqliteMediumOptions): SqliteMedium {
   const { database, clock, log } = options
   let lazy: Lazy = { values: new Map(), entries: [] }
-  let timer: Timer | undefined
+  let isDue = false
+  let isClosed = false
+  let retry: Timer | undefined
   let tail: Promise<void> = Promise.resolve()
   const due = createObservedRetention(clock)
   const seconds = options.metrics?.histogram('store_commit_duration_seconds', 'Time of one write to the database.', ['result'])
@@ -122,14 +123,23 @@ export function createSqliteMedium(options: SqliteMediumOptions): SqliteMedium {
   }
   const enqueue = (changes: readonly Change[]): Promise<void> => inTurn(() => write(changes))
 
-  const schedule = (ms: number): void => {
-    timer ??= clock.after(ms, () => {
-      timer = undefined
-      enqueue([]).catch((error: unknown) => {
-        log.warn({ err: messageOf(error) }, 'store could not write observed changes, trying again')
-        schedule(retryDelayMs)
+  const writeLazy = (): void => {
+    enqueue([]).catch((error: unknown) => {
+      if (isClosed) return
+      log.warn({ err: messageOf(error) }, 'store could not write observed changes, trying again')
+      retry ??= clock.after(retryDelayMs, () => {
+        retry = undefined
+        writeLazy()
       })
     })
+  }
+  /** Writes together what this turn hands in, before it can have come far: a process that is killed should have told nothing that it forgets. */
+  const writeAfterTurn = async (): Promise<void> => {
+    if (isDue || retry) return
+    isDue = true
+    await nextTurn()
+    isDue = false
+    if (!isClosed) writeLazy()
   }
 
   return {
@@ -140,10 +150,11 @@ export function createSqliteMedium(options: SqliteMediumOptions): SqliteMedium {
         lazy.values.set(keyText(change.key), { key: change.key, after: change.after })
         lazy.entries.push(change)
       }
-      if (changes.length > 0) schedule(lazyDelayMs)
+      if (changes.length > 0) void writeAfterTurn()
     },
     close: async () => {
-      timer?.cancel()
+      isClosed = true
+      retry?.cancel()
       try {
         await enqueue([])
       } catch (error) {
