@@ -4,7 +4,7 @@ import { messageOf } from '@weft/foundation/errors'
 import type { Component } from '@weft/foundation/lifecycle'
 import type { Logger } from '@weft/foundation/log'
 import type { Metrics } from '@weft/foundation/metrics'
-import type { Clock, Timer } from '@weft/foundation/time'
+import type { Clock } from '@weft/foundation/time'
 import { type Collection, createWorkQueue, type NetChange, type WorkLane } from '@weft/graph'
 import type { AdminAuthority, IdentityIssuer, Svid } from '@weft/identity'
 import type { MeshFacts } from '@weft/mesh'
@@ -19,6 +19,7 @@ import {
   type RunningView,
 } from '@weft/proxy'
 import type { Delivery, DeltaStream, ProxySnapshot } from '@weft/xds'
+import { createBuildPace } from './build-pace.ts'
 import type { ProxyStreams } from './proxy-streams.ts'
 
 export interface ProxyPipelineOptions {
@@ -141,13 +142,15 @@ export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipelin
       )
     }
   }
-  const pace = createPace(options.clock, (key) => queue.mark(key, 'more changes', 'update'))
+  const pace = createBuildPace(options.clock, (key) => queue.mark(key, 'more changes', 'update'))
   const take = (key: string, facts: ProxyFacts | undefined, reason: string): void => {
     issuer?.ensure(key, facts?.identity)
     if (facts) {
       expect(key)
-      if (!snapshots.has(key)) queue.mark(key, reason, 'first')
-      else if (pace.mayGo(key)) queue.mark(key, reason, 'update')
+      if (!snapshots.has(key)) {
+        pace.joined()
+        queue.mark(key, reason, 'first')
+      } else if (pace.mayGo(key)) queue.mark(key, reason, 'update')
       return
     }
     letGo(key)
@@ -206,64 +209,6 @@ export function createProxyPipeline(options: ProxyPipelineOptions): ProxyPipelin
         .stop()
         .catch((error: unknown) => log.warn({ component: 'proxy.assembly', err: messageOf(error) }, 'queue did not stop cleanly'))
     },
-  }
-}
-
-/** Streams gather changes for up to 100 ms under churn, so building a proxy more often than this would be for nothing. */
-const paceMs = 50
-/** While changes keep coming, as when all proxies of a zone connect at once, the pace slows down to this. */
-const slowestPaceMs = 200
-/** After so long without a build that had to wait, the next one waits for the shortest time again. */
-const restMs = 500
-
-interface Pace {
-  /** True for the first change after a quiet time; false: the change is remembered and `again` is called for it soon. */
-  mayGo(key: string): boolean
-  drop(key: string): void
-  /** Lets everything that waits go at once. */
-  release(): void
-  stop(): void
-}
-
-function createPace(clock: Clock, again: (key: string) => void): Pace {
-  const last = new Map<string, number>()
-  const waiting = new Set<string>()
-  let timer: Timer | undefined
-  let windowMs = paceMs
-  let releasedAt = Number.NEGATIVE_INFINITY
-  const release = (): void => {
-    timer = undefined
-    releasedAt = clock.monotonic()
-    windowMs = Math.min(windowMs * 2, slowestPaceMs)
-    const keys = [...waiting]
-    waiting.clear()
-    for (const key of keys) {
-      last.set(key, clock.monotonic())
-      again(key)
-    }
-  }
-  return {
-    mayGo: (key) => {
-      const now = clock.monotonic()
-      if (timer === undefined && now - releasedAt >= restMs) windowMs = paceMs
-      if (!waiting.has(key) && now - (last.get(key) ?? Number.NEGATIVE_INFINITY) >= windowMs) {
-        last.set(key, now)
-        return true
-      }
-      waiting.add(key)
-      timer ??= clock.after(windowMs, release)
-      return false
-    },
-    drop: (key) => {
-      last.delete(key)
-      waiting.delete(key)
-    },
-    release: () => {
-      if (timer === undefined) return
-      timer.cancel()
-      release()
-    },
-    stop: () => timer?.cancel(),
   }
 }
 
