@@ -21,7 +21,7 @@ const restedMs = 50
 /** After so long without a build that had to wait, it is a time of rest again. */
 const restMs = 500
 
-/** Times in ms. */
+/** Nothing waits yet. `again` is called once for each proxy that waits, for all in one turn. */
 export function createBuildPace(clock: Clock, again: (key: string) => void): BuildPace {
   const last = new Map<string, number>()
   const waiting = new Set<string>()

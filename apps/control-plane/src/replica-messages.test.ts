@@ -24,12 +24,12 @@ function scene() {
     },
     serve: (topic: string, handler: RequestHandler) => void handlers.set(`${self} ${topic}`, handler),
   })
-  return { handlers, at }
+  return at
 }
 
 test('a view of all says whose is missing', async () => {
-  const { handlers, at } = scene()
-  for (const name of ['a', 'b', 'c']) handlers.set(`${name} view`, async () => writeMessage(name))
+  const at = scene()
+  for (const name of ['a', 'b', 'c']) at(name).serve('view', async () => writeMessage(name))
   const asked = { replicas: at('d'), topic: 'view', read: String, log: silentLogger, silence: 'a replica says nothing' }
   assert.deepEqual(await withWarnings(() => viewsOfOthers(asked)), { answer: ['a', 'c'], warnings: [silence] })
   const { warnings } = await withWarnings(() => viewsOfOthers({ ...asked, read: (answer) => (answer === 'a' ? 'a' : undefined) }))
@@ -37,7 +37,7 @@ test('a view of all says whose is missing', async () => {
 })
 
 test('what the leader misses is said at whichever replica is asked', async () => {
-  const { at } = scene()
+  const at = scene()
   const of = (self: string, term: LeaseTerm | undefined) => {
     const replicas = at(self)
     return byLeader({ replicas, lease: { term, holder: 'a' } }, 'question', async (question: string) => {

@@ -69,10 +69,9 @@ export function dataplaneToken(
   return issued(`a token for ${workload}`, ask, timeoutMs)
 }
 
-async function issued(what: string, ask: () => ReturnType<typeof http>, timeoutMs?: number): Promise<string> {
-  let said = await ask()
+async function issued(what: string, ask: () => Promise<HttpAnswer>, timeoutMs?: number): Promise<string> {
+  let said: HttpAnswer = { status: 0, text: '' }
   const isIssued = async (): Promise<boolean> => {
-    if (said.status === 200) return true
     said = await ask()
     return said.status === 200
   }

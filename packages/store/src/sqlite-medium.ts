@@ -38,7 +38,6 @@ export interface SqliteMedium extends Medium {
 export function createSqliteMedium(options: SqliteMediumOptions): SqliteMedium {
   const { database, clock, log } = options
   let lazy: Lazy = { values: new Map(), entries: [] }
-  let isDue = false
   let isClosed = false
   let retry: Timer | undefined
   let tail: Promise<void> = Promise.resolve()
@@ -133,24 +132,19 @@ export function createSqliteMedium(options: SqliteMediumOptions): SqliteMedium {
       })
     })
   }
-  /** Writes together what this turn hands in, before it can have come far: a process that is killed should have told nothing that it forgets. */
-  const writeAfterTurn = async (): Promise<void> => {
-    if (isDue || retry) return
-    isDue = true
-    await nextTurn()
-    isDue = false
-    if (!isClosed) writeLazy()
-  }
 
   return {
     commit: (changes) => enqueue(changes),
     saveEpoch: (name, epoch) => inTurn(() => writeEpoch(name, epoch)),
     later: (changes) => {
+      // what waits already has its turn, or its retry
+      const isFirst = lazy.entries.length === 0 && changes.length > 0
       for (const change of changes) {
         lazy.values.set(keyText(change.key), { key: change.key, after: change.after })
         lazy.entries.push(change)
       }
-      if (changes.length > 0) void writeAfterTurn()
+      // one write for all of this turn, before it can have come far: a process that is killed should have told nothing that it forgets
+      if (isFirst) void nextTurn().then(writeLazy)
     },
     close: async () => {
       isClosed = true
